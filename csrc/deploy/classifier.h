@@ -1,0 +1,33 @@
+/* The inference-only classifier: model file -> pixels -> logits. No augmentation, no training code.
+ *
+ * Batch normalisation is folded into the layer before it. At creation the golden pictures of the file are run.
+ */
+#ifndef GNG_DEPLOY_CLASSIFIER_H
+#define GNG_DEPLOY_CLASSIFIER_H
+
+#include "base/parallel.h"
+#include "deploy/model_file.h"
+#include "image/image.h"
+
+typedef struct gng_classifier gng_classifier;
+
+/* Plans for up to `batch` pictures a call on up to `threads` workers. The model is borrowed for the call only. Caller destroys. */
+GNG_MUST_CHECK gng_status gng_classifier_create(const gng_model *model, uint32_t batch, int threads, gng_classifier **out);
+void gng_classifier_destroy(gng_classifier *classifier);
+
+/* Largest absolute difference between the golden logits and those computed now; NaN counts as infinity. */
+GNG_MUST_CHECK gng_status gng_classifier_self_test(gng_classifier *classifier, gng_context *context, double *difference);
+
+/* pixels [count, H, W, C] of the model's input size -> logits [count, outputs]; any count >= 1. STATE for a net of rows. */
+GNG_MUST_CHECK gng_status gng_classifier_logits(gng_classifier *classifier, gng_context *context, const uint8_t *pixels,
+                                                uint64_t count, float *logits);
+/* rows [count, features] -> logits. STATE for a net of pictures. */
+GNG_MUST_CHECK gng_status gng_classifier_row_logits(gng_classifier *classifier, gng_context *context, const float *rows,
+                                                    uint64_t count, float *logits);
+
+/* Equivalent graph without batch normalisation that follows a convolution or dense layer directly (others are kept), with folded parameters
+ * (computed in double). out_parameters and out_states: allocated with gng_memory_allocate, caller releases. */
+GNG_MUST_CHECK gng_status gng_graph_fold(const gng_graph *graph, const float *parameters, const float *states,
+                                         gng_graph **out, float **out_parameters, float **out_states);
+
+#endif
