@@ -1,0 +1,85 @@
+# Everything is installed into .venv; system packages are asked of apt only where something is missing.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+# Two makes in one tree take turns.
+PIP = flock $(VENV)/lock $(PY) -m pip install --quiet --disable-pip-version-check
+BUILD = flock $(VENV)/lock $(PY) setup.py --quiet build_ext
+SOURCES := $(shell find csrc -name '*.[ch]')
+CLANG := $(firstword $(foreach name,clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14,$(shell command -v $(name))))
+STRICT := -Wall -Wextra -Wshadow -Wconversion -Werror
+# clang before 16 wants to be told twice that unset variables shall be zero.
+CLANG_STRICT := $(STRICT) -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+PYTEST = $(PY) -m pytest --quiet
+
+.PHONY: setup demo test bench lint asan wheel
+
+setup: $(VENV)/tests.stamp $(VENV)/core.stamp
+
+demo: $(VENV)/core.stamp
+	$(VENV)/bin/gonogo demo
+
+# The second pass runs what any engine must pass with oneDNN and SIMD switched off.
+test: lint
+	$(PYTEST)
+	$(PYTEST) -m any_engine --instruction-set scalar
+
+bench: $(VENV)/core.stamp
+	$(PIP) $$($(REQUIREMENTS) bench)
+	for script in tests/bench/*.py; do $(PY) $$script || exit; done
+
+lint: setup
+	CFLAGS="$(STRICT)" $(BUILD) --build-temp build/lint-gcc --build-lib build/lint-gcc/lib
+ifneq ($(CLANG),)
+	CC=$(CLANG) CFLAGS="$(CLANG_STRICT)" $(BUILD) --build-temp build/lint-clang --build-lib build/lint-clang/lib
+endif
+	$(VENV)/bin/ruff check --quiet .
+	$(VENV)/bin/ruff format --quiet --check .
+	$(PY) -m mypy
+	MYPYPATH=python $(PY) -m mypy.stubtest gonogo._core
+
+# Python and oneDNN keep memory until the process ends; leaks are looked for in the C programs, which are ours alone.
+asan: setup
+	GONOGO_SANITIZE=1 $(PY) setup.py --quiet build --build-lib build/sanitize/lib
+	GONOGO_SANITIZE=1 PYTHONPATH=build/sanitize/lib PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
+	LD_PRELOAD="$(foreach name,libasan.so libubsan.so libstdc++.so.6,$(shell gcc -print-file-name=$(name)))" $(PYTEST)
+
+wheel: $(VENV)/core.stamp
+	rm -rf build/lib.* build/bdist.*
+	$(PY) -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer was found; install one, or name it: make PYTHON=..." >&2; exit 2; }
+	@missing=; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	$(PYTHON) -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || missing="$$missing python3-dev"; \
+	test -e "$${STB_INCLUDE_DIR:-/usr/include/stb}/stb_image.h" || missing="$$missing libstb-dev"; \
+	/sbin/ldconfig -p | grep -q 'libgomp\.so\.1 ' || missing="$$missing libgomp1"; \
+	test -z "$$missing" || { echo "installing$$missing" && $(SUDO) apt-get update -qq && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }
+	$(PYTHON) -m venv $(VENV)
+
+# Requirements come before the package, so that a rebuild neither downloads nor starts from nothing.
+REQUIREMENTS = $(PY) -c 'import sys, tomllib; tables = tomllib.load(open("pyproject.toml", "rb")); project = tables["project"]; \
+	print(*tables["build-system"]["requires"], *project["dependencies"], *(item for extra in sys.argv[1:] \
+	for item in project["optional-dependencies"][extra]))'
+
+$(VENV)/requirements.stamp: pyproject.toml | $(VENV)/bin/python
+	$(PIP) $$($(REQUIREMENTS))
+	@touch $@
+
+$(VENV)/tests.stamp: pyproject.toml | $(VENV)/bin/python
+	$(PIP) $$($(REQUIREMENTS) test)
+	@touch $@
+
+# The first build installs the package too; later ones only compile what changed.
+$(VENV)/package.stamp: pyproject.toml $(VENV)/requirements.stamp
+	$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/core.stamp: $(SOURCES) setup.py $(VENV)/package.stamp
+	$(BUILD) --inplace
+	@touch $@

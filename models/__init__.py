@@ -1,0 +1,1 @@
+"""Specifications (*.toml) and cards (*.md) of the models that come with gonogo."""
