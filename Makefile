@@ -28,7 +28,8 @@ test: lint
 	$(PYTEST) -m any_engine --instruction-set scalar
 
 bench: $(VENV)/core.stamp
-	$(PIP) $$($(REQUIREMENTS) bench)
+	@echo "installing what is compared with"
+	@$(PIP) $$($(REQUIREMENTS) bench)
 	for script in tests/bench/*.py; do $(PY) $$script || exit; done
 
 lint: setup
@@ -68,11 +69,13 @@ REQUIREMENTS = $(PY) -c 'import sys, tomllib; tables = tomllib.load(open("pyproj
 	for item in project["optional-dependencies"][extra]))'
 
 $(VENV)/requirements.stamp: pyproject.toml | $(VENV)/bin/python
-	$(PIP) $$($(REQUIREMENTS))
+	@echo "installing what building and running need"
+	@$(PIP) $$($(REQUIREMENTS))
 	@touch $@
 
 $(VENV)/tests.stamp: pyproject.toml | $(VENV)/bin/python
-	$(PIP) $$($(REQUIREMENTS) test)
+	@echo "installing what the tests need"
+	@$(PIP) $$($(REQUIREMENTS) test)
 	@touch $@
 
 # The first build installs the package too; later ones only compile what changed.

@@ -10,7 +10,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import numpy
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 # The compiler's flags are ours alone: those Python was built with differ between machines and would change results.
@@ -24,7 +24,6 @@ VARIANTS = {
     "sanitize": "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined",
     "debug": "-O0 -g3",
     "coverage": "-O0 -g --coverage",
-    "release": "",
 }
 VARIANT = next((name for name in VARIANTS if os.environ.get(f"GONOGO_{name.upper()}") == "1"), "release")
 # DT_RPATH and not DT_RUNPATH, which LD_LIBRARY_PATH would overrule.
@@ -62,7 +61,7 @@ class BuildCore(build_ext):
         stb = [os.environ.get("STB_INCLUDE_DIR", "/usr/include/stb"), "/usr/local/include/stb"]
         stb = locate("stb_image.h", stb, "install libstb-dev (Debian, Ubuntu), or set STB_INCLUDE_DIR to its folder")
         foreign = [*self.include_dirs, numpy.get_include(), stb.parent, locate_onednn("dnnl.h").parent]
-        compiler, variant = os.environ.get("CC", "gcc").split(), VARIANTS[VARIANT].split()
+        compiler, variant = os.environ.get("CC", "gcc").split(), VARIANTS.get(VARIANT, "").split()
         command = [*compiler, *FLAGS.split(), *variant, *os.environ.get("CFLAGS", "").split()]
         command += [f"-isystem{folder}" for folder in foreign]
         temp, target = Path(self.build_temp), Path(self.get_ext_fullpath(ext.name))
@@ -94,6 +93,7 @@ class BuildCore(build_ext):
 
 setup(
     version=".".join(re.findall(r"define GNG_VERSION_\w+ (\d+)", Path("csrc/gonogo.h").read_text())),
+    packages=[*find_packages("python"), "gonogo.models"],
     ext_modules=[Extension("gonogo._core", sorted(map(str, Path("csrc").rglob("*.c"))), py_limited_api=True)],
     cmdclass={"build_ext": BuildCore},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
