@@ -67,8 +67,8 @@ GNG_MUST_CHECK gng_status gng_net_pack(gng_net *net, gng_context *context);
 GNG_MUST_CHECK gng_status gng_net_train(gng_net *net, gng_context *context, const gng_net_run *run,
                                         const gng_net_targets *targets, gng_net_score *score);
 
-/* Forward: logits[count, outputs]. A picture's logits never depend on the other pictures of the run. With a training net
- * the forward pass is that of training (dropout as targets say): for checks only. */
+/* Forward: logits[count, outputs]. A picture's logits never depend on the other pictures of the run. STATE
+ * for a training net. */
 GNG_MUST_CHECK gng_status gng_net_infer(gng_net *net, gng_context *context, const gng_net_run *run, float *logits);
 
 #endif
