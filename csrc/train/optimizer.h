@@ -1,6 +1,6 @@
 /* Optimizers over flat float32 blocks: gradients -> new parameters.
  *
- * Formulas are Keras' (epsilon outside the square root). Work is cut into fixed slices, so bits do not depend on threads.
+ * Formulas are Keras' (epsilon outside the square root in Adam, inside in RMSprop). Work is cut into fixed slices, so bits do not depend on threads.
  */
 #ifndef GNG_TRAIN_OPTIMIZER_H
 #define GNG_TRAIN_OPTIMIZER_H
