@@ -1,0 +1,483 @@
+/* JPEG (ITU-T T.81): every segment whole, tables and headers valid, every component coded, the end marker in place.
+ *
+ * Entropy-coded data is searched for markers alone; its symbols are not decoded here. Baseline, extended and progressive
+ * frames (SOF0 to SOF2) of 8-bit samples with one or three components are accepted.
+ */
+#include <string.h>
+
+#include "image/inspect_formats.h"
+
+enum {
+    SOF0 = 0xC0, SOF1 = 0xC1, SOF2 = 0xC2, DHT = 0xC4, RST0 = 0xD0, RST7 = 0xD7, SOI = 0xD8, EOI = 0xD9, SOS = 0xDA,
+    DQT = 0xDB, DRI = 0xDD, APP0 = 0xE0, APP14 = 0xEE, APP15 = 0xEF, COM = 0xFE
+};
+
+enum {
+    COMPONENTS_MAX = 3,
+    COEFFICIENTS = 64,
+    TABLES = 4,
+    SCANS_MAX = 64,
+    BLOCKS_PER_UNIT_MAX = 10, /* B.2.3 */
+    SHIFT_MAX = 13,           /* largest successive approximation bit position (B.2.3) */
+    NOT_CODED = -1
+};
+
+/* Roles of Huffman tables, as numbered in DHT. */
+enum { DC = 0, AC = 1 };
+
+typedef struct component {
+    uint8_t id;
+    uint8_t horizontal; /* sampling factors, 1 to 4 */
+    uint8_t vertical;
+    uint8_t quantisation;             /* index of its table */
+    int8_t precision[COEFFICIENTS];   /* lowest bit position sent so far, NOT_CODED before the first scan */
+} component;
+
+typedef struct walk {
+    const uint8_t *bytes;
+    size_t count;
+    size_t at;
+    gng_inspection *out;
+    int components_count; /* 0 before the frame header */
+    component components[COMPONENTS_MAX];
+    uint8_t horizontal_max;
+    uint8_t vertical_max;
+    uint8_t quantisation_defined; /* bit i: table i */
+    uint8_t quantisation_used;
+    uint8_t huffman_defined[2];   /* by role */
+    uint32_t restart_interval;    /* in coding units, 0: none */
+    int scans;
+    bool jfif;
+    bool adobe;
+    uint8_t adobe_transform;
+} walk;
+
+typedef struct segment {
+    const uint8_t *data; /* [length], behind the length field */
+    size_t length;
+    size_t offset;       /* of the marker */
+    uint8_t marker;
+} segment;
+
+typedef struct scan {
+    int count;
+    component *components[COMPONENTS_MAX];
+    uint8_t tables[COMPONENTS_MAX][2]; /* Huffman table indices by role */
+    uint8_t first, last;               /* coefficients, in zigzag order */
+    uint8_t high, low;                 /* bit positions before and after this scan */
+} scan;
+
+static gng_status next_segment(walk *w, segment *s)
+{
+    const size_t offset = w->at;
+    while (w->at < w->count && w->bytes[w->at] == 0xFF)
+        ++w->at;
+    if (w->at < w->count && w->at == offset)
+        return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, offset,
+                                   "found byte 0x%02X where a marker (0xFF) was expected; export the picture again",
+                                   w->bytes[offset]);
+    if (w->at == w->count)
+        return gng_inspection_fail(w->out, GNG_FAULT_TRUNCATED, w->count,
+                                   "the file ends after %zu bytes, without an end marker; copy it again", w->count);
+    *s = (segment){.offset = offset, .marker = w->bytes[w->at++]};
+    if (s->marker == EOI)
+        return GNG_OK;
+    if (s->marker < SOF0 || (s->marker >= RST0 && s->marker <= SOI) || (s->marker > APP15 && s->marker != COM))
+        return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, offset,
+                                   "found marker FF%02X, which has no place between segments; export the picture again",
+                                   s->marker);
+    const size_t left = w->count - w->at;
+    const size_t length = left < 2 ? 2 : gng_read_u16_be(w->bytes + w->at);
+    if (left < 2 || length > left)
+        return gng_inspection_fail(w->out, GNG_FAULT_TRUNCATED, offset,
+                                   "segment FF%02X reaches beyond the end of the file at %zu bytes; copy it again",
+                                   s->marker, w->count);
+    if (length < 2)
+        return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, offset,
+                                   "segment FF%02X says it has %zu bytes, expected at least 2; export the picture again",
+                                   s->marker, length);
+    s->data = w->bytes + w->at + 2;
+    s->length = length - 2;
+    w->at += length;
+    return GNG_OK;
+}
+
+static gng_status read_quantisation(walk *w, const segment *s)
+{
+    for (size_t at = 0; at < s->length;) {
+        const uint32_t precision = s->data[at] >> 4, index = s->data[at] & 15;
+        const size_t needed = precision == 0 ? COEFFICIENTS : 2 * COEFFICIENTS;
+        if (precision > 1 || index >= TABLES || s->length - at - 1 < needed)
+            return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
+                                       "quantisation table %u of precision %u with %zu bytes is invalid; export the picture "
+                                       "again", index, precision, s->length - at - 1);
+        /* One decoder would use the table of the component's first scan, another the last one. */
+        if (w->out->progressive && (w->quantisation_used >> index & 1) != 0)
+            return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
+                                       "quantisation table %u changes while it is in use; export the picture again", index);
+        const uint8_t *values = s->data + at + 1;
+        for (size_t i = 0; i < COEFFICIENTS; ++i)
+            if ((precision == 0 ? values[i] : gng_read_u16_be(values + 2 * i)) == 0)
+                return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
+                                           "quantisation table %u holds a zero, expected 1 or more; export the picture "
+                                           "again", index);
+        w->quantisation_defined |= (uint8_t)(1u << index);
+        at += 1 + needed;
+    }
+    return GNG_OK;
+}
+
+static gng_status read_huffman(walk *w, const segment *s)
+{
+    for (size_t at = 0; at < s->length;) {
+        const uint32_t role = s->data[at] >> 4, index = s->data[at] & 15;
+        if (role > AC || index >= TABLES || s->length - at < 17)
+            return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
+                                       "Huffman table %u of kind %u with %zu bytes is invalid; export the picture again",
+                                       index, role, s->length - at);
+        const uint8_t *counts = s->data + at + 1, *symbols = s->data + at + 17;
+        uint32_t total = 0, code = 0;
+        bool overfull = false;
+        for (uint32_t length = 1; length <= 16; ++length) {
+            code = 2 * code + counts[length - 1]; /* the first code that is free at this length (annex C) */
+            total += counts[length - 1];
+            overfull = overfull || code > 1u << length;
+        }
+        /* 8-bit pictures can use 16 DC categories and 176 AC symbols. stb_image keeps 255 of 256 places for itself. */
+        const uint32_t most = role == DC ? 16 : 255;
+        if (total == 0 || total > most || overfull || s->length - at - 17 < total)
+            return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
+                                       "%s Huffman table %u with %u codes in %zu bytes is no prefix code; export the picture "
+                                       "again", role == DC ? "DC" : "AC", index, total, s->length - at);
+        for (uint32_t i = 0; role == DC && i < total; ++i)
+            if (symbols[i] > 15)
+                return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
+                                           "DC Huffman table %u holds category %u, expected at most 15; export the picture "
+                                           "again", index, symbols[i]);
+        w->huffman_defined[role] |= (uint8_t)(1u << index);
+        at += 17 + total;
+    }
+    return GNG_OK;
+}
+
+static gng_status read_component(walk *w, const segment *s, int index)
+{
+    const uint8_t *data = s->data + 6 + 3 * index;
+    component *c = &w->components[index];
+    *c = (component){.id = data[0], .horizontal = data[1] >> 4, .vertical = data[1] & 15, .quantisation = data[2]};
+    memset(c->precision, NOT_CODED, sizeof c->precision);
+    if (c->horizontal < 1 || c->horizontal > 4 || c->vertical < 1 || c->vertical > 4 || c->quantisation >= TABLES)
+        return gng_inspection_fail(w->out, GNG_FAULT_HEADER, s->offset,
+                                   "component %u has sampling %u x %u and quantisation table %u, expected 1 to 4 and 0 to 3; "
+                                   "export the picture again", c->id, c->horizontal, c->vertical, c->quantisation);
+    for (int i = 0; i < index; ++i)
+        if (w->components[i].id == c->id)
+            return gng_inspection_fail(w->out, GNG_FAULT_HEADER, s->offset,
+                                       "two components have the number %u, expected distinct ones; export the picture again",
+                                       c->id);
+    w->horizontal_max = c->horizontal > w->horizontal_max ? c->horizontal : w->horizontal_max;
+    w->vertical_max = c->vertical > w->vertical_max ? c->vertical : w->vertical_max;
+    return GNG_OK;
+}
+
+static gng_status read_frame(walk *w, const segment *s)
+{
+    if (w->components_count > 0)
+        return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, s->offset,
+                                   "found a second frame header (marker FF%02X), expected one; export the picture again",
+                                   s->marker);
+    if (s->length < 6 || s->length != 6 + 3 * (size_t)s->data[5])
+        return gng_inspection_fail(w->out, GNG_FAULT_HEADER, s->offset,
+                                   "the frame header has %zu bytes, which does not fit its components; export the picture "
+                                   "again", s->length);
+    const int components = s->data[5];
+    const uint32_t height = gng_read_u16_be(s->data + 1);
+    if (height == 0)
+        return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, s->offset,
+                                   "the height is to follow later (marker DNL), expected it in the header; save the picture "
+                                   "again");
+    GNG_TRY(gng_inspection_size_set(w->out, height, gng_read_u16_be(s->data + 3), s->offset));
+    w->out->bit_depth = s->data[0];
+    if (s->data[0] != 8)
+        return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, s->offset,
+                                   "found %u bits per sample, expected 8; convert the picture to 8 bits", s->data[0]);
+    if (components != 1 && components != COMPONENTS_MAX)
+        return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, s->offset,
+                                   "found %d colour components%s, expected 1 (grey) or 3; convert the picture to grey or RGB",
+                                   components, components == 4 ? " (CMYK)" : "");
+    w->out->channels = components;
+    w->out->progressive = s->marker == SOF2;
+    for (int i = 0; i < components; ++i)
+        GNG_TRY(read_component(w, s, i));
+    for (int i = 0; i < components; ++i)
+        if (w->horizontal_max % w->components[i].horizontal != 0 || w->vertical_max % w->components[i].vertical != 0)
+            return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, s->offset,
+                                       "component %u is subsampled by a fraction (%u x %u of %u x %u), expected a whole "
+                                       "number; save the picture again", w->components[i].id, w->components[i].horizontal,
+                                       w->components[i].vertical, w->horizontal_max, w->vertical_max);
+    w->components_count = components;
+    return GNG_OK;
+}
+
+/* JFIF and Adobe segments say how three components are to be read as colours. */
+static gng_status read_application(walk *w, const segment *s)
+{
+    const bool jfif = s->marker == APP0 && s->length >= 5 && memcmp(s->data, "JFIF", 5) == 0;
+    const bool adobe = s->marker == APP14 && s->length >= 12 && memcmp(s->data, "Adobe", 5) == 0;
+    if (!jfif && !adobe)
+        return GNG_OK;
+    if (w->scans > 0)
+        return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, s->offset,
+                                   "found a colour marker (FF%02X) behind pixel data, expected it before; export the picture "
+                                   "again", s->marker);
+    if (jfif && s->length < 14)
+        return gng_inspection_fail(w->out, GNG_FAULT_HEADER, s->offset,
+                                   "the JFIF segment has %zu bytes, expected at least 14; export the picture again",
+                                   s->length);
+    /* All versions so far are about 100; stb_image knows the segment by the zero in front. */
+    if (adobe && (s->data[5] != 0 || (w->adobe && w->adobe_transform != s->data[11])))
+        return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, s->offset,
+                                   "found an Adobe segment of unknown version, or two that differ; export the picture again");
+    w->jfif = w->jfif || jfif;
+    if (adobe) {
+        w->adobe = true;
+        w->adobe_transform = s->data[11];
+    }
+    return GNG_OK;
+}
+
+/* Decoders weigh these markers differently, so a file in which they disagree has no certain colours. */
+static gng_status check_colour_markers(walk *w, const segment *s)
+{
+    static const uint8_t rgb[COMPONENTS_MAX] = {'R', 'G', 'B'};
+    bool rgb_numbers = w->components_count == COMPONENTS_MAX;
+    for (int i = 0; i < w->components_count; ++i)
+        rgb_numbers = rgb_numbers && w->components[i].id == rgb[i];
+    const bool says_rgb = rgb_numbers || (w->adobe && w->adobe_transform == 0);
+    const bool says_ycbcr = w->jfif || (w->adobe && w->adobe_transform != 0);
+    if (w->components_count == COMPONENTS_MAX && ((says_rgb && says_ycbcr) || (w->adobe && w->adobe_transform > 1)))
+        return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, s->offset,
+                                   "the colour markers contradict each other (JFIF %s, Adobe %s %u, components numbered R, "
+                                   "G, B: %s); export the picture again", w->jfif ? "yes" : "no", w->adobe ? "yes" : "no",
+                                   w->adobe_transform, rgb_numbers ? "yes" : "no");
+    return GNG_OK;
+}
+
+static gng_status read_scan_header(walk *w, const segment *s, scan *out)
+{
+    *out = (scan){.count = s->length > 0 ? s->data[0] : 0};
+    if (out->count < 1 || out->count > w->components_count || s->length != 4 + 2 * (size_t)out->count)
+        return gng_inspection_fail(w->out, GNG_FAULT_HEADER, s->offset,
+                                   "the scan header has %zu bytes for %d of %d components; export the picture again",
+                                   s->length, out->count, w->components_count);
+    for (int i = 0, next = 0; i < out->count; ++i, ++next) {
+        const uint8_t *data = s->data + 1 + 2 * i;
+        while (next < w->components_count && w->components[next].id != data[0])
+            ++next; /* the order of the frame is kept (B.2.3), which also finds repetitions */
+        if (next == w->components_count)
+            return gng_inspection_fail(w->out, GNG_FAULT_HEADER, s->offset,
+                                       "the scan names component %u, which is unknown, repeated or out of order; export the "
+                                       "picture again", data[0]);
+        out->components[i] = &w->components[next];
+        out->tables[i][DC] = data[1] >> 4;
+        out->tables[i][AC] = data[1] & 15;
+    }
+    const uint8_t *range = s->data + 1 + 2 * out->count;
+    out->first = range[0];
+    out->last = range[1];
+    out->high = range[2] >> 4;
+    out->low = range[2] & 15;
+    const bool sequential = out->first == 0 && out->last == COEFFICIENTS - 1 && out->high == 0 && out->low == 0;
+    const bool spectral = out->first == 0 ? out->last == 0
+                                          : out->first <= out->last && out->last < COEFFICIENTS && out->count == 1;
+    const bool approximation = out->low <= SHIFT_MAX && (out->high == 0 || out->high == out->low + 1);
+    if (w->out->progressive ? !spectral || !approximation : !sequential)
+        return gng_inspection_fail(w->out, GNG_FAULT_HEADER, s->offset,
+                                   "the scan covers coefficients %u to %u at bits %u to %u in %d components, which is "
+                                   "invalid; export the picture again", out->first, out->last, out->high, out->low,
+                                   out->count);
+    return GNG_OK;
+}
+
+/* Every coefficient once, from its first scan down to bit 0 without a gap (G.1.1.1). */
+static gng_status check_progress(walk *w, const segment *s, const scan *sc)
+{
+    for (int i = 0; i < sc->count; ++i) {
+        component *c = sc->components[i];
+        for (int k = sc->first; k <= sc->last; ++k) {
+            const bool expected = sc->high == 0 ? c->precision[k] == NOT_CODED : c->precision[k] == sc->high;
+            if (!expected || (sc->first > 0 && c->precision[0] == NOT_CODED))
+                return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, s->offset,
+                                           "coefficient %d of component %u is sent twice or out of order; export the picture "
+                                           "again", k, c->id);
+            c->precision[k] = (int8_t)sc->low;
+        }
+    }
+    return GNG_OK;
+}
+
+static gng_status check_scan_tables(walk *w, const segment *s, const scan *sc)
+{
+    const bool needs[2] = {sc->first == 0 && sc->high == 0, sc->last > 0};
+    int blocks = 0;
+    for (int i = 0; i < sc->count; ++i) {
+        const component *c = sc->components[i];
+        for (int role = DC; role <= AC; ++role) {
+            const uint8_t index = sc->tables[i][role];
+            if (index >= TABLES || (needs[role] && (w->huffman_defined[role] >> index & 1) == 0))
+                return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
+                                           "the scan needs %s Huffman table %u, which is not defined before it; export the "
+                                           "picture again", role == DC ? "DC" : "AC", index);
+        }
+        if ((w->quantisation_defined >> c->quantisation & 1) == 0)
+            return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
+                                       "the scan needs quantisation table %u, which is not defined before it; export the "
+                                       "picture again", c->quantisation);
+        w->quantisation_used |= (uint8_t)(1u << c->quantisation);
+        blocks += c->horizontal * c->vertical;
+    }
+    if (sc->count > 1 && blocks > BLOCKS_PER_UNIT_MAX)
+        return gng_inspection_fail(w->out, GNG_FAULT_HEADER, s->offset,
+                                   "the scan has %d blocks in a coding unit, expected at most %d; export the picture again",
+                                   blocks, BLOCKS_PER_UNIT_MAX);
+    return GNG_OK;
+}
+
+static uint32_t divide_up(uint32_t a, uint32_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Coding units of the scan and blocks in each: a lone component is coded without the padding that interleaving needs,
+ * whatever its sampling factors (A.2.2, A.2.3). */
+static void count_units(const walk *w, const scan *sc, uint64_t *units, uint64_t *blocks)
+{
+    const uint32_t height = (uint32_t)w->out->height, width = (uint32_t)w->out->width;
+    const component *c = sc->components[0];
+    *blocks = 1;
+    if (sc->count == 1) {
+        *units = (uint64_t)divide_up(divide_up(height * c->vertical, w->vertical_max), 8) *
+                 divide_up(divide_up(width * c->horizontal, w->horizontal_max), 8);
+        return;
+    }
+    *units = (uint64_t)divide_up(height, 8u * w->vertical_max) * divide_up(width, 8u * w->horizontal_max);
+    *blocks = 0;
+    for (int i = 0; i < sc->count; ++i)
+        *blocks += (uint64_t)sc->components[i]->horizontal * sc->components[i]->vertical;
+}
+
+/* Entropy-coded data up to the next marker, with the restart markers in between. */
+static gng_status skip_scan_data(walk *w, const segment *s, const scan *sc)
+{
+    uint64_t units, blocks;
+    count_units(w, sc, &units, &blocks);
+    const uint64_t restarts = w->restart_interval == 0 ? 0 : (units - 1) / w->restart_interval;
+    const size_t start = w->at;
+    for (uint64_t found = 0;;) {
+        const uint8_t *mark = memchr(w->bytes + w->at, 0xFF, w->count - w->at);
+        size_t next = mark == NULL ? w->count : (size_t)(mark - w->bytes);
+        const size_t end = next;
+        while (next < w->count && w->bytes[next] == 0xFF)
+            ++next;
+        if (next == w->count)
+            return gng_inspection_fail(w->out, GNG_FAULT_TRUNCATED, w->count,
+                                       "the file ends after %zu bytes, inside the pixel data; copy it again", w->count);
+        const uint8_t marker = w->bytes[next];
+        w->at = next + 1;
+        if (marker == 0) /* a data byte 0xFF */
+            continue;
+        if (marker >= RST0 && marker <= RST7 && found < restarts && (unsigned)(marker - RST0) == found % 8) {
+            ++found;
+            continue;
+        }
+        w->at = end;
+        if (found != restarts || (marker >= RST0 && marker <= RST7))
+            return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, end,
+                                       "found marker FF%02X after %llu of %llu restart markers: pixel data are missing; copy "
+                                       "or export the picture again", marker, (unsigned long long)found,
+                                       (unsigned long long)restarts);
+        break;
+    }
+    /* A code has at least one bit: blocks need two (DC and end of block), first DC scans and their refinements one. */
+    const uint64_t bits = sc->first > 0 ? 0 : units * blocks * (w->out->progressive ? 1 : 2);
+    if (bits > 8 * (uint64_t)(w->at - start))
+        return gng_inspection_fail(w->out, GNG_FAULT_TRUNCATED, s->offset,
+                                   "%zu bytes of pixel data cannot hold the promised %d x %d pixels; export the picture again",
+                                   w->at - start, w->out->height, w->out->width);
+    return GNG_OK;
+}
+
+static gng_status read_scan(walk *w, const segment *s)
+{
+    if (w->components_count == 0)
+        return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, s->offset,
+                                   "found pixel data before the frame header, expected after; export the picture again");
+    if (++w->scans > SCANS_MAX)
+        return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, s->offset,
+                                   "found more than %d scans; save the picture as baseline JPEG or as PNG", SCANS_MAX);
+    scan sc;
+    GNG_TRY(read_scan_header(w, s, &sc));
+    GNG_TRY(check_scan_tables(w, s, &sc));
+    GNG_TRY(check_progress(w, s, &sc));
+    return skip_scan_data(w, s, &sc);
+}
+
+static gng_status read_segment(walk *w, const segment *s)
+{
+    switch (s->marker) {
+    case DQT:
+        return read_quantisation(w, s);
+    case DHT:
+        return read_huffman(w, s);
+    case SOF0:
+    case SOF1:
+    case SOF2:
+        return read_frame(w, s);
+    case SOS:
+        return read_scan(w, s);
+    case DRI:
+        if (s->length != 2)
+            return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, s->offset,
+                                       "the restart interval has %zu bytes, expected 2; export the picture again", s->length);
+        w->restart_interval = gng_read_u16_be(s->data);
+        return GNG_OK;
+    case COM:
+        return GNG_OK;
+    default:
+        break;
+    }
+    if (s->marker >= APP0 && s->marker <= APP15)
+        return read_application(w, s);
+    return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, s->offset,
+                               "found marker FF%02X (lossless, hierarchical or arithmetic coding), expected baseline or "
+                               "progressive Huffman coding; save the picture as baseline JPEG or as PNG", s->marker);
+}
+
+static gng_status finish(walk *w, const segment *end)
+{
+    for (int i = 0; i < w->components_count; ++i)
+        for (int k = 0; k < COEFFICIENTS; ++k)
+            if (w->components[i].precision[k] != 0)
+                return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, end->offset,
+                                           "component %u is incomplete at the end marker (coefficient %d): pixel data are "
+                                           "missing; copy or export the picture again", w->components[i].id, k);
+    if (w->components_count == 0)
+        return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, end->offset,
+                                   "found the end marker before any frame header; export the picture again");
+    GNG_TRY(check_colour_markers(w, end));
+    w->out->picture_bytes = w->at;
+    return GNG_OK;
+}
+
+gng_status gng_jpeg_inspect(const uint8_t *bytes, size_t count, gng_inspection *out)
+{
+    /* Behind SOI; a file of one byte is told that it ends early by the first look for a segment. */
+    walk w = {.bytes = bytes, .count = count, .at = count < 2 ? count : 2, .out = out};
+    for (;;) {
+        segment s = {0};
+        GNG_TRY(next_segment(&w, &s));
+        if (s.marker == EOI)
+            return finish(&w, &s);
+        GNG_TRY(read_segment(&w, &s));
+    }
+}
