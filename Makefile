@@ -60,7 +60,7 @@ $(VENV)/bin/python:
 	test -e "$${STB_INCLUDE_DIR:-/usr/include/stb}/stb_image.h" || missing="$$missing libstb-dev"; \
 	/sbin/ldconfig -p | grep -q 'libgomp\.so\.1 ' || missing="$$missing libgomp1"; \
 	test -z "$$missing" || { echo "installing$$missing" && $(SUDO) apt-get update -qq && \
-	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 	$(PYTHON) -m venv $(VENV)
 
 # Requirements come before the package, so that a rebuild neither downloads nor starts from nothing.
