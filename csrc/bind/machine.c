@@ -1,0 +1,84 @@
+/* Functions about the machine and the allocator. */
+#include "bind/bind.h"
+#include "nn/dnnl/dnnl_engine.h"
+
+static PyObject *set_instruction_limit(PyObject *module, PyObject *argument)
+{
+    (void)module;
+    const char *name = PyUnicode_AsUTF8AndSize(argument, NULL);
+    if (name == NULL)
+        return NULL;
+    gng_instruction_set limit;
+    gng_status status = gng_instruction_set_from_name(name, &limit);
+    if (status == GNG_OK)
+        status = gng_cpu_limit_set(limit);
+    return status == GNG_OK ? Py_NewRef(Py_None) : gng_bind_raise(status);
+}
+
+static PyObject *instruction_set(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyUnicode_FromString(gng_instruction_set_name(gng_cpu_effective()));
+}
+
+static PyObject *instruction_sets(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    const int count = (int)gng_cpu_detected() + 1;
+    PyObject *names = PyTuple_New(count);
+    for (int i = 0; i < count && names != NULL; i++) {
+        PyObject *name = PyUnicode_FromString(gng_instruction_set_name((gng_instruction_set)i));
+        if (name == NULL || PyTuple_SetItem(names, i, name) < 0)
+            Py_CLEAR(names);
+    }
+    return names;
+}
+
+static PyObject *describe_machine(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    char cpu[256];
+    gng_cpu_describe(cpu, sizeof cpu);
+    return Py_BuildValue("{s:s,s:s,s:s}", "cpu", cpu, "instruction_set", gng_instruction_set_name(gng_cpu_effective()), "engine",
+                         gng_engine_available() ? gng_engine_version() : "none");
+}
+
+static PyObject *cpu_count(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromLong(gng_cpu_count());
+}
+
+static PyObject *allocation_count(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromUnsignedLongLong(gng_memory_allocation_count());
+}
+
+static PyObject *live_allocations(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromUnsignedLongLong(gng_memory_live_count());
+}
+
+static PyObject *fail_nth_allocation(PyObject *module, PyObject *argument)
+{
+    (void)module;
+    const unsigned long long n = PyLong_AsUnsignedLongLong(argument);
+    if (PyErr_Occurred())
+        return NULL;
+    gng_memory_fail_nth(n);
+    return Py_NewRef(Py_None);
+}
+
+PyMethodDef gng_bind_machine_methods[] = {
+    {"set_instruction_limit", set_instruction_limit, METH_O, "Limits the instruction set; before the first use of a net."},
+    {"instruction_set", instruction_set, METH_NOARGS, "The instruction set in use."},
+    {"instruction_sets", instruction_sets, METH_NOARGS, "All instruction sets of this machine, the best last."},
+    {"describe_machine", describe_machine, METH_NOARGS, "Processor, instruction set and engine."},
+    {"cpu_count", cpu_count, METH_NOARGS, "Processors this process may run on."},
+    {"allocation_count", allocation_count, METH_NOARGS, "Allocations of the core since the process started."},
+    {"live_allocations", live_allocations, METH_NOARGS, "Blocks of the core that are allocated now."},
+    {"fail_nth_allocation", fail_nth_allocation, METH_O, "Test hook: the n-th allocation from now fails; 0 is off."},
+    {0},
+};

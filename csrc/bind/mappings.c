@@ -1,0 +1,167 @@
+/* Mappings from Python -> the plain structures of the core. Unknown keys are errors. */
+#include "bind/bind.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static int read_double(PyObject *value, const char *what, const char *name, double *out)
+{
+    *out = PyFloat_AsDouble(value);
+    if (*out == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_TypeError, "%s: %s: expected a number, found %R", what, name, value);
+        return -1;
+    }
+    return 0;
+}
+
+static int read_int(PyObject *value, const char *what, const char *name, int32_t *out)
+{
+    PyObject *index = PyNumber_Index(value);
+    int overflow = 0;
+    const long number = index != NULL ? PyLong_AsLongAndOverflow(index, &overflow) : -1;
+    Py_XDECREF(index);
+    if (index == NULL || overflow != 0 || number < INT32_MIN || number > INT32_MAX) {
+        PyErr_Clear();
+        PyErr_Format(index == NULL ? PyExc_TypeError : PyExc_ValueError, "%s: %s: expected an integer of 32 bits, found %R", what, name, value);
+        return -1;
+    }
+    *out = (int32_t)number;
+    return 0;
+}
+
+static int read_range(PyObject *value, const char *what, const char *name, double out[2])
+{
+    PyObject *items = PySequence_Tuple(value);
+    if (items == NULL || PyTuple_Size(items) != 2) {
+        PyErr_Clear();
+        Py_XDECREF(items);
+        PyErr_Format(PyExc_ValueError, "%s: %s: expected a pair (low, high), found %R", what, name, value);
+        return -1;
+    }
+    const int result = read_double(PyTuple_GetItem(items, 0), what, name, &out[0]) | read_double(PyTuple_GetItem(items, 1), what, name, &out[1]);
+    Py_DECREF(items);
+    return result;
+}
+
+static int read_name(PyObject *value, const char *what, const gng_bind_field *field)
+{
+    const char *text = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, NULL) : NULL;
+    if (text == NULL) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_TypeError, "%s: %s: expected a name, found %R", what, field->name, value);
+        return -1;
+    }
+    const gng_status status = field->from_name(text, field->name_out);
+    if (status != GNG_OK)
+        gng_bind_raise(status);
+    return status == GNG_OK ? 0 : -1;
+}
+
+static int read_field(PyObject *value, const char *what, const gng_bind_field *field)
+{
+    double number = 0;
+    switch (field->type) {
+    case GNG_FIELD_INT:
+        return read_int(value, what, field->name, field->out);
+    case GNG_FIELD_DOUBLE:
+        return read_double(value, what, field->name, field->out);
+    case GNG_FIELD_FLOAT:
+        if (read_double(value, what, field->name, &number) < 0)
+            return -1;
+        *(float *)field->out = (float)number;
+        return 0;
+    case GNG_FIELD_BOOL: {
+        const int truth = PyObject_IsTrue(value);
+        *(bool *)field->out = truth == 1;
+        return truth < 0 ? -1 : 0;
+    }
+    case GNG_FIELD_RANGE:
+        return read_range(value, what, field->name, field->out);
+    case GNG_FIELD_UINT64: {
+        const unsigned long long large = PyLong_Check(value) ? PyLong_AsUnsignedLongLong(value) : (unsigned long long)-1;
+        if (!PyLong_Check(value) || PyErr_Occurred()) {
+            PyErr_Clear();
+            PyErr_Format(PyExc_ValueError, "%s: %s: expected an integer of 64 bits, 0 or more, found %R", what, field->name, value);
+            return -1;
+        }
+        *(uint64_t *)field->out = large;
+        return 0;
+    }
+    case GNG_FIELD_NAME:
+        return read_name(value, what, field);
+    }
+    return -1;
+}
+
+int gng_bind_read(PyObject *mapping, const char *what, const gng_bind_field *fields, size_t count)
+{
+    PyObject *items = PyMapping_Check(mapping) ? PyMapping_Items(mapping) : NULL;
+    if (items == NULL) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_TypeError, "%s: expected a mapping, found %R", what, (PyObject *)Py_TYPE(mapping));
+        return -1;
+    }
+    int result = 0;
+    for (Py_ssize_t i = 0; i < PyList_Size(items) && result == 0; i++) {
+        PyObject *pair = PyList_GetItem(items, i), *key = PyTuple_GetItem(pair, 0);
+        const char *name = PyUnicode_Check(key) ? PyUnicode_AsUTF8AndSize(key, NULL) : NULL;
+        const gng_bind_field *field = NULL;
+        for (size_t k = 0; k < count && name != NULL; k++)
+            if (strcmp(fields[k].name, name) == 0)
+                field = &fields[k];
+        if (field != NULL) {
+            result = read_field(PyTuple_GetItem(pair, 1), what, field);
+            continue;
+        }
+        PyErr_Clear();
+        PyErr_Format(PyExc_ValueError, "%s: unknown key %R", what, key);
+        result = -1;
+    }
+    Py_DECREF(items);
+    return result;
+}
+
+gng_status gng_bind_fill_from_name(const char *name, int *out)
+{
+    static const char *const names[] = {"nearest", "constant", "reflect", "wrap"};
+    for (int i = 0; i < 4; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *out = i;
+            return GNG_OK;
+        }
+    return gng_error_set(GNG_STATUS_ARGUMENT, "fill: found '%s', expected 'nearest', 'constant', 'reflect' or 'wrap'", name);
+}
+
+int gng_bind_augment(PyObject *mapping, gng_augment *out)
+{
+    gng_augment augment = gng_augment_none();
+    int fill = (int)augment.fill;
+    const gng_bind_field fields[] = {
+        {"rotation", GNG_FIELD_DOUBLE, &augment.rotation, NULL, NULL},
+        {"shift_height", GNG_FIELD_DOUBLE, &augment.shift_height, NULL, NULL},
+        {"shift_width", GNG_FIELD_DOUBLE, &augment.shift_width, NULL, NULL},
+        {"shear", GNG_FIELD_DOUBLE, &augment.shear, NULL, NULL},
+        {"zoom", GNG_FIELD_RANGE, augment.zoom, NULL, NULL},
+        {"horizontal_flip", GNG_FIELD_BOOL, &augment.horizontal_flip, NULL, NULL},
+        {"vertical_flip", GNG_FIELD_BOOL, &augment.vertical_flip, NULL, NULL},
+        {"brightness", GNG_FIELD_RANGE, augment.brightness, NULL, NULL},
+        {"contrast", GNG_FIELD_RANGE, augment.contrast, NULL, NULL},
+        {"gamma", GNG_FIELD_RANGE, augment.gamma, NULL, NULL},
+        {"blur", GNG_FIELD_RANGE, augment.blur, NULL, NULL},
+        {"noise", GNG_FIELD_RANGE, augment.noise, NULL, NULL},
+        {"fill", GNG_FIELD_NAME, NULL, gng_bind_fill_from_name, &fill},
+        {"fill_value", GNG_FIELD_DOUBLE, &augment.fill_value, NULL, NULL},
+    };
+    if (gng_bind_read(mapping, "augment", fields, sizeof fields / sizeof fields[0]) < 0)
+        return -1;
+    augment.fill = (gng_fill)fill;
+    const gng_status status = gng_augment_check(&augment);
+    if (status != GNG_OK) {
+        gng_bind_raise(status);
+        return -1;
+    }
+    *out = augment;
+    return 0;
+}

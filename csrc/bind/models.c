@@ -1,0 +1,396 @@
+/* Model files: parse, serialise, and gonogo._core.Classifier. */
+#include <string.h>
+
+#include "bind/plans.h"
+
+typedef struct bind_classifier {
+    PyObject_HEAD
+    gng_classifier *classifier;
+    PyObject *metadata, *model_sha256, *file_sha256;
+    gng_tensor_shape input;
+    int32_t outputs;
+    size_t parameter_floats;
+    int threads;
+    double difference;
+    PyThread_type_lock lock;
+} bind_classifier;
+
+static PyObject *metadata_dict(const gng_model *model)
+{
+    PyObject *metadata = PyDict_New();
+    for (int32_t i = 0; i < model->metadata_count && metadata != NULL; i++) {
+        PyObject *value = PyUnicode_FromString(model->metadata[i].value);
+        if (value == NULL || PyDict_SetItemString(metadata, model->metadata[i].key, value) < 0)
+            Py_CLEAR(metadata);
+        Py_XDECREF(value);
+    }
+    return metadata;
+}
+
+static gng_status parse(PyObject *object, gng_model **out)
+{
+    Py_buffer data;
+    if (PyObject_GetBuffer(object, &data, PyBUF_SIMPLE) < 0)
+        return GNG_STATUS_ARGUMENT;
+    gng_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = gng_model_parse(data.buf, (size_t)data.len, out);
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&data);
+    return status;
+}
+
+static PyObject *golden_input(const gng_model *model)
+{
+    const gng_tensor_shape shape = model->graph->shapes[0];
+    if (model->golden_count == 0)
+        return Py_NewRef(Py_None);
+    const npy_intp rows[] = {model->golden_count, shape.channels};
+    const npy_intp pictures[] = {model->golden_count, shape.height, shape.width, shape.channels};
+    const bool is_row = model->golden_rows != NULL;
+    PyObject *array = is_row ? gng_bind_new_array(NPY_FLOAT32, 2, rows) : gng_bind_new_array(NPY_UINT8, 4, pictures);
+    const size_t values = (size_t)model->golden_count * gng_tensor_elements(shape);
+    if (array != NULL && is_row)
+        memcpy(PyArray_DATA((PyArrayObject *)array), model->golden_rows, values * sizeof(float));
+    else if (array != NULL)
+        memcpy(PyArray_DATA((PyArrayObject *)array), model->golden_pixels, values);
+    return array;
+}
+
+static PyObject *golden_logits(const gng_model *model)
+{
+    if (model->golden_count == 0)
+        return Py_NewRef(Py_None);
+    const npy_intp shape[] = {model->golden_count, gng_graph_outputs(model->graph)};
+    PyObject *array = gng_bind_new_array(NPY_FLOAT32, 2, shape);
+    if (array != NULL)
+        memcpy(PyArray_DATA((PyArrayObject *)array), model->golden_logits, (size_t)(shape[0] * shape[1]) * sizeof(float));
+    return array;
+}
+
+static PyObject *parse_model(PyObject *module, PyObject *argument)
+{
+    (void)module;
+    gng_model *model = NULL;
+    const gng_status status = parse(argument, &model);
+    if (status != GNG_OK)
+        return gng_bind_raise(status);
+    PyObject *parameters = gng_bind_vector(model->parameters, model->graph->parameter_floats);
+    PyObject *states = gng_bind_vector(model->states, model->graph->state_floats);
+    PyObject *metadata = metadata_dict(model), *inputs = golden_input(model), *logits = golden_logits(model);
+    PyObject *digests = Py_BuildValue("(ss)", model->model_sha256, model->file_sha256);
+    /* The graph moves into its Python object; the model keeps the rest until it is destroyed. */
+    gng_graph *graph = model->graph;
+    model->graph = NULL;
+    gng_model_destroy(model);
+    PyObject *wrapped = gng_bind_graph_wrap(graph), *result = NULL;
+    if (parameters != NULL && states != NULL && metadata != NULL && inputs != NULL && logits != NULL && digests != NULL && wrapped != NULL)
+        result = Py_BuildValue("{s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O}", "graph", wrapped, "parameters", parameters, "states", states, "metadata", metadata, "golden_input",
+                               inputs, "golden_logits", logits, "model_sha256", PyTuple_GetItem(digests, 0), "file_sha256", PyTuple_GetItem(digests, 1));
+    Py_XDECREF(wrapped);
+    Py_XDECREF(parameters);
+    Py_XDECREF(states);
+    Py_XDECREF(metadata);
+    Py_XDECREF(inputs);
+    Py_XDECREF(logits);
+    Py_XDECREF(digests);
+    return result;
+}
+
+/* Borrowed float32 vector of exactly `count` values. */
+static const float *vector_of(PyObject *object, const char *name, size_t count)
+{
+    PyArrayObject *array = gng_bind_array(object, name, NPY_FLOAT32, 1);
+    if (array == NULL)
+        return NULL;
+    if ((size_t)PyArray_SIZE(array) == count)
+        return PyArray_DATA(array);
+    PyErr_Format(PyExc_ValueError, "%s: expected %zu values, found %zd", name, count, (Py_ssize_t)PyArray_SIZE(array));
+    return NULL;
+}
+
+static int read_metadata(PyObject *items, gng_model *model)
+{
+    const Py_ssize_t count = PyList_Size(items);
+    if (count > GNG_MODEL_METADATA_MAX) {
+        PyErr_Format(PyExc_ValueError, "metadata: found %zd entries, expected at most %d", count, (int)GNG_MODEL_METADATA_MAX);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        const char *key, *value;
+        if (!PyArg_ParseTuple(PyList_GetItem(items, i), "ss;metadata: keys and values must be texts", &key, &value))
+            return -1;
+        model->metadata[i] = (gng_metadata){key, value};
+    }
+    model->metadata_count = (int32_t)count;
+    return 0;
+}
+
+static int read_golden(PyObject *inputs, PyObject *logits, gng_model *model)
+{
+    if (inputs == Py_None && logits == Py_None)
+        return 0;
+    gng_samples samples;
+    PyArrayObject *scores = gng_bind_array(logits, "golden_logits", NPY_FLOAT32, 2);
+    if (scores == NULL || gng_bind_samples(inputs, "golden_input", model->graph->shapes[0], &samples) < 0)
+        return -1;
+    if (samples.count > GNG_MODEL_GOLDEN_MAX || (uint64_t)PyArray_DIM(scores, 0) != samples.count || PyArray_DIM(scores, 1) != gng_graph_outputs(model->graph)) {
+        PyErr_Format(PyExc_ValueError, "golden_logits: expected at most %d rows, as many as golden_input, of %d values", (int)GNG_MODEL_GOLDEN_MAX,
+                     (int)gng_graph_outputs(model->graph));
+        return -1;
+    }
+    model->golden_count = (int32_t)samples.count;
+    model->golden_pixels = samples.pixels;
+    model->golden_rows = samples.rows;
+    model->golden_logits = PyArray_DATA(scores);
+    return 0;
+}
+
+static PyObject *serialised(const gng_model *model)
+{
+    size_t count = 0;
+    gng_status status = gng_model_serialise(model, NULL, &count);
+    if (status != GNG_OK)
+        return gng_bind_raise(status);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count);
+    if (bytes == NULL)
+        return NULL;
+    status = gng_model_serialise(model, (uint8_t *)PyBytes_AsString(bytes), &count);
+    if (status == GNG_OK)
+        return bytes;
+    Py_DECREF(bytes);
+    return gng_bind_raise(status);
+}
+
+static PyObject *serialise_model(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    (void)module;
+    static char *names[] = {"graph", "parameters", "states", "metadata", "golden_input", "golden_logits", NULL};
+    PyObject *graph_object, *parameters, *states, *mapping, *inputs = Py_None, *logits = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOOO|OO:serialise_model", names, &graph_object, &parameters, &states, &mapping, &inputs, &logits))
+        return NULL;
+    const gng_graph *graph = gng_bind_graph_of(graph_object);
+    if (graph == NULL)
+        return NULL;
+    /* Serialising only reads the graph. */
+    gng_model model = {.graph = ((gng_bind_graph *)graph_object)->graph};
+    model.parameters = vector_of(parameters, "parameters", graph->parameter_floats);
+    model.states = model.parameters != NULL ? vector_of(states, "states", graph->state_floats) : NULL;
+    if (model.states == NULL)
+        return NULL;
+    PyObject *items = PyMapping_Items(mapping);
+    if (items == NULL)
+        return NULL;
+    PyObject *result = NULL;
+    if (read_metadata(items, &model) == 0 && read_golden(inputs, logits, &model) == 0)
+        result = serialised(&model);
+    Py_DECREF(items);
+    return result;
+}
+
+static PyObject *model_identity(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    (void)module;
+    static char *names[] = {"graph", "parameters", "states", NULL};
+    PyObject *graph_object, *parameter_array, *state_array;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOO:model_identity", names, &graph_object, &parameter_array, &state_array))
+        return NULL;
+    const gng_graph *graph = gng_bind_graph_of(graph_object);
+    const float *parameters = graph != NULL ? vector_of(parameter_array, "parameters", graph->parameter_floats) : NULL;
+    const float *states = parameters != NULL ? vector_of(state_array, "states", graph->state_floats) : NULL;
+    if (states == NULL)
+        return NULL;
+    char digits[65];
+    const gng_status status = gng_model_identity(graph, parameters, states, digits);
+    return status == GNG_OK ? PyUnicode_FromString(digits) : gng_bind_raise(status);
+}
+
+static gng_status self_test(bind_classifier *self)
+{
+    gng_bind_lock(self->lock);
+    gng_bind_call call;
+    gng_bind_call_begin(&call, self->threads);
+    const gng_status status = gng_classifier_self_test(self->classifier, &call.context, &self->difference);
+    gng_bind_call_end(&call);
+    PyThread_release_lock(self->lock);
+    return status;
+}
+
+/* The largest difference of a logit between machines that still runs: g / 10. */
+static PyObject *refuse_difference(double difference)
+{
+    char text[32];
+    PyOS_snprintf(text, sizeof text, "%.3g", difference);
+    return PyErr_Format(PyExc_RuntimeError, "self-test: a golden picture's score differs by %s from the stored one, expected at most 1e-4; "
+                        "this machine computes something else than the one that trained, do not use it", text);
+}
+
+static PyObject *classifier_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = {"data", "batch", "threads", NULL};
+    PyObject *data;
+    int batch = 64, threads = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|ii:Classifier", names, &data, &batch, &threads))
+        return NULL;
+    threads = gng_bind_threads(threads);
+    if (threads < 0)
+        return NULL;
+    if (batch < 1)
+        return PyErr_Format(PyExc_ValueError, "batch: found %d, expected at least 1", batch);
+    gng_model *model = NULL;
+    gng_status status = parse(data, &model);
+    if (status != GNG_OK)
+        return gng_bind_raise(status);
+    bind_classifier *self = gng_bind_allocate(type);
+    if (self == NULL) {
+        gng_model_destroy(model);
+        return NULL;
+    }
+    self->threads = threads;
+    self->input = model->graph->shapes[0];
+    self->outputs = gng_graph_outputs(model->graph);
+    self->parameter_floats = model->graph->parameter_floats;
+    self->metadata = metadata_dict(model);
+    self->model_sha256 = PyUnicode_FromString(model->model_sha256);
+    self->file_sha256 = PyUnicode_FromString(model->file_sha256);
+    self->lock = PyThread_allocate_lock();
+    if (self->metadata != NULL && self->model_sha256 != NULL && self->file_sha256 != NULL && self->lock != NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        status = gng_classifier_create(model, (uint32_t)batch, threads, &self->classifier);
+        Py_END_ALLOW_THREADS
+    } else {
+        status = gng_error_set(GNG_STATUS_MEMORY, "creating a classifier");
+    }
+    gng_model_destroy(model);
+    if (status == GNG_OK)
+        status = self_test(self);
+    if (status != GNG_OK || !(self->difference <= GNG_SCORE_DIFFERENCE_FLOAT32)) {
+        if (status != GNG_OK)
+            gng_bind_raise(status);
+        else
+            refuse_difference(self->difference);
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static void classifier_dealloc(PyObject *object)
+{
+    bind_classifier *self = (bind_classifier *)object;
+    gng_classifier_destroy(self->classifier);
+    if (self->lock != NULL)
+        PyThread_free_lock(self->lock);
+    Py_XDECREF(self->metadata);
+    Py_XDECREF(self->model_sha256);
+    Py_XDECREF(self->file_sha256);
+    gng_bind_free(object);
+}
+
+static PyObject *classifier_logits(PyObject *object, PyObject *argument)
+{
+    bind_classifier *self = (bind_classifier *)object;
+    gng_samples samples;
+    if (gng_bind_samples(argument, "samples", self->input, &samples) < 0)
+        return NULL;
+    const npy_intp shape[] = {(npy_intp)samples.count, self->outputs};
+    PyObject *result = gng_bind_new_array(NPY_FLOAT32, 2, shape);
+    if (result == NULL || samples.count == 0)
+        return result;
+    float *logits = PyArray_DATA((PyArrayObject *)result);
+    gng_bind_lock(self->lock);
+    gng_bind_call call;
+    gng_bind_call_begin(&call, self->threads);
+    const gng_status status = samples.pixels != NULL ? gng_classifier_logits(self->classifier, &call.context, samples.pixels, samples.count, logits)
+                                                     : gng_classifier_row_logits(self->classifier, &call.context, samples.rows, samples.count, logits);
+    gng_bind_call_end(&call);
+    PyThread_release_lock(self->lock);
+    if (status == GNG_OK)
+        return result;
+    Py_DECREF(result);
+    return gng_bind_raise(status);
+}
+
+static PyObject *classifier_self_test(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    bind_classifier *self = (bind_classifier *)object;
+    const gng_status status = self_test(self);
+    return status == GNG_OK ? PyFloat_FromDouble(self->difference) : gng_bind_raise(status);
+}
+
+static PyObject *get_metadata(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyDict_Copy(((bind_classifier *)object)->metadata);
+}
+
+static PyObject *get_model_sha256(PyObject *object, void *closure)
+{
+    (void)closure;
+    return Py_NewRef(((bind_classifier *)object)->model_sha256);
+}
+
+static PyObject *get_file_sha256(PyObject *object, void *closure)
+{
+    (void)closure;
+    return Py_NewRef(((bind_classifier *)object)->file_sha256);
+}
+
+static PyObject *get_input_shape(PyObject *object, void *closure)
+{
+    (void)closure;
+    const gng_tensor_shape shape = ((bind_classifier *)object)->input;
+    return Py_BuildValue("(iii)", (int)shape.channels, (int)shape.height, (int)shape.width);
+}
+
+static PyObject *get_outputs(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyLong_FromLong(((bind_classifier *)object)->outputs);
+}
+
+static PyObject *get_parameter_count(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyLong_FromSize_t(((bind_classifier *)object)->parameter_floats);
+}
+
+static PyGetSetDef classifier_properties[] = {
+    {"metadata", get_metadata, NULL, "texts stored beside the tensors", NULL},
+    {"model_sha256", get_model_sha256, NULL, "identity: specification and tensors", NULL},
+    {"file_sha256", get_file_sha256, NULL, "integrity: the whole file", NULL},
+    {"input_shape", get_input_shape, NULL, "(channels, height, width)", NULL},
+    {"outputs", get_outputs, NULL, "logits of one picture", NULL},
+    {"parameter_count", get_parameter_count, NULL, "trainable values", NULL},
+    {0},
+};
+
+static PyMethodDef classifier_methods[] = {
+    {"logits", classifier_logits, METH_O, "Logits (n, outputs)."},
+    {"self_test", classifier_self_test, METH_NOARGS, "Largest difference of a golden picture's logits from the stored ones."},
+    {0},
+};
+
+static PyType_Slot classifier_slots[] = {
+    {Py_tp_new, (void *)classifier_new},
+    {Py_tp_dealloc, (void *)classifier_dealloc},
+    {Py_tp_getset, classifier_properties},
+    {Py_tp_methods, classifier_methods},
+    {Py_tp_doc, (void *)"Inference from a model file's bytes; runs the self-test at creation."},
+    {0, NULL},
+};
+
+PyType_Spec gng_bind_classifier_spec = {
+    .name = "gonogo._core.Classifier",
+    .basicsize = (int)sizeof(bind_classifier),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = classifier_slots,
+};
+
+PyMethodDef gng_bind_model_methods[] = {
+    {"parse_model", parse_model, METH_O, "Contents of a model file's bytes, after every check."},
+    {"serialise_model", (PyCFunction)(void (*)(void))serialise_model, METH_VARARGS | METH_KEYWORDS, "Bytes of a model file."},
+    {"model_identity", (PyCFunction)(void (*)(void))model_identity, METH_VARARGS | METH_KEYWORDS, "SHA-256 of specification and tensors."},
+    {0},
+};

@@ -1,0 +1,77 @@
+#include "bind/plans.h"
+
+int gng_bind_threads(int threads)
+{
+    if (threads < 0 || threads > GNG_THREADS_MAX) {
+        PyErr_Format(PyExc_ValueError, "threads: found %d, expected 0 (one per processor) to %d", threads, (int)GNG_THREADS_MAX);
+        return -1;
+    }
+    const gng_context context = {.threads = threads};
+    return gng_context_threads(&context);
+}
+
+int gng_bind_samples(PyObject *object, const char *name, gng_tensor_shape shape, gng_samples *out)
+{
+    const bool row = shape.height == 1 && shape.width == 1;
+    if (PyArray_Check(object) && PyArray_TYPE((PyArrayObject *)object) == NPY_UINT8) {
+        PyArrayObject *array = gng_bind_array(object, name, NPY_UINT8, 4);
+        if (array == NULL)
+            return -1;
+        const npy_intp *found = PyArray_DIMS(array);
+        if (found[1] != shape.height || found[2] != shape.width || found[3] != shape.channels) {
+            PyErr_Format(PyExc_ValueError, "%s: expected pictures of %d x %d x %d (height, width, channels), found %zd x %zd x %zd", name, (int)shape.height,
+                         (int)shape.width, (int)shape.channels, (Py_ssize_t)found[1], (Py_ssize_t)found[2], (Py_ssize_t)found[3]);
+            return -1;
+        }
+        *out = (gng_samples){.pixels = PyArray_DATA(array), .count = (uint64_t)found[0], .shape = shape};
+        return 0;
+    }
+    if (!row) {
+        if (gng_bind_array(object, name, NPY_UINT8, 4) != NULL)
+            PyErr_Format(PyExc_TypeError, "%s: expected pictures", name);
+        return -1;
+    }
+    PyArrayObject *array = gng_bind_array(object, name, NPY_FLOAT32, 2);
+    if (array == NULL)
+        return -1;
+    if (PyArray_DIM(array, 1) != shape.channels) {
+        PyErr_Format(PyExc_ValueError, "%s: expected %d features, found %zd", name, (int)shape.channels, (Py_ssize_t)PyArray_DIM(array, 1));
+        return -1;
+    }
+    *out = (gng_samples){.rows = PyArray_DATA(array), .count = (uint64_t)PyArray_DIM(array, 0), .shape = shape};
+    return 0;
+}
+
+void gng_bind_lock(PyThread_type_lock lock)
+{
+    Py_BEGIN_ALLOW_THREADS
+    PyThread_acquire_lock(lock, WAIT_LOCK);
+    Py_END_ALLOW_THREADS
+}
+
+void *gng_bind_allocate(PyTypeObject *type)
+{
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    return allocate(type, 0);
+}
+
+void gng_bind_free(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
+
+PyObject *gng_bind_operations(const gng_net *net)
+{
+    PyObject *list = PyList_New(0);
+    const char *text;
+    for (int32_t i = 0; list != NULL && (text = gng_net_describe(net, i)) != NULL; i++) {
+        PyObject *item = PyUnicode_FromString(text);
+        if (item == NULL || PyList_Append(list, item) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return list;
+}
