@@ -39,7 +39,7 @@ static struct {
     gng_task task;
     void *argument;
     size_t count;
-    atomic_int *cancel;
+    gng_context *context;
     atomic_size_t next;
     atomic_bool failed;
     size_t failure_index;
@@ -87,12 +87,22 @@ static gng_status cancelled(size_t done, size_t count)
     return gng_error_set(GNG_STATUS_CANCELLED, "cancelled by the caller after %zu of %zu tasks", done, count);
 }
 
-static gng_status run_alone(atomic_int *cancel, size_t count, gng_task task, void *argument)
+/* Whether the caller wants to stop. Only the calling thread may ask `interrupted`. */
+static bool stopped(gng_context *context, bool calling_thread)
+{
+    if (context == NULL)
+        return false;
+    if (calling_thread && context->interrupted != NULL && context->interrupted(context->argument))
+        atomic_store(&context->cancel, 1);
+    return atomic_load(&context->cancel) != 0;
+}
+
+static gng_status run_alone(gng_context *context, size_t count, gng_task task, void *argument)
 {
     const unsigned int mode = arithmetic_mode_default();
     gng_status status = GNG_OK;
     for (size_t index = 0; index < count && status == GNG_OK; index++)
-        status = cancel != NULL && atomic_load(cancel) != 0 ? cancelled(index, count) : task(argument, index, 0);
+        status = stopped(context, true) ? cancelled(index, count) : task(argument, index, 0);
     arithmetic_mode_restore(mode);
     return status;
 }
@@ -109,11 +119,11 @@ static void record_failure(size_t index, gng_status status)
     atomic_store(&pool.failed, true);
 }
 
-/* Indices are claimed in rising order and a claimed task always runs. So all tasks below a failed one run too, and which
- * failure is the lowest does not depend on the threads. */
+/* Indices are claimed in rising order and a claimed task always runs. So all tasks below a failed one run too, and the
+ * lowest failure does not depend on the threads. */
 static void run_claimed(int worker)
 {
-    while (!atomic_load(&pool.failed) && (pool.cancel == NULL || atomic_load(pool.cancel) == 0)) {
+    while (!atomic_load(&pool.failed) && !stopped(pool.context, worker == 0)) {
         const size_t index = atomic_fetch_add(&pool.next, 1);
         if (index >= pool.count)
             return;
@@ -252,12 +262,12 @@ static void close_gate(void)
         }
 }
 
-static gng_status run_together(int threads, atomic_int *cancel, size_t count, gng_task task, void *argument)
+static gng_status run_together(int threads, gng_context *context, size_t count, gng_task task, void *argument)
 {
     pool.task = task;
     pool.argument = argument;
     pool.count = count;
-    pool.cancel = cancel;
+    pool.context = context;
     pool.failure_index = SIZE_MAX;
     atomic_store(&pool.next, 0);
     atomic_store(&pool.failed, false);
@@ -274,15 +284,14 @@ static gng_status run_together(int threads, atomic_int *cancel, size_t count, gn
 
 gng_status gng_parallel_run(gng_context *context, size_t count, gng_task task, void *argument)
 {
-    atomic_int *cancel = context != NULL ? &context->cancel : NULL;
     const int threads = gng_context_threads(context);
     /* A call from inside a task finds the pool taken, as does one from another thread. */
     if (threads == 1 || pthread_mutex_trylock(&pool.owner) != 0)
-        return run_alone(cancel, count, task, argument);
+        return run_alone(context, count, task, argument);
     const int wanted = count < (size_t)threads ? (int)count : threads;
     const int available = wanted > 1 ? start_threads(wanted) : 1;
-    const gng_status status = available > 1 ? run_together(available, cancel, count, task, argument)
-                                            : run_alone(cancel, count, task, argument);
+    const gng_status status = available > 1 ? run_together(available, context, count, task, argument)
+                                            : run_alone(context, count, task, argument);
     pthread_mutex_unlock(&pool.owner);
     return status;
 }

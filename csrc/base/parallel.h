@@ -8,6 +8,7 @@
 #define GNG_BASE_PARALLEL_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
@@ -18,6 +19,9 @@ enum { GNG_THREADS_MAX = 256 };
 typedef struct gng_context {
     int threads;       /* 1 to GNG_THREADS_MAX; 0: gng_cpu_count() */
     atomic_int cancel; /* non-zero: stop at the next task boundary and return CANCELLED */
+    /* NULL, or asked between tasks in the calling thread alone: true sets `cancel`. */
+    bool (*interrupted)(void *argument);
+    void *argument;
 } gng_context;
 
 /* Threads that a call with this context uses at most; 1 when context is NULL. */
