@@ -1,4 +1,4 @@
-/* What the processor and the operating system offer, read from CPUID, XCR0 and the affinity mask, and the limit below it.
+/* What processor and operating system offer, read from CPUID, XCR0 and the affinity mask, and the limit set below it.
  *
  * A feature bit alone is not enough: vector registers are usable only where the operating system saves them (XCR0), and
  * tiles only after the process asked for them.
@@ -23,7 +23,7 @@ enum { FROZEN = 0x100 };
 
 static struct {
     atomic_int state;    /* gng_instruction_set, and FROZEN */
-    atomic_int detected; /* gng_instruction_set + 1; 0: not looked yet (CPUID costs microseconds in a virtual machine) */
+    atomic_int detected; /* gng_instruction_set + 1; 0: not looked yet (CPUID is slow in virtual machines) */
 } limit = {GNG_INSTRUCTION_SET_AMX, 0};
 
 static const char *const set_names[GNG_INSTRUCTION_SET_COUNT] = {"scalar", "sse41", "avx2", "avx512", "amx"};
@@ -40,8 +40,8 @@ gng_status gng_instruction_set_from_name(const char *name, gng_instruction_set *
             *out = (gng_instruction_set)set;
             return GNG_OK;
         }
-    return gng_error_set(GNG_STATUS_ARGUMENT, "unknown instruction set '%s'; use one of scalar, sse41, avx2, avx512, amx",
-                         name);
+    return gng_error_set(GNG_STATUS_ARGUMENT,
+                         "unknown instruction set '%s'; use one of scalar, sse41, avx2, avx512, amx", name);
 }
 
 #if defined(__x86_64__)
@@ -176,8 +176,8 @@ gng_instruction_set gng_cpu_effective(void)
 gng_status gng_cpu_limit_set(gng_instruction_set wanted)
 {
     if ((unsigned)wanted >= GNG_INSTRUCTION_SET_COUNT)
-        return gng_error_set(GNG_STATUS_ARGUMENT, "instruction set number %d; expected 0 (scalar) to %d (amx)", (int)wanted,
-                             GNG_INSTRUCTION_SET_COUNT - 1);
+        return gng_error_set(GNG_STATUS_ARGUMENT, "instruction set number %d; expected 0 (scalar) to %d (amx)",
+                             (int)wanted, GNG_INSTRUCTION_SET_COUNT - 1);
     int seen = atomic_load(&limit.state);
     do {
         const int allowed = seen & ~FROZEN;

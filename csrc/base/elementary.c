@@ -1,8 +1,8 @@
 /* Exponential, logarithm, power, sine and cosine from additions, multiplications and divisions alone.
  *
  * Arguments are reduced to a short interval, where a series needs few terms. The logarithm is carried as a sum of two
- * doubles, because the power multiplies its error by up to 745. No tables, no libm, no fused
- * operations.
+ * doubles, because the power multiplies its error by up to 745. No tables, no libm, no
+ * fused operations.
  */
 #include "base/elementary.h"
 
@@ -23,7 +23,7 @@ static double power_of_two(int exponent) /* -1022 to 1023 */
     return value;
 }
 
-/* exp(x + correction) for |x| <= 746 and a correction below one unit in the last place of x. */
+/* exp(x + correction) for |x| <= 746 and a correction of a few units in the last place of x. */
 static double exp_of_sum(double x, double correction)
 {
     const int k = (int)(x * LOG2_E + (x < 0 ? -0.5 : 0.5));
@@ -53,7 +53,8 @@ double gng_exp(double x)
     return exp_of_sum(x, 0);
 }
 
-/* 1/3 s^2 + 1/5 s^4 + ... for s2 = s^2 <= 0.0295: log((1 + s) / (1 - s)) = 2 s (1 + this). First term left out: 2e-20. */
+/* s^2 / 3 + s^4 / 5 + ... for s2 = s^2 <= 0.0295, where log((1 + s) / (1 - s)) = 2 s (1 + this). First term left out:
+ * below 2e-20. */
 static double log_series(double s2)
 {
     double sum = 1.0 / 23;
@@ -72,7 +73,7 @@ static void exact_product(double a, double b, double *high, double *low)
     *low = a1 * b1 - *high + a1 * b2 + a2 * b1 + a2 * b2;
 }
 
-/* log(x) = *high + *low to about 1e-18 relative, for finite x > 0. */
+/* log(x) = *high + *low to about 5e-18 relative, |low| at most half a unit in the last place of high; finite x > 0. */
 static void log_as_sum(double x, double *high, double *low)
 {
     int exponent = 0;
@@ -99,11 +100,12 @@ static void log_as_sum(double x, double *high, double *low)
     const double s_low = (difference - product - product_low - s * sum_low) / sum;
     const double mantissa = 2 * s;
     const double mantissa_low = 2 * s_low + 2 * s * log_series(s * s);
-    /* |exponent ln 2| is 0 or above |log m|: the two-term sum is exact in this order. */
+    /* |exponent ln 2| is 0 or above |log m|, the sum above its rest: in this order Dekker's two-term sums are exact. */
     const double whole = exponent * LN2_HIGH;
-    *high = exponent == 0 ? mantissa : whole + mantissa;
-    const double rest = exponent == 0 ? 0 : whole - *high + mantissa;
-    *low = rest + (mantissa_low + exponent * LN2_LOW);
+    const double sum_of_highs = exponent == 0 ? mantissa : whole + mantissa;
+    const double rest = (exponent == 0 ? 0 : whole - sum_of_highs + mantissa) + (mantissa_low + exponent * LN2_LOW);
+    *high = sum_of_highs + rest;
+    *low = sum_of_highs - *high + rest;
 }
 
 double gng_log(double x)
@@ -126,7 +128,7 @@ double gng_log1p(double x)
     /* 1 + x inside (1 / sqrt 2, sqrt 2): straight from x, whose small values 1 + x would lose. */
     if (x > -0.29 && x < 0.41) {
         const double s = x / (2 + x);
-        return 2 * s + 2 * s * log_series(s * s);
+        return x - s * (x - 2 * log_series(s * s)); /* 2 s = x - s x, which keeps subnormal x */
     }
     return gng_log(1 + x);
 }

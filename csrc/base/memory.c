@@ -1,4 +1,4 @@
-/* Heap blocks and arenas, counted and made to fail on request. The only file of the core that asks the system for memory. */
+/* Heap blocks and arenas, counted and made to fail on request. No other file of the core asks the system for memory. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS, madvise */
 
 #include "base/memory.h"
@@ -123,7 +123,8 @@ gng_status gng_arena_create(const gng_arena_layout *layout, gng_arena *out)
     if (layout->overflow || !round_up(layout->bytes > 0 ? layout->bytes : 1, huge ? HUGE_PAGE_BYTES : 4096, &bytes) ||
         !gng_size_add(bytes, HUGE_PAGE_BYTES, &mapping_bytes))
         return gng_error_set(GNG_STATUS_TOO_LARGE,
-                             "the memory plan exceeds the address range of the process; use smaller pictures or a smaller batch");
+                             "the memory plan exceeds the address range of the process; "
+                             "use smaller pictures or a smaller batch");
     void *mapping = MAP_FAILED;
     if (!hook_fails())
         mapping = mmap(NULL, mapping_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
