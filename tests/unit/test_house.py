@@ -49,7 +49,7 @@ WRITABLE = {
     "image/decode.o": {"memory"},
 }
 # In bind: NumPy's table, and the tables that CPython's structures take as pointers to non-const.
-WRITABLE_IN_BIND = r"PyArray_API|PyArray_RUNTIME_VERSION|\w*(methods|members|properties|slots|spec|names|definition)"
+WRITABLE_IN_BIND = r"gng_numpy_table(PyArray_RUNTIME_VERSION)?|\w*(methods|members|properties|slots|spec|names|definition)"
 CALLED_BY_NOBODY = (
     "printf vprintf puts putchar fprintf perror exit _exit quick_exit abort assert_fail getenv secure_getenv"
 )
