@@ -1,0 +1,29 @@
+"""Visual go/no-go inspection of parts that trains, certifies and runs on the CPU that is already there.
+
+``import gonogo`` loads NumPy and the compiled core; everything else is imported where it is used.
+"""
+
+from gonogo import layers
+from gonogo._core import __version__
+from gonogo.augment import Augment
+from gonogo.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint
+from gonogo.classifier import InspectionClassifier, load
+from gonogo.data import Dataset
+from gonogo.errors import DecodeError, ModelFileError
+from gonogo.history import History
+
+__all__ = [
+    "Augment",
+    "CSVLogger",
+    "Callback",
+    "Dataset",
+    "DecodeError",
+    "EarlyStopping",
+    "History",
+    "InspectionClassifier",
+    "ModelCheckpoint",
+    "ModelFileError",
+    "__version__",
+    "layers",
+    "load",
+]

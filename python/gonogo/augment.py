@@ -1,0 +1,179 @@
+"""What may happen to a training picture: the ranges from which each epoch's changes are drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gonogo import _core
+
+Fill = Literal["nearest", "constant", "reflect", "wrap"]
+Range = float | tuple[float, float]
+
+
+def _range(value: Range, about: float) -> tuple[float, float]:
+    """A number r stands for about - r to about + r; a pair is the range itself."""
+    if isinstance(value, (int, float)):
+        return (about - value, about + value) if about else (0.0, float(value))
+    low, high = value
+    return float(low), float(high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """Random changes of training pictures, in Keras's units and order.
+
+    Rotation, shift, shear and zoom are one affine map about the centre, then come flips, then brightness (Keras'
+    ``ImageDataGenerator``); contrast, gamma, blur and noise follow. Every draw is a pure function of seed, epoch and
+    picture. Validation and test pictures are never changed.
+
+    Parameters
+    ----------
+    rotation : float
+        Degrees: uniform in [-rotation, rotation].
+    shift : float or (float, float)
+        Fraction of the side, or of (height, width): uniform in [-shift, shift].
+    shear : float
+        Degrees: uniform in [-shear, shear].
+    zoom : float or (float, float)
+        Factor: ``0.05`` is uniform in [0.95, 1.05]; a pair is the range. Drawn for each axis by itself, as Keras does.
+    horizontal_flip, vertical_flip : bool
+        With probability one half.
+    brightness, contrast, gamma : float or (float, float)
+        Factor, factor about mid-grey, exponent on the value between 0 and 1: ``0.2`` is [0.8, 1.2]; a pair is the range.
+    blur : float or (float, float)
+        Standard deviation in pixels: ``1.5`` is [0, 1.5]; at most 8.
+    noise : float or (float, float)
+        Standard deviation in grey levels: ``4`` is [0, 4].
+    fill : {"nearest", "constant", "reflect", "wrap"}
+        What lies outside the picture.
+    fill_value : float
+        Grey level 0 to 255 for ``fill="constant"``.
+
+    Raises
+    ------
+    ValueError
+        Naming the field, what was found and what was expected.
+
+    Examples
+    --------
+    >>> Augment(rotation=360, shift=0.05, brightness=(0.75, 1.25), horizontal_flip=True).brightness
+    (0.75, 1.25)
+    """
+
+    rotation: float = 0.0
+    shift: Range = 0.0
+    shear: float = 0.0
+    zoom: Range = 0.0
+    horizontal_flip: bool = False
+    vertical_flip: bool = False
+    brightness: Range = 0.0
+    contrast: Range = 0.0
+    gamma: Range = 0.0
+    blur: Range = 0.0
+    noise: Range = 0.0
+    fill: Fill = "nearest"
+    fill_value: float = 0.0
+
+    def __post_init__(self) -> None:
+        _core.check_augmentation(self.core_mapping())
+
+    @classmethod
+    def preset(cls, name: str) -> Self:
+        """Return a named setting.
+
+        ``"casting"``: any rotation, shift, shear and zoom 0.05, both flips, brightness 0.75 to 1.25, for round parts
+        under changing light. ``"none"``: nothing happens.
+        """
+        presets: dict[str, dict[str, Any]] = {
+            "none": {},
+            "casting": {
+                "rotation": 360,
+                "shift": 0.05,
+                "shear": 0.05,
+                "zoom": 0.05,
+                "horizontal_flip": True,
+                "vertical_flip": True,
+                "brightness": (0.75, 1.25),
+            },
+        }
+        if name not in presets:
+            raise ValueError(f"augment: found {name!r}, expected one of {', '.join(sorted(presets))} or a TOML file")
+        return cls(**presets[name])
+
+    @classmethod
+    def from_mapping(cls, mapping: dict[str, Any], where: str = "augment") -> Self:
+        """Build from a mapping of field names, such as the content of a TOML file; lists count as pairs."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(mapping) - known):
+            raise ValueError(f"{where}: unknown key {unknown[0]!r}, expected some of {', '.join(sorted(known))}")
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in mapping.items()})
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read the fields from a TOML file."""
+        try:
+            mapping = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{path}: not a TOML file: {error}") from None
+        return cls.from_mapping(mapping, str(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that are not neutral."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
+
+    def core_mapping(self) -> dict[str, Any]:
+        """Return the fields in the form the compiled core takes."""
+        height, width = (self.shift, self.shift) if isinstance(self.shift, (int, float)) else self.shift
+        return {
+            "rotation": self.rotation,
+            "shift_height": height,
+            "shift_width": width,
+            "shear": self.shear,
+            "zoom": _range(self.zoom, 1.0),
+            "horizontal_flip": self.horizontal_flip,
+            "vertical_flip": self.vertical_flip,
+            "brightness": _range(self.brightness, 1.0),
+            "contrast": _range(self.contrast, 1.0),
+            "gamma": _range(self.gamma, 1.0),
+            "blur": _range(self.blur, 0.0),
+            "noise": _range(self.noise, 0.0),
+            "fill": self.fill,
+            "fill_value": self.fill_value,
+        }
+
+    def apply(self, image: NDArray[np.uint8], *, seed: int, epoch: int = 0, sample: int = 0) -> NDArray[np.uint8]:
+        """Return one drawn change of a picture.
+
+        Parameters
+        ----------
+        image : uint8 array (height, width) or (height, width, channels)
+            Grey or RGB.
+        seed, epoch, sample : int
+            Key of the draw.
+
+        Returns
+        -------
+        uint8 array
+            Same shape as ``image``.
+        """
+        pixels = np.ascontiguousarray(image if image.ndim == 3 else image[:, :, None])
+        mapping = self.core_mapping()
+        draw = _core.draw_augmentation(mapping, *pixels.shape[:2], seed=seed, epoch=epoch, sample=sample)
+        planes = _core.apply_augmentation(mapping, draw, pixels)
+        changed = np.rint(planes.transpose(1, 2, 0) * 255).astype(np.uint8)
+        return np.ascontiguousarray(changed.reshape(image.shape))
+
+    def preview(self, image: NDArray[np.uint8], n: int = 16, seed: int = 0) -> NDArray[np.uint8]:
+        """Return ``n`` drawn changes of one picture, shape (n, \\*image.shape), as n epochs of a training would see it."""
+        return np.stack([self.apply(image, seed=seed, epoch=epoch) for epoch in range(n)])

@@ -1,0 +1,45 @@
+"""Exceptions of the package. All derive from ``ValueError`` and carry fields beside their sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class DecodeError(ValueError):
+    """A picture file that cannot be trusted.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    fault : str
+        Code of the fault, as ``gonogo inspect`` prints it, such as ``"truncated"``.
+    reason : str
+        What was found, what was expected and what to do.
+    offset : int
+        Byte at which the fault was noticed.
+    """
+
+    def __init__(self, path: str | Path, fault: str, reason: str, offset: int) -> None:
+        self.path = Path(path)
+        self.fault = fault
+        self.reason = reason
+        self.offset = offset
+        super().__init__(f"{self.path}: {reason}")
+
+
+class ModelFileError(ValueError):
+    """A model file that is damaged, hostile or made for something else.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    reason : str
+        What was found, what was expected and what to do.
+    """
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        self.path = Path(path)
+        self.reason = reason
+        super().__init__(f"{self.path}: {reason}")

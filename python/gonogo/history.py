@@ -1,0 +1,92 @@
+"""What a training leaves behind: one row of figures per epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+
+class History:
+    """Figures of a training, epoch by epoch, as Keras keeps them.
+
+    Attributes
+    ----------
+    epoch : list of int
+        Epochs, counted from 0.
+    history : dict of str -> list of float
+        ``loss`` and ``accuracy`` of the training pictures as they were seen (augmented, dropout on), ``val_loss`` and
+        ``val_accuracy`` of the whole validation set after the epoch where there is one, and ``learning_rate`` of the
+        epoch's last step.
+    """
+
+    def __init__(self) -> None:
+        self.epoch: list[int] = []
+        self.history: dict[str, list[float]] = {}
+
+    def append(self, epoch: int, logs: dict[str, float]) -> None:
+        """Add the figures of one epoch."""
+        self.epoch.append(epoch)
+        for key, value in logs.items():
+            self.history.setdefault(key, []).append(value)
+
+    def __len__(self) -> int:
+        return len(self.epoch)
+
+    def __repr__(self) -> str:
+        if not self.epoch:
+            return "History(no epoch)"
+        last = ", ".join(f"{key} {values[-1]:.4g}" for key, values in self.history.items())
+        return f"History({len(self.epoch)} epochs; last: {last})"
+
+    def _repr_html_(self) -> str:
+        keys = list(self.history)
+        head = "".join(f"<th>{key}</th>" for key in ["epoch", *keys])
+        rows = "".join(
+            f"<tr><td>{epoch + 1}</td>" + "".join(f"<td>{self.history[key][i]:.4g}</td>" for key in keys) + "</tr>"
+            for i, epoch in enumerate(self.epoch)
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def to_pandas(self) -> DataFrame:
+        """Return a table with one row per epoch; needs pandas."""
+        import pandas as pd
+
+        return pd.DataFrame(self.history, index=pd.Index([epoch + 1 for epoch in self.epoch], name="epoch"))
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw loss and accuracy of training and validation, four curves in one figure; needs matplotlib.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure when None. Loss is read on the left, accuracy on the right.
+
+        Returns
+        -------
+        matplotlib Axes
+            The axes of the loss.
+        """
+        import matplotlib.pyplot as plt
+
+        ax = plt.subplots(figsize=(8, 4.5), layout="constrained")[1] if ax is None else ax
+        right = ax.twinx()
+        epochs = [epoch + 1 for epoch in self.epoch]
+        curves: list[Any] = []
+        styles = {"loss": ("-", "training"), "val_loss": ("--", "validation")}
+        for key, (style, what) in styles.items():
+            if key in self.history:
+                curves += ax.plot(epochs, self.history[key], style, color="tab:red", label=f"loss, {what}")
+            accuracy = key.replace("loss", "accuracy")
+            if accuracy in self.history:
+                curves += right.plot(epochs, self.history[accuracy], style, color="tab:blue", label=f"accuracy, {what}")
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("loss", color="tab:red")
+        right.set_ylabel("accuracy", color="tab:blue")
+        ax.set_ylim(bottom=0)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(alpha=0.3)
+        ax.legend(handles=curves, loc="center right")
+        return ax

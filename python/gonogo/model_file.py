@@ -1,0 +1,149 @@
+"""Model files as Python sees them: names and settings around the tensors that the core reads and writes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gonogo import _core
+from gonogo.errors import ModelFileError
+
+GOLDEN_PICTURES = 8
+
+_FOLDERS = {"review", "quarantine", "work", "decisions.csv", "status.json", "gonogo.prom"}
+_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
+
+
+def check_class_names(names: Sequence[str]) -> None:
+    """Refuse names that could not be folders of a sorted output.
+
+    Raises
+    ------
+    ValueError
+        Naming the class, and why: over 100 bytes of UTF-8, a slash or control character, a leading dot, a trailing dot or
+        space, a name the sorter or Windows keeps for itself, or two names that differ in case only.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        plain = name.lower()
+        reason = None
+        if not name:
+            reason = "is empty"
+        elif len(name.encode("utf-8", "surrogatepass")) > 100:
+            reason = "is longer than 100 bytes"
+        elif re.search(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]", name):
+            reason = "contains a slash, a control character or an invalid character"
+        elif name.startswith(".") or name.endswith((".", " ")):
+            reason = "begins with a dot or ends with a dot or a space"
+        elif plain in _FOLDERS or plain.split(".")[0] in _DEVICES:
+            reason = "is a name that the sorted output or Windows keeps for itself"
+        elif plain in seen:
+            reason = f"differs from {seen[plain]!r} in upper and lower case only"
+        if reason:
+            raise ValueError(f"classes: the class name {name!r} {reason}; rename the class, it becomes a folder name")
+        seen[plain] = name
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file that passed every check.
+
+    Attributes
+    ----------
+    core : gonogo._core.Classifier
+        The planned classifier; its self-test has passed.
+    classes : list of str
+        Names in the order of the outputs.
+    preprocess : dict
+        ``color_mode`` and ``resize_mode`` for picture files.
+    training : dict
+        How the model was trained.
+    versions : dict
+        Versions that made the file.
+    data : bytes
+        The file's content.
+    """
+
+    core: _core.Classifier
+    classes: list[str]
+    preprocess: dict[str, Any]
+    training: dict[str, Any]
+    versions: dict[str, Any]
+    data: bytes
+
+
+def model_bytes(
+    graph: _core.Graph,
+    weights: tuple[NDArray[np.float32], NDArray[np.float32]],
+    *,
+    classes: Sequence[str],
+    preprocess: Mapping[str, Any],
+    training: Mapping[str, Any],
+    golden: NDArray[np.uint8] | NDArray[np.float32],
+) -> bytes:
+    """Return the bytes of a model file.
+
+    The scores of the golden samples are computed by the very classifier that the file will make.
+    """
+    check_class_names(classes)
+    metadata = {
+        "classes": _to_json(list(classes)),
+        "preprocess": _to_json(preprocess),
+        "training": _to_json(training),
+        "versions": _to_json({"gonogo": _core.__version__}),
+    }
+    draft = _core.Classifier(_core.serialise_model(graph, *weights, metadata), GOLDEN_PICTURES)
+    return _core.serialise_model(graph, *weights, metadata, golden, draft.logits(golden))
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _from_json(path: str | Path, metadata: Mapping[str, str], key: str, kind: type) -> Any:
+    try:
+        value = json.loads(metadata.get(key, "null"))
+    except ValueError:
+        value = None
+    if not isinstance(value, kind):
+        raise ModelFileError(path, f"__metadata__: {key}: expected a JSON {'list' if kind is list else 'object'}")
+    return value
+
+
+def read_model(path: str | Path, *, batch: int = 64, threads: int = 0) -> ModelFile:
+    """Read a model file, check it and run its self-test.
+
+    Raises
+    ------
+    ModelFileError
+        The file is damaged, or its self-test gives other scores than those stored.
+    OSError
+        The file cannot be read.
+    """
+    return parse_model(Path(path).read_bytes(), path, batch=batch, threads=threads)
+
+
+def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, threads: int = 0) -> ModelFile:
+    """Check the bytes of a model file; ``path`` is what errors name."""
+    try:
+        core = _core.Classifier(data, batch, threads)
+    except (_core.CoreError, RuntimeError) as error:
+        raise ModelFileError(path, str(error)) from None
+    metadata = core.metadata
+    classes = _from_json(path, metadata, "classes", list)
+    expected = 2 if core.outputs == 1 else core.outputs
+    if len(classes) != expected or not all(isinstance(name, str) for name in classes):
+        raise ModelFileError(path, f"__metadata__: classes: found {len(classes)}, but the net has outputs for {expected}")
+    try:
+        check_class_names(classes)
+    except ValueError as error:
+        raise ModelFileError(path, f"__metadata__: {error}") from None
+    parts = {key: _from_json(path, metadata, key, dict) for key in ("preprocess", "training", "versions")}
+    return ModelFile(core, classes, parts["preprocess"], parts["training"], parts["versions"], data)
