@@ -39,7 +39,7 @@ static struct {
     gng_task task;
     void *argument;
     size_t count;
-    gng_context *context;
+    _Atomic(gng_context *) context; /* NULL between rounds */
     atomic_size_t next;
     atomic_bool failed;
     size_t failure_index;
@@ -97,12 +97,12 @@ static bool stopped(gng_context *context, bool calling_thread)
     return atomic_load(&context->cancel) != 0;
 }
 
-static gng_status run_alone(gng_context *context, size_t count, gng_task task, void *argument)
+static gng_status run_alone(gng_context *context, bool asks, size_t count, gng_task task, void *argument)
 {
     const unsigned int mode = arithmetic_mode_default();
     gng_status status = GNG_OK;
     for (size_t index = 0; index < count && status == GNG_OK; index++)
-        status = stopped(context, true) ? cancelled(index, count) : task(argument, index, 0);
+        status = stopped(context, asks) ? cancelled(index, count) : task(argument, index, 0);
     arithmetic_mode_restore(mode);
     return status;
 }
@@ -123,7 +123,8 @@ static void record_failure(size_t index, gng_status status)
  * lowest failure does not depend on the threads. */
 static void run_claimed(int worker)
 {
-    while (!atomic_load(&pool.failed) && !stopped(pool.context, worker == 0)) {
+    gng_context *context = atomic_load(&pool.context);
+    while (!atomic_load(&pool.failed) && !stopped(context, worker == 0)) {
         const size_t index = atomic_fetch_add(&pool.next, 1);
         if (index >= pool.count)
             return;
@@ -215,6 +216,7 @@ static void forget_threads(void)
     pool.finished = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     pool.started = 0;
     pool.sleeping = 0;
+    atomic_store(&pool.context, NULL);
     atomic_store(&pool.gate, 0);
 }
 
@@ -267,7 +269,7 @@ static gng_status run_together(int threads, gng_context *context, size_t count, 
     pool.task = task;
     pool.argument = argument;
     pool.count = count;
-    pool.context = context;
+    atomic_store(&pool.context, context);
     pool.failure_index = SIZE_MAX;
     atomic_store(&pool.next, 0);
     atomic_store(&pool.failed, false);
@@ -276,6 +278,7 @@ static gng_status run_together(int threads, gng_context *context, size_t count, 
     run_claimed(0);
     arithmetic_mode_restore(mode);
     close_gate();
+    atomic_store(&pool.context, NULL);
     if (pool.failure_index != SIZE_MAX)
         return gng_error_set(pool.failure_status, "%s", pool.failure_detail);
     const size_t claimed = atomic_load(&pool.next);
@@ -285,13 +288,16 @@ static gng_status run_together(int threads, gng_context *context, size_t count, 
 gng_status gng_parallel_run(gng_context *context, size_t count, gng_task task, void *argument)
 {
     const int threads = gng_context_threads(context);
-    /* A call from inside a task finds the pool taken, as does one from another thread. */
-    if (threads == 1 || pthread_mutex_trylock(&pool.owner) != 0)
-        return run_alone(context, count, task, argument);
+    if (threads == 1)
+        return run_alone(context, true, count, task, argument);
+    /* A call from inside a task finds the pool taken, as does one from another thread. A task may run in a thread that
+     * must not ask `interrupted`; the round that it belongs to is of the same context, and asks. */
+    if (pthread_mutex_trylock(&pool.owner) != 0)
+        return run_alone(context, atomic_load(&pool.context) != context, count, task, argument);
     const int wanted = count < (size_t)threads ? (int)count : threads;
     const int available = wanted > 1 ? start_threads(wanted) : 1;
     const gng_status status = available > 1 ? run_together(available, context, count, task, argument)
-                                            : run_alone(context, count, task, argument);
+                                            : run_alone(context, true, count, task, argument);
     pthread_mutex_unlock(&pool.owner);
     return status;
 }

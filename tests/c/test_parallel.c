@@ -159,6 +159,50 @@ static void a_cancelled_call_stops(int threads)
     CHECK_STATUS(gng_parallel_run(&last.context, 1, cancel_at, &last), GNG_OK);
 }
 
+typedef struct asking {
+    gng_context context;
+    pthread_t caller;
+    atomic_int asked, elsewhere; /* elsewhere: not in the calling thread */
+    int answer_at;               /* the question that is answered with yes */
+    atomic_int missing;          /* for `meet` */
+} asking;
+
+static bool ask(void *argument)
+{
+    asking *call = argument;
+    if (!pthread_equal(pthread_self(), call->caller))
+        atomic_fetch_add(&call->elsewhere, 1);
+    return atomic_fetch_add(&call->asked, 1) + 1 == call->answer_at;
+}
+
+static gng_status do_nothing(void *argument, size_t index, int worker)
+{
+    (void)argument;
+    (void)index;
+    (void)worker;
+    return GNG_OK;
+}
+
+static gng_status meet_and_nest(void *argument, size_t index, int worker)
+{
+    asking *call = argument;
+    GNG_TRY(meet(&call->missing, index, worker));
+    return gng_parallel_run(&call->context, 10, do_nothing, NULL);
+}
+
+static void only_the_calling_thread_is_asked_about_interrupts(int threads)
+{
+    asking call = {.context = {.threads = threads, .interrupted = ask}, .caller = pthread_self(), .answer_at = 4};
+    call.context.argument = &call;
+    CHECK_STATUS(gng_parallel_run(&call.context, SIZE_MAX / 2, do_nothing, NULL), GNG_STATUS_CANCELLED);
+    CHECK(atomic_load(&call.asked) == 4 && atomic_load(&call.context.cancel) != 0);
+    call.answer_at = 0;
+    atomic_store(&call.context.cancel, 0);
+    atomic_store(&call.missing, threads);
+    CHECK_STATUS(gng_parallel_run(&call.context, (size_t)threads, meet_and_nest, &call), GNG_OK);
+    CHECK(atomic_load(&call.asked) > 4 && atomic_load(&call.elsewhere) == 0);
+}
+
 typedef struct nesting {
     gng_context context;
     record inner[8];
@@ -350,11 +394,13 @@ int main(void)
         tasks_run_side_by_side(threads);
         the_lowest_failure_is_the_callers(threads);
         a_cancelled_call_stops(threads);
+        only_the_calling_thread_is_asked_about_interrupts(threads);
         a_call_inside_a_task_stays_in_its_thread(threads);
         the_callers_rounding_mode_changes_no_result(threads);
     }
     the_lowest_failure_is_the_callers(1);
     a_cancelled_call_stops(1);
+    only_the_calling_thread_is_asked_about_interrupts(1);
     the_callers_rounding_mode_changes_no_result(1);
     callers_side_by_side_all_get_their_work_done();
     signals_are_left_to_the_program();
