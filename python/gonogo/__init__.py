@@ -11,6 +11,7 @@ from gonogo.classifier import InspectionClassifier, load
 from gonogo.data import Dataset
 from gonogo.errors import DecodeError, ModelFileError
 from gonogo.history import History
+from gonogo.report import Report, evaluate
 
 __all__ = [
     "Augment",
@@ -23,7 +24,9 @@ __all__ = [
     "InspectionClassifier",
     "ModelCheckpoint",
     "ModelFileError",
+    "Report",
     "__version__",
+    "evaluate",
     "layers",
     "load",
 ]

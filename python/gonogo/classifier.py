@@ -55,6 +55,8 @@ class InspectionClassifier:
         Parameters of the model, such as ``{"dropout": 0.3}``.
     steps_per_epoch : int, optional
         Steps of an epoch; None: as many as see each picture once.
+    pass_label : str, optional
+        The class that means PASS, kept in the model file; reports then give escape and overkill.
     n_threads : int, optional
         None: one for each processor. The results do not depend on it.
     random_state : int, optional
@@ -94,6 +96,7 @@ class InspectionClassifier:
         class_weight: str | Mapping[Any, float] | None = None,
         model_params: Mapping[str, Any] | None = None,
         steps_per_epoch: int | None = None,
+        pass_label: str | None = None,
         n_threads: int | None = None,
         random_state: int | None = None,
         verbose: Verbose = "auto",
@@ -109,6 +112,7 @@ class InspectionClassifier:
         self.class_weight = class_weight
         self.model_params = model_params
         self.steps_per_epoch = steps_per_epoch
+        self.pass_label = pass_label
         self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose
@@ -183,6 +187,8 @@ class InspectionClassifier:
             threads=self.n_threads or 0,
         )
         settings.check(len(data))
+        if self.pass_label is not None and self.pass_label not in classes.tolist():
+            raise ValueError(f"pass_label: {self.pass_label!r} is not a class; there are: {', '.join(map(str, classes))}")
         spec = self._spec(samples).with_parameters(self.model_params)
         shape = (samples.shape[3], *samples.shape[1:3]) if samples.ndim == 4 else (samples.shape[1], 1, 1)
         graph = spec.build(shape, len(classes))
@@ -372,6 +378,7 @@ class InspectionClassifier:
             "schedule": dict(settings.schedule),
             "augment": self.augment.to_dict() if self.augment is not None else {},
             "class_weight": self.class_weight if isinstance(self.class_weight, str) else _texts(self.class_weight),
+            "pass_label": None if self.pass_label is None else str(self.pass_label),
             "seed": settings.seed,
             "data_sha256": digest.hexdigest(),
             "source": "folder" if isinstance(X, Dataset) and X.paths is not None else "arrays",
@@ -447,6 +454,7 @@ def load(path: str | Path, *, n_threads: int | None = None) -> InspectionClassif
     classifier = InspectionClassifier(n_threads=n_threads)
     classifier._file = read_model(path, threads=n_threads or 0)
     classifier.classes_ = np.array(classifier._file.classes)
+    classifier.pass_label = classifier._file.training.get("pass_label")
     return classifier
 
 

@@ -1,0 +1,75 @@
+"""Exact binomial intervals, without SciPy.
+
+Clopper, Pearson: "The use of confidence or fiducial limits illustrated in the case of the binomial", Biometrika 26
+(1934). The limits are quantiles of beta distributions; the regularised incomplete beta function is a continued fraction
+(Lentz's method; NIST Digital Library of Mathematical Functions, 8.17.22).
+"""
+
+from __future__ import annotations
+
+import math
+
+
+def _continued_fraction(a: float, b: float, x: float) -> float:
+    tiny = 1e-300
+    c, d = 1.0, 1.0 - (a + b) * x / (a + 1.0)
+    d = 1.0 / (d if abs(d) > tiny else tiny)
+    result = d
+    for m in range(1, 10_000):
+        for numerator in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1.0 + numerator * d
+            d = 1.0 / (d if abs(d) > tiny else tiny)
+            c = 1.0 + numerator / c
+            c = c if abs(c) > tiny else tiny
+            result *= c * d
+        if abs(c * d - 1.0) < 1e-16:
+            break
+    return result
+
+
+def beta_cdf(x: float, a: float, b: float) -> float:
+    """Return the regularised incomplete beta function I_x(a, b) for a, b > 0 and 0 <= x <= 1."""
+    if x <= 0.0 or x >= 1.0:
+        return float(x >= 1.0)
+    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    if x < (a + 1.0) / (a + b + 2.0):
+        return math.exp(log_front) * _continued_fraction(a, b, x) / a
+    return 1.0 - math.exp(log_front) * _continued_fraction(b, a, 1.0 - x) / b
+
+
+def beta_quantile(p: float, a: float, b: float) -> float:
+    """Return the x with I_x(a, b) = p, by bisection down to the last bit."""
+    low, high = 0.0, 1.0
+    while True:
+        middle = 0.5 * (low + high)
+        if middle in (low, high):
+            return middle
+        if beta_cdf(middle, a, b) < p:
+            low = middle
+        else:
+            high = middle
+
+
+def upper_bound(successes: int, n: int, confidence: float = 0.95) -> float:
+    """Return the one-sided Clopper-Pearson upper bound of a share seen ``successes`` times in ``n``; 1 for n = 0."""
+    _check(successes, n, confidence)
+    return 1.0 if successes == n else beta_quantile(confidence, successes + 1, n - successes)
+
+
+def interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the two-sided Clopper-Pearson interval of a share seen ``successes`` times in ``n``; (0, 1) for n = 0."""
+    _check(successes, n, confidence)
+    tail = (1.0 - confidence) / 2.0
+    low = 0.0 if successes == 0 else beta_quantile(tail, successes, n - successes + 1)
+    high = 1.0 if successes == n else beta_quantile(1.0 - tail, successes + 1, n - successes)
+    return low, high
+
+
+def _check(successes: int, n: int, confidence: float) -> None:
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes: found {successes} of {n}, expected 0 <= successes <= n")
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence: found {confidence}, expected a number between 0 and 1")
