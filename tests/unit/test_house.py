@@ -44,7 +44,7 @@ FOREIGN_HEADERS = {
 WRITABLE = {
     "base/parallel.o": {"pool"},
     "base/memory.o": {"allocations", "live", "countdown"},
-    "base/cpu.o": {"limit", "frozen"},
+    "base/cpu.o": {"limit"},
     "base/status.o": {"detail"},
     "image/decode.o": {"memory"},
 }
