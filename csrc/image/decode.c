@@ -117,7 +117,7 @@ static size_t honest_bytes(const gng_inspection *inspection)
     const size_t channels = (size_t)inspection->channels;
     switch (inspection->format) {
     case GNG_FORMAT_JPEG:
-        return slack + padded * channels * (inspection->progressive ? 3 : 1) + pixels * channels;
+        return slack + padded * channels * (inspection->progressive ? 3 : 1) + 4 * pixels;
     case GNG_FORMAT_PNG:
         /* Two growing buffers, old and doubled size at once while they grow: the compressed data and the inflated rows
          * with their filter bytes; pixels before and after interlacing or palette. Four channels where there is alpha. */
@@ -131,33 +131,38 @@ static size_t honest_bytes(const gng_inspection *inspection)
 }
 
 /* The alpha channel is the last of `channels` (2 or 4). */
-static bool is_opaque(const uint8_t *pixels, size_t count, int channels)
+static bool is_opaque(const uint8_t *pixels, size_t count, size_t channels)
 {
     uint8_t all = 255;
     for (size_t i = 0; i < count; ++i)
-        all &= pixels[(size_t)channels * i + (size_t)channels - 1];
+        all &= pixels[channels * i + channels - 1];
     return all == 255;
 }
 
-/* pixels [count, channels] -> out [count, wanted]; alpha is dropped. */
-static void convert(const uint8_t *restrict pixels, size_t count, int channels, int wanted, uint8_t *restrict out)
+/* Weights of ITU-R BT.601 in 1/256. Called with a constant number of channels, so that the loop is vectorised. */
+static inline void convert_to_grey(const uint8_t *restrict pixels, size_t count, size_t channels, uint8_t *restrict out)
 {
-    const bool grey = channels < 3;
+    for (size_t i = 0; i < count; ++i) {
+        const uint8_t *pixel = pixels + channels * i;
+        out[i] = (uint8_t)((77u * pixel[0] + 150u * pixel[1] + 29u * pixel[2] + 128u) >> 8);
+    }
+}
+
+/* pixels [count, channels] -> out [count, wanted]; alpha (of 2 or 4 channels the last) is dropped. */
+static void convert(const uint8_t *restrict pixels, size_t count, size_t channels, size_t wanted, uint8_t *restrict out)
+{
     if (channels == wanted) {
-        memcpy(out, pixels, count * (size_t)channels);
-    } else if (grey) {
+        memcpy(out, pixels, count * channels);
+    } else if (channels <= 2) {
         for (size_t i = 0; i < count; ++i)
-            for (int k = 0; k < wanted; ++k)
-                out[i * (size_t)wanted + (size_t)k] = pixels[i * (size_t)channels];
+            memset(out + wanted * i, pixels[channels * i], wanted);
     } else if (wanted == 3) {
         for (size_t i = 0; i < count; ++i)
-            memcpy(out + 3 * i, pixels + (size_t)channels * i, 3);
+            memcpy(out + 3 * i, pixels + 4 * i, 3);
+    } else if (channels == 3) {
+        convert_to_grey(pixels, count, 3, out);
     } else {
-        /* Weights of ITU-R BT.601 in 1/256, as the header of this file promises. */
-        for (size_t i = 0; i < count; ++i) {
-            const uint8_t *pixel = pixels + (size_t)channels * i;
-            out[i] = (uint8_t)((77u * pixel[0] + 150u * pixel[1] + 29u * pixel[2] + 128u) >> 8);
-        }
+        convert_to_grey(pixels, count, 4, out);
     }
 }
 
@@ -173,10 +178,11 @@ static gng_status finish(const gng_inspection *inspection, const uint8_t *pixels
         return gng_error_set(GNG_STATUS_FORMAT, "%s: the pixel data are damaged or do not fit the header (%d x %d pixels); "
                              "copy or export the picture again", format, inspection->height, inspection->width);
     const size_t count = (size_t)height * (size_t)width;
-    if (channels % 2 == 0 && !is_opaque(pixels, count, channels))
+    const size_t stored = (size_t)channels;
+    if (inspection->format == GNG_FORMAT_PNG && stored % 2 == 0 && !is_opaque(pixels, count, stored))
         return gng_error_set(GNG_STATUS_UNSUPPORTED, "%s: found transparent pixels, expected opaque ones; save the picture "
                              "without transparency (alpha channel)", format);
-    convert(pixels, count, channels, out->channels, out->pixels);
+    convert(pixels, count, stored, (size_t)out->channels, out->pixels);
     return GNG_OK;
 }
 
@@ -189,8 +195,11 @@ gng_status gng_image_decode(const uint8_t *bytes, size_t count, const gng_image 
     if (out->height != inspection.height || out->width != inspection.width)
         return gng_error_set(GNG_STATUS_SHAPE, "the picture has %d x %d pixels, the buffer for it %d x %d; inspect the same "
                              "bytes first", inspection.height, inspection.width, out->height, out->width);
-    /* The spare byte of a BMP pixel is no alpha, and the inspector has seen to the files where it is. */
-    const int wanted = inspection.format == GNG_FORMAT_BMP ? 3 : 0;
+    /* PNG: as stored, to see the alpha. The spare byte of a BMP pixel is no alpha, and where it is one the inspector has
+     * seen that it is opaque. Colour conversion of JPEG is vectorised for four channels only (the same values). */
+    const int wanted = inspection.format == GNG_FORMAT_PNG   ? 0
+                       : inspection.format == GNG_FORMAT_BMP ? 3
+                                                             : (inspection.channels == 3 ? 4 : 1);
     int height = 0, width = 0, channels = 0;
     memory = (decoder_memory){.budget = honest_bytes(&inspection)};
     const uint8_t *pixels =

@@ -137,12 +137,11 @@ static gng_status read_huffman(walk *w, const segment *s)
                                        index, role, s->length - at);
         const uint8_t *counts = s->data + at + 1, *symbols = s->data + at + 17;
         uint32_t total = 0, code = 0;
-        bool overfull = false;
-        for (uint32_t length = 1; length <= 16; ++length) {
-            code = 2 * code + counts[length - 1]; /* the first code that is free at this length (annex C) */
-            total += counts[length - 1];
-            overfull = overfull || code > 1u << length;
+        for (int i = 0; i < 16; ++i) {
+            code = 2 * code + counts[i]; /* the first code of i + 1 bits that is free (annex C) */
+            total += counts[i];
         }
+        const bool overfull = code > 1u << 16; /* one that was too large earlier only grew since */
         /* 8-bit pictures can use 16 DC categories and 176 AC symbols. stb_image keeps 255 of 256 places for itself. */
         const uint32_t most = role == DC ? 16 : 255;
         if (total == 0 || total > most || overfull || s->length - at - 17 < total)
