@@ -57,7 +57,7 @@ class BuildCore(build_ext):
         self.copy_file(f"{self.build_temp}/{ONEDNN}", f"python/gonogo/{ONEDNN}")
 
     def build_extension(self, ext):
-        stb = [os.environ.get("STB_INCLUDE_DIR", "/usr/include/stb"), "/usr/local/include/stb"]
+        stb = [os.environ.get("STB_INCLUDE_DIR", "/usr/include/stb")]
         stb = locate("stb_image.h", stb, "install libstb-dev (Debian, Ubuntu), or set STB_INCLUDE_DIR to its folder")
         foreign = [*self.include_dirs, numpy.get_include(), stb.parent, locate_onednn("dnnl.h").parent]
         compiler, variant = os.environ.get("CC", "gcc").split(), VARIANTS.get(VARIANT, "").split()
