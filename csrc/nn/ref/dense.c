@@ -24,6 +24,25 @@ void GNG_REAL_NAME(gng_ref_dense_panels)(int32_t features, int32_t units, const 
     }
 }
 
+/* sums[k] += x[i] * panel[i, k] for i = 0 to count - 1. A full step is spelled out, so that sums stay in registers for it. */
+enum { DENSE_STEP = 8 };
+
+static void dense_add_features(size_t count, const gng_real *restrict x, const gng_real *restrict panel, gng_real *restrict sums)
+{
+    if (count == DENSE_STEP) {
+        for (size_t k = 0; k < GNG_REF_PANEL; k++) {
+            gng_real sum = sums[k];
+            for (size_t i = 0; i < DENSE_STEP; i++)
+                sum += x[i] * panel[i * GNG_REF_PANEL + k];
+            sums[k] = sum;
+        }
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < GNG_REF_PANEL; k++)
+            sums[k] += x[i] * panel[i * GNG_REF_PANEL + k];
+}
+
 void GNG_REAL_NAME(gng_ref_dense_forward)(int32_t rows, int32_t features, int32_t units, int32_t first, int32_t last, const gng_real *x,
                                           const gng_real *panels, const gng_real *bias, gng_real *y)
 {
@@ -35,9 +54,8 @@ void GNG_REAL_NAME(gng_ref_dense_forward)(int32_t rows, int32_t features, int32_
             gng_real sums[GNG_REF_PANEL] = {0};
             for (size_t k = 0; k < used && bias != NULL; k++)
                 sums[k] = bias[u + k];
-            for (size_t i = 0; i < depth; i++)
-                for (size_t k = 0; k < GNG_REF_PANEL; k++)
-                    sums[k] += x[row * depth + i] * panel[i * GNG_REF_PANEL + k];
+            for (size_t i = 0; i < depth; i += DENSE_STEP)
+                dense_add_features(depth - i < DENSE_STEP ? depth - i : DENSE_STEP, x + row * depth + i, panel + i * GNG_REF_PANEL, sums);
             memcpy(y + row * columns + u, sums, used * sizeof *y);
         }
     }
