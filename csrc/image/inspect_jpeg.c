@@ -3,9 +3,9 @@
  * Entropy-coded data is searched for markers alone; its symbols are not decoded here. Baseline, extended and progressive
  * frames (SOF0 to SOF2) of 8-bit samples with one or three components are accepted.
  */
-#include <string.h>
+#include "image/inspect_jpeg.h"
 
-#include "image/inspect_formats.h"
+#include <string.h>
 
 enum {
     SOF0 = 0xC0, SOF1 = 0xC1, SOF2 = 0xC2, DHT = 0xC4, RST0 = 0xD0, RST7 = 0xD7, SOI = 0xD8, EOI = 0xD9, SOS = 0xDA,
@@ -13,61 +13,21 @@ enum {
 };
 
 enum {
-    COMPONENTS_MAX = 3,
-    COEFFICIENTS = 64,
-    TABLES = 4,
     SCANS_MAX = 64,
     BLOCKS_PER_UNIT_MAX = 10, /* B.2.3 */
     SHIFT_MAX = 13,           /* largest successive approximation bit position (B.2.3) */
     NOT_CODED = -1
 };
 
-/* Roles of Huffman tables, as numbered in DHT. */
-enum { DC = 0, AC = 1 };
-
-typedef struct component {
-    uint8_t id;
-    uint8_t horizontal; /* sampling factors, 1 to 4 */
-    uint8_t vertical;
-    uint8_t quantisation;             /* index of its table */
-    int8_t precision[COEFFICIENTS];   /* lowest bit position sent so far, NOT_CODED before the first scan */
-} component;
-
-typedef struct walk {
-    const uint8_t *bytes;
-    size_t count;
-    size_t at;
-    gng_inspection *out;
-    int components_count; /* 0 before the frame header */
-    component components[COMPONENTS_MAX];
-    uint8_t horizontal_max;
-    uint8_t vertical_max;
-    uint8_t quantisation_defined; /* bit i: table i */
-    uint8_t quantisation_used;
-    uint8_t huffman_defined[2];   /* by role */
-    uint32_t restart_interval;    /* in coding units, 0: none */
-    int scans;
-    bool jfif;
-    bool adobe;
-    uint8_t adobe_transform;
-} walk;
-
-typedef struct segment {
-    const uint8_t *data; /* [length], behind the length field */
-    size_t length;
-    size_t offset;       /* of the marker */
-    uint8_t marker;
-} segment;
-
 typedef struct scan {
     int count;
-    component *components[COMPONENTS_MAX];
-    uint8_t tables[COMPONENTS_MAX][2]; /* Huffman table indices by role */
+    gng_jpeg_component *components[GNG_JPEG_COMPONENTS_MAX];
+    uint8_t tables[GNG_JPEG_COMPONENTS_MAX][2]; /* Huffman table indices by role */
     uint8_t first, last;               /* coefficients, in zigzag order */
     uint8_t high, low;                 /* bit positions before and after this scan */
 } scan;
 
-static gng_status next_segment(walk *w, segment *s)
+static gng_status next_segment(gng_jpeg_walk *w, gng_jpeg_segment *s)
 {
     const size_t offset = w->at;
     while (w->at < w->count && w->bytes[w->at] == 0xFF)
@@ -79,7 +39,7 @@ static gng_status next_segment(walk *w, segment *s)
     if (w->at == w->count)
         return gng_inspection_fail(w->out, GNG_FAULT_TRUNCATED, w->count,
                                    "the file ends after %zu bytes, without an end marker; copy it again", w->count);
-    *s = (segment){.offset = offset, .marker = w->bytes[w->at++]};
+    *s = (gng_jpeg_segment){.offset = offset, .marker = w->bytes[w->at++]};
     if (s->marker == EOI)
         return GNG_OK;
     if (s->marker < SOF0 || (s->marker >= RST0 && s->marker <= SOI) || (s->marker > APP15 && s->marker != COM))
@@ -102,70 +62,13 @@ static gng_status next_segment(walk *w, segment *s)
     return GNG_OK;
 }
 
-static gng_status read_quantisation(walk *w, const segment *s)
-{
-    for (size_t at = 0; at < s->length;) {
-        const uint32_t precision = s->data[at] >> 4, index = s->data[at] & 15;
-        const size_t needed = precision == 0 ? COEFFICIENTS : 2 * COEFFICIENTS;
-        if (precision > 1 || index >= TABLES || s->length - at - 1 < needed)
-            return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
-                                       "quantisation table %u of precision %u with %zu bytes is invalid; export the picture "
-                                       "again", index, precision, s->length - at - 1);
-        /* One decoder would use the table of the component's first scan, another the last one. */
-        if (w->out->progressive && (w->quantisation_used >> index & 1) != 0)
-            return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
-                                       "quantisation table %u changes while it is in use; export the picture again", index);
-        const uint8_t *values = s->data + at + 1;
-        for (size_t i = 0; i < COEFFICIENTS; ++i)
-            if ((precision == 0 ? values[i] : gng_read_u16_be(values + 2 * i)) == 0)
-                return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
-                                           "quantisation table %u holds a zero, expected 1 or more; export the picture "
-                                           "again", index);
-        w->quantisation_defined |= (uint8_t)(1u << index);
-        at += 1 + needed;
-    }
-    return GNG_OK;
-}
-
-static gng_status read_huffman(walk *w, const segment *s)
-{
-    for (size_t at = 0; at < s->length;) {
-        const uint32_t role = s->data[at] >> 4, index = s->data[at] & 15;
-        if (role > AC || index >= TABLES || s->length - at < 17)
-            return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
-                                       "Huffman table %u of kind %u with %zu bytes is invalid; export the picture again",
-                                       index, role, s->length - at);
-        const uint8_t *counts = s->data + at + 1, *symbols = s->data + at + 17;
-        uint32_t total = 0, code = 0;
-        for (int i = 0; i < 16; ++i) {
-            code = 2 * code + counts[i]; /* the first code of i + 1 bits that is free (annex C) */
-            total += counts[i];
-        }
-        const bool overfull = code > 1u << 16; /* one that was too large earlier only grew since */
-        /* 8-bit pictures can use 16 DC categories and 176 AC symbols. stb_image keeps 255 of 256 places for itself. */
-        const uint32_t most = role == DC ? 16 : 255;
-        if (total == 0 || total > most || overfull || s->length - at - 17 < total)
-            return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
-                                       "%s Huffman table %u with %u codes in %zu bytes is no prefix code; export the picture "
-                                       "again", role == DC ? "DC" : "AC", index, total, s->length - at);
-        for (uint32_t i = 0; role == DC && i < total; ++i)
-            if (symbols[i] > 15)
-                return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
-                                           "DC Huffman table %u holds category %u, expected at most 15; export the picture "
-                                           "again", index, symbols[i]);
-        w->huffman_defined[role] |= (uint8_t)(1u << index);
-        at += 17 + total;
-    }
-    return GNG_OK;
-}
-
-static gng_status read_component(walk *w, const segment *s, int index)
+static gng_status read_component(gng_jpeg_walk *w, const gng_jpeg_segment *s, int index)
 {
     const uint8_t *data = s->data + 6 + 3 * index;
-    component *c = &w->components[index];
-    *c = (component){.id = data[0], .horizontal = data[1] >> 4, .vertical = data[1] & 15, .quantisation = data[2]};
+    gng_jpeg_component *c = &w->components[index];
+    *c = (gng_jpeg_component){.id = data[0], .horizontal = data[1] >> 4, .vertical = data[1] & 15, .quantisation = data[2]};
     memset(c->precision, NOT_CODED, sizeof c->precision);
-    if (c->horizontal < 1 || c->horizontal > 4 || c->vertical < 1 || c->vertical > 4 || c->quantisation >= TABLES)
+    if (c->horizontal < 1 || c->horizontal > 4 || c->vertical < 1 || c->vertical > 4 || c->quantisation >= GNG_JPEG_TABLES)
         return gng_inspection_fail(w->out, GNG_FAULT_HEADER, s->offset,
                                    "component %u has sampling %u x %u and quantisation table %u, expected 1 to 4 and 0 to 3; "
                                    "export the picture again", c->id, c->horizontal, c->vertical, c->quantisation);
@@ -179,7 +82,7 @@ static gng_status read_component(walk *w, const segment *s, int index)
     return GNG_OK;
 }
 
-static gng_status read_frame(walk *w, const segment *s)
+static gng_status read_frame(gng_jpeg_walk *w, const gng_jpeg_segment *s)
 {
     if (w->components_count > 0)
         return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, s->offset,
@@ -200,7 +103,7 @@ static gng_status read_frame(walk *w, const segment *s)
     if (s->data[0] != 8)
         return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, s->offset,
                                    "found %u bits per sample, expected 8; convert the picture to 8 bits", s->data[0]);
-    if (components != 1 && components != COMPONENTS_MAX)
+    if (components != 1 && components != GNG_JPEG_COMPONENTS_MAX)
         return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, s->offset,
                                    "found %d colour components%s, expected 1 (grey) or 3; convert the picture to grey or RGB",
                                    components, components == 4 ? " (CMYK)" : "");
@@ -219,7 +122,7 @@ static gng_status read_frame(walk *w, const segment *s)
 }
 
 /* JFIF and Adobe segments say how three components are to be read as colours. */
-static gng_status read_application(walk *w, const segment *s)
+static gng_status read_application(gng_jpeg_walk *w, const gng_jpeg_segment *s)
 {
     const bool jfif = s->marker == APP0 && s->length >= 5 && memcmp(s->data, "JFIF", 5) == 0;
     const bool adobe = s->marker == APP14 && s->length >= 12 && memcmp(s->data, "Adobe", 5) == 0;
@@ -246,15 +149,15 @@ static gng_status read_application(walk *w, const segment *s)
 }
 
 /* Decoders weigh these markers differently, so a file in which they disagree has no certain colours. */
-static gng_status check_colour_markers(walk *w, const segment *s)
+static gng_status check_colour_markers(gng_jpeg_walk *w, const gng_jpeg_segment *s)
 {
-    static const uint8_t rgb[COMPONENTS_MAX] = {'R', 'G', 'B'};
-    bool rgb_numbers = w->components_count == COMPONENTS_MAX;
+    static const uint8_t rgb[GNG_JPEG_COMPONENTS_MAX] = {'R', 'G', 'B'};
+    bool rgb_numbers = w->components_count == GNG_JPEG_COMPONENTS_MAX;
     for (int i = 0; i < w->components_count; ++i)
         rgb_numbers = rgb_numbers && w->components[i].id == rgb[i];
     const bool says_rgb = rgb_numbers || (w->adobe && w->adobe_transform == 0);
     const bool says_ycbcr = w->jfif || (w->adobe && w->adobe_transform != 0);
-    if (w->components_count == COMPONENTS_MAX && ((says_rgb && says_ycbcr) || (w->adobe && w->adobe_transform > 1)))
+    if (w->components_count == GNG_JPEG_COMPONENTS_MAX && ((says_rgb && says_ycbcr) || (w->adobe && w->adobe_transform > 1)))
         return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, s->offset,
                                    "the colour markers contradict each other (JFIF %s, Adobe %s %u, components numbered R, "
                                    "G, B: %s); export the picture again", w->jfif ? "yes" : "no", w->adobe ? "yes" : "no",
@@ -262,7 +165,7 @@ static gng_status check_colour_markers(walk *w, const segment *s)
     return GNG_OK;
 }
 
-static gng_status read_scan_header(walk *w, const segment *s, scan *out)
+static gng_status read_scan_header(gng_jpeg_walk *w, const gng_jpeg_segment *s, scan *out)
 {
     *out = (scan){.count = s->length > 0 ? s->data[0] : 0};
     if (out->count < 1 || out->count > w->components_count || s->length != 4 + 2 * (size_t)out->count)
@@ -278,17 +181,17 @@ static gng_status read_scan_header(walk *w, const segment *s, scan *out)
                                        "the scan names component %u, which is unknown, repeated or out of order; export the "
                                        "picture again", data[0]);
         out->components[i] = &w->components[next];
-        out->tables[i][DC] = data[1] >> 4;
-        out->tables[i][AC] = data[1] & 15;
+        out->tables[i][GNG_JPEG_DC] = data[1] >> 4;
+        out->tables[i][GNG_JPEG_AC] = data[1] & 15;
     }
     const uint8_t *range = s->data + 1 + 2 * out->count;
     out->first = range[0];
     out->last = range[1];
     out->high = range[2] >> 4;
     out->low = range[2] & 15;
-    const bool sequential = out->first == 0 && out->last == COEFFICIENTS - 1 && out->high == 0 && out->low == 0;
+    const bool sequential = out->first == 0 && out->last == GNG_JPEG_COEFFICIENTS - 1 && out->high == 0 && out->low == 0;
     const bool spectral = out->first == 0 ? out->last == 0
-                                          : out->first <= out->last && out->last < COEFFICIENTS && out->count == 1;
+                                          : out->first <= out->last && out->last < GNG_JPEG_COEFFICIENTS && out->count == 1;
     const bool approximation = out->low <= SHIFT_MAX && (out->high == 0 || out->high == out->low + 1);
     if (w->out->progressive ? !spectral || !approximation : !sequential)
         return gng_inspection_fail(w->out, GNG_FAULT_HEADER, s->offset,
@@ -299,10 +202,10 @@ static gng_status read_scan_header(walk *w, const segment *s, scan *out)
 }
 
 /* Every coefficient once, from its first scan down to bit 0 without a gap (G.1.1.1). */
-static gng_status check_progress(walk *w, const segment *s, const scan *sc)
+static gng_status check_progress(gng_jpeg_walk *w, const gng_jpeg_segment *s, const scan *sc)
 {
     for (int i = 0; i < sc->count; ++i) {
-        component *c = sc->components[i];
+        gng_jpeg_component *c = sc->components[i];
         for (int k = sc->first; k <= sc->last; ++k) {
             const bool expected = sc->high == 0 ? c->precision[k] == NOT_CODED : c->precision[k] == sc->high;
             if (!expected || (sc->first > 0 && c->precision[0] == NOT_CODED))
@@ -315,18 +218,18 @@ static gng_status check_progress(walk *w, const segment *s, const scan *sc)
     return GNG_OK;
 }
 
-static gng_status check_scan_tables(walk *w, const segment *s, const scan *sc)
+static gng_status check_scan_tables(gng_jpeg_walk *w, const gng_jpeg_segment *s, const scan *sc)
 {
     const bool needs[2] = {sc->first == 0 && sc->high == 0, sc->last > 0};
     int blocks = 0;
     for (int i = 0; i < sc->count; ++i) {
-        const component *c = sc->components[i];
-        for (int role = DC; role <= AC; ++role) {
+        const gng_jpeg_component *c = sc->components[i];
+        for (int role = GNG_JPEG_DC; role <= GNG_JPEG_AC; ++role) {
             const uint8_t index = sc->tables[i][role];
-            if (index >= TABLES || (needs[role] && (w->huffman_defined[role] >> index & 1) == 0))
+            if (index >= GNG_JPEG_TABLES || (needs[role] && (w->huffman_defined[role] >> index & 1) == 0))
                 return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
                                            "the scan needs %s Huffman table %u, which is not defined before it; export the "
-                                           "picture again", role == DC ? "DC" : "AC", index);
+                                           "picture again", role == GNG_JPEG_DC ? "DC" : "AC", index);
         }
         if ((w->quantisation_defined >> c->quantisation & 1) == 0)
             return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
@@ -349,10 +252,10 @@ static uint32_t divide_up(uint32_t a, uint32_t b)
 
 /* Coding units of the scan and blocks in each: a lone component is coded without the padding that interleaving needs,
  * whatever its sampling factors (A.2.2, A.2.3). */
-static void count_units(const walk *w, const scan *sc, uint64_t *units, uint64_t *blocks)
+static void count_units(const gng_jpeg_walk *w, const scan *sc, uint64_t *units, uint64_t *blocks)
 {
     const uint32_t height = (uint32_t)w->out->height, width = (uint32_t)w->out->width;
-    const component *c = sc->components[0];
+    const gng_jpeg_component *c = sc->components[0];
     *blocks = 1;
     if (sc->count == 1) {
         *units = (uint64_t)divide_up(divide_up(height * c->vertical, w->vertical_max), 8) *
@@ -366,7 +269,7 @@ static void count_units(const walk *w, const scan *sc, uint64_t *units, uint64_t
 }
 
 /* Entropy-coded data up to the next marker, with the restart markers in between. */
-static gng_status skip_scan_data(walk *w, const segment *s, const scan *sc)
+static gng_status skip_scan_data(gng_jpeg_walk *w, const gng_jpeg_segment *s, const scan *sc)
 {
     uint64_t units, blocks;
     count_units(w, sc, &units, &blocks);
@@ -406,7 +309,7 @@ static gng_status skip_scan_data(walk *w, const segment *s, const scan *sc)
     return GNG_OK;
 }
 
-static gng_status read_scan(walk *w, const segment *s)
+static gng_status read_scan(gng_jpeg_walk *w, const gng_jpeg_segment *s)
 {
     if (w->components_count == 0)
         return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, s->offset,
@@ -421,13 +324,13 @@ static gng_status read_scan(walk *w, const segment *s)
     return skip_scan_data(w, s, &sc);
 }
 
-static gng_status read_segment(walk *w, const segment *s)
+static gng_status read_segment(gng_jpeg_walk *w, const gng_jpeg_segment *s)
 {
     switch (s->marker) {
     case DQT:
-        return read_quantisation(w, s);
+        return gng_jpeg_quantisation_read(w, s);
     case DHT:
-        return read_huffman(w, s);
+        return gng_jpeg_huffman_read(w, s);
     case SOF0:
     case SOF1:
     case SOF2:
@@ -452,10 +355,10 @@ static gng_status read_segment(walk *w, const segment *s)
                                "progressive Huffman coding; save the picture as baseline JPEG or as PNG", s->marker);
 }
 
-static gng_status finish(walk *w, const segment *end)
+static gng_status finish(gng_jpeg_walk *w, const gng_jpeg_segment *end)
 {
     for (int i = 0; i < w->components_count; ++i)
-        for (int k = 0; k < COEFFICIENTS; ++k)
+        for (int k = 0; k < GNG_JPEG_COEFFICIENTS; ++k)
             if (w->components[i].precision[k] != 0)
                 return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, end->offset,
                                            "component %u is incomplete at the end marker (coefficient %d): pixel data are "
@@ -471,9 +374,9 @@ static gng_status finish(walk *w, const segment *end)
 gng_status gng_jpeg_inspect(const uint8_t *bytes, size_t count, gng_inspection *out)
 {
     /* Behind SOI; a file of one byte is told that it ends early by the first look for a segment. */
-    walk w = {.bytes = bytes, .count = count, .at = count < 2 ? count : 2, .out = out};
+    gng_jpeg_walk w = {.bytes = bytes, .count = count, .at = count < 2 ? count : 2, .out = out};
     for (;;) {
-        segment s = {0};
+        gng_jpeg_segment s = {0};
         GNG_TRY(next_segment(&w, &s));
         if (s.marker == EOI)
             return finish(&w, &s);
