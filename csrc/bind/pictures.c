@@ -354,10 +354,10 @@ static PyObject *draw_augmentation(PyObject *module, PyObject *arguments, PyObje
     static char *names[] = {"augment", "height", "width", "seed", "epoch", "occurrence", "sample", NULL};
     PyObject *mapping;
     int height, width;
-    unsigned long long seed, sample = 0;
+    unsigned long long seed = 0, sample = 0;
     unsigned int epoch = 0, occurrence = 0;
     gng_augment augment;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "Oii$K|IIK:draw_augmentation", names, &mapping, &height, &width, &seed, &epoch, &occurrence, &sample))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "Oii|$KIIK:draw_augmentation", names, &mapping, &height, &width, &seed, &epoch, &occurrence, &sample))
         return NULL;
     if (check_size(height, width) < 0 || gng_bind_augment(mapping, &augment) < 0)
         return NULL;

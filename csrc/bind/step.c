@@ -1,4 +1,5 @@
 /* gonogo._core.Step. */
+#include <math.h>
 #include <string.h>
 
 #include "bind/plans.h"
@@ -168,11 +169,11 @@ static PyObject *step_run(PyObject *object, PyObject *arguments, PyObject *keywo
     static char *names[] = {"samples", "targets", "indices", "learning_rate", "weights", "occurrences", "augment", "augment_seed", "dropout_seed", "epoch", "update", NULL};
     bind_step *self = (bind_step *)object;
     PyObject *sample_array, *target_array, *index_array, *weight_array = Py_None, *occurrence_array = Py_None, *augment_mapping = Py_None;
-    double rate;
+    double rate = NAN; /* keyword arguments cannot be required by the parser: the step refuses NaN */
     unsigned long long augment_seed = 0, dropout_seed = 0;
     unsigned int epoch = 0;
     int update = 1;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOO$d|OOOKKIp:run", names, &sample_array, &target_array, &index_array, &rate, &weight_array,
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOO|$dOOOKKIp:run", names, &sample_array, &target_array, &index_array, &rate, &weight_array,
                                      &occurrence_array, &augment_mapping, &augment_seed, &dropout_seed, &epoch, &update))
         return NULL;
     const gng_graph *graph = graph_of(self);

@@ -53,7 +53,7 @@ def warp(
     """Apply one warp; keys of ``parameters`` are the fields of ``gng_warp``, missing ones are neutral."""
 
 def draw_augmentation(
-    augment: Mapping[str, Any], height: int, width: int, *, seed: int, epoch: int = 0, occurrence: int = 0, sample: int = 0
+    augment: Mapping[str, Any], height: int, width: int, *, seed: int = 0, epoch: int = 0, occurrence: int = 0, sample: int = 0
 ) -> dict[str, Any]: ...
 def apply_augmentation(
     augment: Mapping[str, Any], draw: Mapping[str, Any], pixels: NDArray[np.uint8]
