@@ -1,8 +1,11 @@
 /* The table of engines. Order is preference; a table that cannot serve a shape says UNSUPPORTED and the next is asked. */
 #include "nn/choice.h"
 
+#include <string.h>
+
 #include "nn/dnnl/dnnl_engine.h"
 #include "nn/ref/ref.h"
+#include "nn/simd/simd.h"
 
 typedef struct choice {
     const gng_operation_table *table;
@@ -12,6 +15,7 @@ typedef struct choice {
 } choice;
 
 static const choice choices[] = {
+    {&gng_simd_conv_relu_pool_table, GNG_LAYER_CONV, 3, GNG_INSTRUCTION_SET_AVX512},
     {&gng_dnnl_conv_table, GNG_LAYER_CONV, 2, GNG_INSTRUCTION_SET_SSE41},
     {&gng_dnnl_dense_table, GNG_LAYER_DENSE, 1, GNG_INSTRUCTION_SET_AVX2},
     {&gng_dnnl_pool_table, GNG_LAYER_POOL, 1, GNG_INSTRUCTION_SET_SSE41},
@@ -29,11 +33,10 @@ static const choice choices[] = {
 gng_status gng_choice_plan(const gng_operation_request *request, const gng_operation_table **table, gng_operation **operation,
                            gng_operation_memory *memory, int32_t *taken)
 {
-    const bool engine = gng_engine_available();
-    const gng_instruction_set set = engine ? gng_cpu_effective() : GNG_INSTRUCTION_SET_SCALAR;
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
         const choice *candidate = &choices[i];
-        if (candidate->kind != request->chain[0]->kind || set < candidate->minimum)
+        const bool dnnl = strcmp(candidate->table->engine, "dnnl") == 0;
+        if (candidate->kind != request->chain[0]->kind || gng_cpu_effective() < candidate->minimum || (dnnl && !gng_engine_available()))
             continue;
         const int32_t longest = request->chain_length < candidate->longest ? request->chain_length : candidate->longest;
         for (int32_t length = longest; length >= 1; length--) {
