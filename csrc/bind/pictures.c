@@ -126,7 +126,7 @@ static gng_status decode_task(void *argument, size_t index, int worker)
         return status;
     /* A bad file is a result, not a failure of the call. */
     if (job->fault == GNG_FAULT_NONE)
-        job->fault = GNG_FAULT_PIXELS;
+        job->fault = status == GNG_STATUS_UNSUPPORTED ? GNG_FAULT_UNSUPPORTED : GNG_FAULT_PIXELS;
     memcpy(job->reason, gng_error_detail(), sizeof job->reason);
     memset(out.pixels, 0, bytes);
     return GNG_OK;
