@@ -40,13 +40,15 @@ FOREIGN_HEADERS = {
     r"cpuid\.h|pthread\.h|sched\.h|unistd\.h|fcntl\.h|sys/.*|linux/.*|asm/.*": r"base/",
 }
 # Writable symbols of the core: the worker pool, the allocation hook with its counters, the instruction-set limit; and,
-# one per thread, the error detail and the memory of stb_image, which hands its allocator no context.
+# one per thread, the error detail and the memory of stb_image, which hands its allocator no context; and the handle of
+# oneDNN, whose own settings are one per process.
 WRITABLE = {
     "base/parallel.o": {"pool"},
     "base/memory.o": {"allocations", "live", "countdown"},
     "base/cpu.o": {"limit"},
     "base/status.o": {"detail"},
     "image/decode.o": {"memory"},
+    "nn/dnnl/engine.o": {"engine_global"},
 }
 # In bind: NumPy's table, and the tables that CPython's structures take as pointers to non-const.
 WRITABLE_IN_BIND = r"gng_numpy_table(PyArray_RUNTIME_VERSION)?|\w*(methods|members|properties|slots|spec|names|definition)"
