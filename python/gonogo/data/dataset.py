@@ -1,0 +1,397 @@
+"""``Dataset``: pictures decoded once, with labels and, where known, the part that each picture shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gonogo.data import plots, summary
+from gonogo.data.grouping import Groups
+from gonogo.data.reading import Options, check_groups, check_images, check_labels, names_below, read_found
+from gonogo.data.sources import Classes, Found, find_in_folders, find_in_table
+from gonogo.data.split import By, OnMixed, assign
+from gonogo.errors import DecodeError
+from gonogo.pictures import ColorMode, OnBad, ResizeMode
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from gonogo.augment import Augment
+
+
+class Dataset:
+    """Labelled pictures in memory.
+
+    Made by :meth:`from_folder`, :meth:`from_csv` or :meth:`from_arrays`. Subsets made by :meth:`split` or by indexing share
+    the pixels: they hold positions, not copies.
+
+    Parameters
+    ----------
+    pixels : uint8 array (m, height, width, channels)
+        Grey (1 channel) or RGB (3); not copied, and read-only through this object.
+    index : uint32 array (n,)
+        Which pictures of ``pixels`` belong to this dataset.
+    labels : intp array (n,)
+        Positions in ``classes``.
+    classes : list of str
+        Names of the classes.
+    paths : list of Path, optional
+        File of each picture.
+    groups : str array (n,), optional
+        Part that each picture shows; a split never cuts a group.
+    root : Path, optional
+        Folder that the names of the pictures in messages and tables start from.
+    resize_mode : {"pad", "stretch", "crop"}
+        How pictures of another size were brought to this one.
+
+    Attributes
+    ----------
+    pixels, index, labels, classes, paths, groups, root, resize_mode
+        As given.
+    subset : str or None
+        Name of the subset that a split made.
+    excluded : Dataset or None
+        Pictures that the split left out because their group has more than one class.
+    bad_files : list of DecodeError
+        Files that are no good pictures, with the reason of each (``on_bad="skip"``).
+    decode_seconds : float
+        Wall time of reading and decoding.
+    """
+
+    def __init__(
+        self,
+        pixels: NDArray[np.uint8],
+        index: NDArray[np.uint32],
+        labels: NDArray[np.intp],
+        classes: Sequence[str],
+        *,
+        paths: Sequence[Path] | None = None,
+        groups: NDArray[np.str_] | None = None,
+        root: Path | None = None,
+        resize_mode: ResizeMode = "pad",
+    ) -> None:
+        self.pixels = pixels.view()
+        self.pixels.flags.writeable = False
+        self.index = index
+        self.labels = labels
+        self.classes = list(classes)
+        self.paths = None if paths is None else list(paths)
+        self.groups = groups
+        self.root = root
+        self.resize_mode = resize_mode
+        self.subset: str | None = None
+        self.excluded: Dataset | None = None
+        self.bad_files: list[DecodeError] = []
+        self.decode_seconds = 0.0
+        self._images: NDArray[np.uint8] | None = None
+
+    @classmethod
+    def from_folder(
+        cls,
+        root: str | Path,
+        *,
+        classes: Classes | None = None,
+        image_size: tuple[int, int] | None = None,
+        color_mode: ColorMode = "auto",
+        resize_mode: ResizeMode = "pad",
+        groups: Groups | None = None,
+        on_bad: OnBad = "raise",
+        threads: int = 0,
+        progress: Callable[[int], object] | None = None,
+    ) -> Dataset:
+        """Read pictures that lie in one folder per class.
+
+        Every file of a class folder that is not hidden is taken for a picture: another ending than those of JPEG, PNG and
+        BMP makes it a bad file, as does a folder among the pictures. What kind of picture it is, its content decides.
+
+        Parameters
+        ----------
+        root : str or Path
+            Folder of the class folders. Files beside those are not looked at.
+        classes : list or mapping, optional
+            Which folders are classes, in which order; None: all, in alphanumeric order. A list names the folders in the
+            order of the classes. A mapping gives each folder an index (several folders with one index become one class,
+            their names joined by ``+``) or the name of a class (then in alphanumeric order; several folders may have one
+            name). Folders that are not named are left out.
+        image_size : (height, width), optional
+            None: all pictures must have the same size, which is kept.
+        color_mode : {"auto", "grayscale", "rgb"}
+            ``"auto"``: grey if and only if every picture has R = G = B in every pixel.
+        resize_mode : {"pad", "stretch", "crop"}
+            What happens to pictures of another shape than ``image_size``.
+        groups : str, Path, mapping or callable, optional
+            Part that each picture shows: a CSV file with the columns class (the folder), file and group; a mapping from
+            the path, the path below ``root`` or the file name; or a function of the path.
+        on_bad : {"raise", "skip"}
+            Whether the first bad file is an error, or bad files are left out and listed in ``bad_files``.
+        threads : int
+            0: one for each processor.
+        progress : callable, optional
+            Called with the number of files read since the last call.
+
+        Raises
+        ------
+        OSError
+            A folder or the table of groups is missing or cannot be read.
+        DecodeError
+            For the first bad file, unless ``on_bad="skip"``.
+        ValueError
+            Naming the folder or parameter: fewer than two classes, a class without pictures, different sizes without
+            ``image_size``, pictures without a group.
+        """
+        options = Options(image_size, color_mode, resize_mode, on_bad, threads, progress)
+        return cls._read(find_in_folders(Path(root), classes), Path(root), groups, options)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | Path,
+        *,
+        root: str | Path,
+        path_col: str = "path",
+        label_col: str = "label",
+        group_col: str | None = None,
+        classes: Classes | None = None,
+        image_size: tuple[int, int] | None = None,
+        color_mode: ColorMode = "auto",
+        resize_mode: ResizeMode = "pad",
+        groups: Groups | None = None,
+        on_bad: OnBad = "raise",
+        threads: int = 0,
+        progress: Callable[[int], object] | None = None,
+    ) -> Dataset:
+        """Read pictures that a CSV table lists, one row for each.
+
+        Parameters
+        ----------
+        path : str or Path
+            Table in UTF-8 with a header.
+        root : str or Path
+            Folder that the paths in the table start from.
+        path_col, label_col : str
+            Columns of the file and of the class.
+        group_col : str, optional
+            Column of the part; or give ``groups``.
+        classes : list or mapping, optional
+            As in :meth:`from_folder`, with labels for folders.
+        image_size, color_mode, resize_mode, groups, on_bad, threads, progress
+            As in :meth:`from_folder`.
+
+        Raises
+        ------
+        OSError, DecodeError, ValueError
+            As :meth:`from_folder`; for a row, with its line.
+        """
+        if group_col is not None and groups is not None:
+            raise ValueError("groups: given beside group_col; give one of the two")
+        found = find_in_table(Path(path), Path(root), path_col, label_col, group_col, classes)
+        options = Options(image_size, color_mode, resize_mode, on_bad, threads, progress)
+        return cls._read(found, Path(root), groups, options)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: NDArray[np.uint8],
+        labels: ArrayLike,
+        classes: Sequence[str] | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Dataset:
+        """Make a dataset of pictures that are in memory already.
+
+        Parameters
+        ----------
+        images : uint8 array (n, height, width) or (n, height, width, channels)
+            Grey (1 channel) or RGB (3), levels 0 to 255. Not copied when contiguous.
+        labels : array-like (n,)
+            Names of classes, or positions in ``classes``.
+        classes : sequence of str, optional
+            None: the labels that occur, sorted, as text.
+        groups : array-like (n,), optional
+            Part that each picture shows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument, what was found and what was expected.
+        """
+        pixels = check_images(images)
+        positions, names = check_labels(labels, classes, len(pixels))
+        parts = None if groups is None else check_groups(groups, len(pixels))
+        return cls(pixels, np.arange(len(pixels), dtype=np.uint32), positions, names, groups=parts)
+
+    @classmethod
+    def _read(cls, found: Found, root: Path, groups: Groups | None, options: Options) -> Dataset:
+        read = read_found(found, root, groups, options)
+        dataset = cls(
+            read.images,
+            np.arange(len(read.images), dtype=np.uint32),
+            read.labels,
+            found.classes,
+            paths=read.paths,
+            groups=read.groups,
+            root=root,
+            resize_mode=options.resize_mode,
+        )
+        dataset.bad_files, dataset.decode_seconds = read.bad_files, read.seconds
+        return dataset
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """Pictures, uint8 (n, height, width, channels), read-only.
+
+        A subset whose pictures do not follow each other in ``pixels`` copies them at the first use and keeps the copy;
+        ``pixels`` with ``index``, or indexing with one position, needs no copy.
+        """
+        if self._images is None:
+            first = int(self.index[0]) if len(self) else 0
+            if np.array_equal(self.index, np.arange(first, first + len(self))):
+                self._images = self.pixels[first : first + len(self)]
+            else:
+                self._images = self.pixels[self.index]
+                self._images.flags.writeable = False
+        return self._images
+
+    @property
+    def files(self) -> list[str]:
+        """What each picture is called in tables and messages: its path below ``root``, or its number in ``pixels``."""
+        if self.paths is None:
+            return [f"{position:09d}" for position in self.index.tolist()]
+        return names_below(self.paths, self.root)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of the pictures."""
+        return self.pixels.shape[1], self.pixels.shape[2]
+
+    @property
+    def color_mode(self) -> str:
+        """``"grayscale"`` or ``"rgb"``: what the pictures are, also where they were read with ``"auto"``."""
+        return "grayscale" if self.pixels.shape[3] == 1 else "rgb"
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], int]]:
+        return (self[i] for i in range(len(self)))
+
+    @overload
+    def __getitem__(self, indices: int) -> tuple[NDArray[np.uint8], int]: ...
+    @overload
+    def __getitem__(self, indices: slice | Sequence[int] | Sequence[bool] | NDArray[Any]) -> Dataset: ...
+    def __getitem__(self, indices: Any) -> tuple[NDArray[np.uint8], int] | Dataset:
+        """Return (picture, label) for one position, and a Dataset that shares the pixels for several.
+
+        Parameters
+        ----------
+        indices : int, slice, integer array or bool array (n,)
+            Positions in this dataset; negative ones count from the end.
+        """
+        if isinstance(indices, (int, np.integer)) and not isinstance(indices, bool):
+            return self.pixels[self.index[indices]], int(self.labels[indices])
+        if not isinstance(indices, slice):
+            indices = np.asarray(indices) if np.size(indices) else np.zeros(0, np.intp)
+            if indices.ndim != 1 or indices.dtype.kind not in "iub":
+                raise TypeError(f"indices: found {indices!r}, expected an integer, a slice, integers or bools")
+        positions = np.arange(len(self))[indices]
+        subset = Dataset(
+            self.pixels,
+            self.index[positions],
+            self.labels[positions],
+            self.classes,
+            paths=None if self.paths is None else [self.paths[i] for i in positions.tolist()],
+            groups=None if self.groups is None else self.groups[positions],
+            root=self.root,
+            resize_mode=self.resize_mode,
+        )
+        subset.subset, subset.bad_files, subset.decode_seconds = self.subset, self.bad_files, self.decode_seconds
+        return subset
+
+    def class_counts(self) -> dict[str, int]:
+        """Return the number of pictures of each class, in the order of ``classes``."""
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        return dict(zip(self.classes, counts.tolist(), strict=True))
+
+    def split(
+        self, fractions: Mapping[str, float], *, by: By = "auto", on_mixed: OnMixed = "raise", seed: int = 0
+    ) -> dict[str, Dataset]:
+        """Divide the pictures among named subsets, class by class, so that each has its share of every class.
+
+        Groups are kept whole: pictures of one part never end in two subsets. A class is divided by number of pictures,
+        exactly up to rounding for single pictures, as closely as the sizes of the groups allow otherwise. The result
+        depends on the names of the files, the groups and the classes and on the seed, not on their order.
+
+        Parameters
+        ----------
+        fractions : mapping from str to float
+            Share of the pictures for each subset, such as ``{"train": 0.8, "validation": 0.2}``; the sum is 1.
+        by : {"auto", "group", "image"}
+            ``"auto"``: by group whenever there are groups.
+        on_mixed : {"raise", "exclude"}
+            What happens to groups with pictures of more than one class: an error, or they are left out and listed in
+            ``excluded`` of every subset.
+        seed : int
+            Key of the draw.
+
+        Returns
+        -------
+        dict from str to Dataset
+            In the order of ``fractions``; all share the pixels of this dataset.
+
+        Raises
+        ------
+        ValueError
+            Naming the parameter; also when a class has fewer groups than there are subsets.
+        """
+        drawn = assign(
+            self.files, self.labels, self.classes, self.groups, fractions, by=by, on_mixed=on_mixed, seed=seed
+        )
+        excluded = self[drawn.excluded] if len(drawn.excluded) else None
+        parts = {name: self[positions] for name, positions in drawn.subsets.items()}
+        for name, part in parts.items():
+            part.subset, part.excluded = name, excluded
+        return parts
+
+    def plot_classes(self, ax: Axes | None = None) -> Axes:
+        """Draw how many pictures each class has, as bars with counts and shares; needs matplotlib."""
+        return plots.plot_classes(self, ax)
+
+    def plot_grid(self, augment: Augment | None = None, n: int = 64, seed: int = 0, ax: Axes | None = None) -> Axes:
+        """Draw pictures in a square grid, with their classes; needs matplotlib.
+
+        Parameters
+        ----------
+        augment : Augment, optional
+            Show each picture as a training with these changes may see it; None: as it is. The same seed shows the same
+            pictures with and without.
+        n : int
+            How many pictures, drawn at random; fewer when there are fewer.
+        seed : int
+            Key of the draw and of the changes.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure when None.
+        """
+        return plots.plot_grid(self, augment, n, seed, ax)
+
+    def plot_pixels(self, i: int, rows: slice | None = None, cols: slice | None = None, ax: Axes | None = None) -> Axes:
+        """Draw a crop of one picture with the level of every pixel written into it; needs matplotlib.
+
+        Parameters
+        ----------
+        i : int
+            Position of the picture in this dataset.
+        rows, cols : slice, optional
+            Crop, at most 40 pixels a side; None: 25 in the middle. RGB shows the levels of red, green and blue.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure when None.
+        """
+        return plots.plot_pixels(self, i, rows, cols, ax)
+
+    def __repr__(self) -> str:
+        return summary.as_text(self)
+
+    def _repr_html_(self) -> str:
+        return summary.as_html(self)
