@@ -3,6 +3,7 @@
 
 #include "bind/plans.h"
 #include "nn/dnnl/dnnl_engine.h"
+#include "nn/graph_shapes.h"
 #include "nn/ref/ref.h"
 
 static const gng_operation_table *const reference_tables[GNG_LAYER_KIND_COUNT] = {
@@ -39,11 +40,8 @@ static gng_status plan(layer_run *run)
     if (!run->reference)
         return gng_choice_plan(&request, &run->table, &run->operation, &run->memory, &taken);
     const gng_operation_table *table = reference_tables[run->layer.kind];
-    if (table == NULL)
-        return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': %s cannot be run alone", run->layer.name, gng_layer_kind_name(run->layer.kind));
-    GNG_TRY(table->plan(&request, &run->operation, &run->memory));
     run->table = table;
-    return GNG_OK;
+    return table->plan(&request, &run->operation, &run->memory);
 }
 
 static gng_status allocate(layer_run *run)
@@ -140,19 +138,21 @@ static gng_status run_layer(layer_run *run)
     return run->layer.kind == GNG_LAYER_DENSE ? run_dense(run, bias != NULL) : run_lane(run, bias);
 }
 
-/* Sizes of weight and bias, as in a graph of the inputs and this layer alone. */
-static void count_parameters(layer_run *run)
+/* Checks the layer as a graph would, and finds the sizes of its output, weight and bias. */
+static gng_status check_layer(layer_run *run, gng_tensor_shape *output)
 {
-    if (run->layer.kind == GNG_LAYER_CONV) {
-        const gng_window *window = &run->layer.as.conv.window;
-        const size_t filters = (size_t)run->layer.as.conv.filters;
-        run->weight_count = filters * (size_t)(run->inputs[0].channels / run->layer.as.conv.groups) * (size_t)window->kernel[0] * (size_t)window->kernel[1];
-        run->parameter_count = run->weight_count + (run->layer.as.conv.bias ? filters : 0);
-    } else if (run->layer.kind == GNG_LAYER_DENSE) {
-        const size_t units = (size_t)run->layer.as.dense.units;
-        run->weight_count = units * gng_tensor_elements(run->inputs[0]);
-        run->parameter_count = run->weight_count + (run->layer.as.dense.bias ? units : 0);
-    }
+    gng_parameter tensors[GNG_LAYER_PARAMETERS_MAX];
+    if (reference_tables[run->layer.kind] == NULL)
+        return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': %s cannot be run alone", run->layer.name, gng_layer_kind_name(run->layer.kind));
+    for (int32_t k = 0; k < run->layer.input_count; k++)
+        if (run->inputs[k].channels < 1 || run->inputs[k].height < 1 || run->inputs[k].width < 1)
+            return gng_error_set(GNG_STATUS_SHAPE, "inputs: an input of layer '%s' is empty", run->layer.name);
+    GNG_TRY(gng_layer_output_shape(&run->layer, run->inputs, output));
+    const int32_t count = gng_layer_parameters(&run->layer, run->inputs[0], tensors);
+    for (int32_t i = 0; i < count; i++)
+        run->parameter_count += tensors[i].count;
+    run->weight_count = count > 0 ? tensors[0].count : 0;
+    return GNG_OK;
 }
 
 static int read_inputs(PyObject *items, layer_run *run)
@@ -202,6 +202,38 @@ static PyObject *results(const layer_run *run)
     return NULL;
 }
 
+static PyObject *checked_run(layer_run *run, int32_t inputs, PyObject *parameter_array, PyObject *gradient_array)
+{
+    gng_tensor_shape output;
+    run->layer.input_count = inputs;
+    gng_status status = check_layer(run, &output);
+    if (status != GNG_OK)
+        return gng_bind_raise(status);
+    PyArrayObject *parameters = gng_bind_array(parameter_array, "parameters", NPY_FLOAT32, 1);
+    if (parameters == NULL)
+        return NULL;
+    if ((size_t)PyArray_SIZE(parameters) != run->parameter_count)
+        return PyErr_Format(PyExc_ValueError, "parameters: expected %zu values, found %zd", run->parameter_count, (Py_ssize_t)PyArray_SIZE(parameters));
+    run->parameters = PyArray_DATA(parameters);
+    if (gradient_array != Py_None) {
+        PyArrayObject *gradient = gng_bind_array(gradient_array, "output_gradient", NPY_FLOAT32, 3);
+        if (gradient == NULL)
+            return NULL;
+        if (PyArray_DIM(gradient, 0) != output.channels || PyArray_DIM(gradient, 1) != output.height || PyArray_DIM(gradient, 2) != output.width)
+            return PyErr_Format(PyExc_ValueError, "output_gradient: expected the shape of the output (%d, %d, %d)", (int)output.channels,
+                                (int)output.height, (int)output.width);
+        run->output_gradient = PyArray_DATA(gradient);
+    }
+    const gng_engine_bracket bracket = gng_engine_enter();
+    status = run_layer(run);
+    PyObject *result = status == GNG_OK ? results(run) : gng_bind_raise(status);
+    if (run->operation != NULL)
+        run->table->destroy(run->operation);
+    gng_engine_leave(bracket);
+    gng_arena_destroy(&run->arena);
+    return result;
+}
+
 PyObject *gng_bind_run_layer(PyObject *module, PyObject *arguments, PyObject *keywords)
 {
     (void)module;
@@ -222,26 +254,8 @@ PyObject *gng_bind_run_layer(PyObject *module, PyObject *arguments, PyObject *ke
     const Py_ssize_t count = PyTuple_Size(items);
     if (count < 1 || count > GNG_LAYER_INPUTS_MAX)
         PyErr_Format(PyExc_ValueError, "inputs: expected 1 to %d pictures, found %zd", (int)GNG_LAYER_INPUTS_MAX, count);
-    else if (read_inputs(items, &run) == 0 && gng_bind_layer(mapping, inputs, (int32_t)count, &run.layer) == 0) {
-        /* A graph of this layer alone would end in logits; its checks of shapes are made by the operation's plan. */
-        run.layer.input_count = (int32_t)count;
-        count_parameters(&run);
-        PyArrayObject *parameters = gng_bind_array(parameter_array, "parameters", NPY_FLOAT32, 1);
-        PyArrayObject *gradient = parameters != NULL && gradient_array != Py_None ? gng_bind_array(gradient_array, "output_gradient", NPY_FLOAT32, 3) : NULL;
-        if (parameters != NULL && (size_t)PyArray_SIZE(parameters) != run.parameter_count)
-            PyErr_Format(PyExc_ValueError, "parameters: expected %zu values, found %zd", run.parameter_count, (Py_ssize_t)PyArray_SIZE(parameters));
-        if (!PyErr_Occurred()) {
-            run.parameters = PyArray_DATA(parameters);
-            run.output_gradient = gradient != NULL ? PyArray_DATA(gradient) : NULL;
-            const gng_engine_bracket bracket = gng_engine_enter();
-            const gng_status status = run_layer(&run);
-            result = status == GNG_OK ? results(&run) : gng_bind_raise(status);
-            if (run.operation != NULL || (run.table != NULL && status == GNG_OK))
-                run.table->destroy(run.operation);
-            gng_engine_leave(bracket);
-            gng_arena_destroy(&run.arena);
-        }
-    }
+    else if (read_inputs(items, &run) == 0 && gng_bind_layer(mapping, inputs, (int32_t)count, &run.layer) == 0)
+        result = checked_run(&run, (int32_t)count, parameter_array, gradient_array);
     Py_DECREF(items);
     return result;
 }
