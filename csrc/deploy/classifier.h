@@ -11,11 +11,13 @@
 
 typedef struct gng_classifier gng_classifier;
 
-/* Plans for up to `batch` pictures a call on up to `threads` workers. The model is borrowed for the call only. Caller destroys. */
+/* Plans for up to `batch` pictures a call on up to `threads` workers. The model is borrowed for the call only.
+ * UNSUPPORTED when the golden logits differ by more than GNG_SCORE_DIFFERENCE_FLOAT32. Caller destroys. */
 GNG_MUST_CHECK gng_status gng_classifier_create(const gng_model *model, uint32_t batch, int threads, gng_classifier **out);
 void gng_classifier_destroy(gng_classifier *classifier);
 
-/* Largest absolute difference between the golden logits and those computed now; NaN counts as infinity. */
+/* Largest absolute difference between the golden logits and those computed now; NaN counts as infinity. 0 for a model
+ * without golden pictures, which is how the logits to be stored are computed; who loads a file must insist on some. */
 GNG_MUST_CHECK gng_status gng_classifier_self_test(gng_classifier *classifier, gng_context *context, double *difference);
 
 /* pixels [count, H, W, C] of the model's input size -> logits [count, outputs]; any count >= 1. STATE for a net of rows. */
