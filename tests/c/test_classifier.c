@@ -287,12 +287,13 @@ static void every_failing_allocation_is_reported(void)
     example_release(&e);
 }
 
-/* Any argument: with our own loops alone, without oneDNN. */
+/* An argument names the limit of the instruction set; "scalar" is our own loops alone, without oneDNN. */
 int main(int count, char **arguments)
 {
-    (void)arguments;
+    gng_instruction_set limit = gng_cpu_detected();
     if (count > 1)
-        CHECK_STATUS(gng_cpu_limit_set(GNG_INSTRUCTION_SET_SCALAR), GNG_OK);
+        CHECK_STATUS(gng_instruction_set_from_name(arguments[1], &limit), GNG_OK);
+    CHECK_STATUS(gng_cpu_limit_set(limit), GNG_OK);
     logits_are_those_of_the_unfolded_net();
     a_picture_has_the_same_bits_in_any_company();
     rows_give_the_logits_of_plain_loops();
