@@ -40,7 +40,7 @@ endif
 	$(VENV)/bin/ruff check --quiet .
 	$(VENV)/bin/ruff format --quiet --check .
 	$(PY) -m mypy
-	MYPYPATH=python $(PY) -m mypy.stubtest gonogo._core
+	MYPYPATH=python $(PY) -m mypy.stubtest --mypy-config-file pyproject.toml gonogo._core
 
 # Python and oneDNN keep memory until the process ends; leaks are looked for in the C programs, which are ours alone.
 asan: setup
