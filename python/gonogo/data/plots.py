@@ -152,8 +152,8 @@ def plot_pixels(data: Dataset, i: int, rows: slice | None, cols: slice | None, a
     ax.set_title(f"{data.files[i]}: {data.classes[label]}", fontsize=11, color=_INK, wrap=True)
     ax.set_xlabel("column", color=_INK)
     ax.set_ylabel("row", color=_INK)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     wide, high = _axes_inches(ax)
     lines = 1 if channels == 1 else 3.6
     size = min(11.0, 0.8 * _POINTS * wide / width / 1.9, 0.75 * _POINTS * high / height / lines)
@@ -179,7 +179,7 @@ def _bars(ax: Axes | None, count: int, what: str, names: list[str], inches: floa
     ax.tick_params(axis="y", length=0)
     ax.tick_params(axis="x", colors=_INK)
     ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.grid(axis="x", alpha=0.3)
     ax.set_axisbelow(True)
     ax.spines[["top", "right", "left"]].set_visible(False)
@@ -201,7 +201,7 @@ def _styles(count: int) -> list[dict[str, Any]]:
 
 def _ink_on(color: str) -> str:
     red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
-    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 130 else "white"
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 100 else "white"
 
 
 def _place_counts(ax: Axes, labels: list[_Label], ends: list[int]) -> None:

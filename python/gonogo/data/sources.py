@@ -34,8 +34,8 @@ def find_in_folders(root: Path, classes: Classes | None) -> Found:
     entries = _visible(root, "expected a folder with one folder of pictures per class")
     folders = [entry.name for entry in entries if entry.is_dir()]
     if not folders:
-        loose = " and pictures outside of one" if any(_is_picture(entry) for entry in entries) else ""
-        raise ValueError(f"{root}: found no folder{loose}, expected one folder of pictures per class")
+        loose = "pictures but " if any(_is_picture(entry) for entry in entries) else ""
+        raise ValueError(f"{root}: found {loose}no folder, expected one folder of pictures per class")
     label_of, names = name_classes(classes, folders, f"{root}: no folder")
     paths, labels, bad = [], [], []
     for folder in sorted(label_of):

@@ -16,6 +16,7 @@ By = Literal["auto", "group", "image"]
 OnMixed = Literal["raise", "exclude"]
 
 _SUM_TOLERANCE = 1e-9
+_DOMINANT = 0.1  # share of a subset's pictures of one class from which a single part would decide its figures
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,15 @@ def _draw(sizes: list[int], shares: list[float], seed: int, rank: int) -> list[i
     """Return the subset of each unit of one class.
 
     Large units come first, so that small ones even out the counts at the end. A unit is drawn into one of the subsets that
-    still have room for it, with a probability in proportion to that room: every unit, whatever its size, then meets each
-    subset about as often as its share says, which simply filling the emptiest subset would not give (the largest units
-    would all be training data). Where nothing has room, the subset that lacks most takes it. No subset stays empty.
+    still have room for it, with a probability in proportion to that room: units of any usual size then meet each subset
+    about as often as its share says, which filling the emptiest subset would not give. A unit so large that it would make
+    up a good part of a subset, and where nothing has room, goes where most is lacking. No subset stays empty.
     """
     count = len(sizes)
     order = sorted(_core.shuffled(count, seed, 2 * rank, "split").tolist(), key=lambda unit: -sizes[unit])
     lots = [(lot + 0.5) / count for lot in _core.shuffled(count, seed, 2 * rank + 1, "split").tolist()]
-    room = [sum(sizes) * share for share in shares]
+    targets = [sum(sizes) * share for share in shares]
+    room = list(targets)
     empty = set(range(len(shares)))
     chosen = [0] * count
     for step, unit in enumerate(order):
@@ -92,7 +94,8 @@ def _draw(sizes: list[int], shares: list[float], seed: int, rank: int) -> list[i
         if count - step <= len(empty):
             candidates = sorted(empty)
         else:
-            candidates = [s for s in range(len(room)) if room[s] >= size - _SUM_TOLERANCE]
+            usual = [size <= max(1, _DOMINANT * target) for target in targets]
+            candidates = [s for s in range(len(room)) if usual[s] and room[s] >= size - _SUM_TOLERANCE]
         if not candidates:
             candidates = [max(range(len(room)), key=lambda s: room[s])]
         bounds = list(accumulate(max(room[s], _SUM_TOLERANCE) for s in candidates))
@@ -142,9 +145,9 @@ def _mixed(
         first = int(np.flatnonzero(mixed)[0])
         members = np.flatnonzero(group_of == first).tolist()
         examples = [min(names[i] for i in members if labels[i] == label) for label in (lowest[first], highest[first])]
-        more = f", {found[first]!r} among them" if mixed.sum() > 1 else f", {found[first]!r}"
+        name = str(found[first])
         raise ValueError(
-            f"groups: {mixed.sum()} of {len(found)} groups hold pictures of several classes{more} "
+            f"groups: {mixed.sum()} of {len(found)} groups hold pictures of several classes, such as {name!r} "
             f"({' and '.join(examples)}); correct the labels, or leave these groups out with on_mixed='exclude'"
         )
     return np.asarray(mixed[group_of], dtype=np.bool_)

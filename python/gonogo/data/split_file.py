@@ -55,15 +55,13 @@ def save_split(path: str | Path, parts: Mapping[str, Dataset]) -> Path:
             subset_of[files[i]] = subset
             group = "" if part.groups is None else str(part.groups[i])
             rows.append((files[i], part.classes[part.labels[i]], group, subset))
+    if foreign := [file for file in subset_of if file.encode(errors="ignore").decode() != file]:
+        raise ValueError(f"{path}: the file name {foreign[0]!r} is not Unicode; rename the picture")
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     writer.writerows(rows)
-    try:
-        return write_atomically(path, text.getvalue())
-    except UnicodeEncodeError:
-        wrong = next(file for file, *_ in rows if not file.isprintable())
-        raise ValueError(f"{path}: the file name {wrong!r} is not Unicode; rename the picture") from None
+    return write_atomically(path, text.getvalue())
 
 
 def load_split(path: str | Path, dataset: Dataset) -> dict[str, Dataset]:
