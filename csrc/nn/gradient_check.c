@@ -19,7 +19,7 @@ enum {
 };
 
 /* Arithmetic operations spent on the differences of one tensor, before elements are left out. */
-#define WORK_MAX ((uint64_t)1 << 27)
+#define WORK_MAX ((uint64_t)1 << 25)
 /* A power of two: x + STEP is exact for whole floats x of the size used here. */
 #define STEP 0x1p-17
 
@@ -138,7 +138,7 @@ static void draw(gradient_check *check)
         rng = stream_of(check, tensor++);
         if (has_kink_at_zero(layer))
             draw_off_zero(&rng, check->input_count[k], check->x[k]);
-        else if (layer->kind == GNG_LAYER_POOL)
+        else if (layer->kind == GNG_LAYER_POOL && (layer->as.pool.kind == GNG_POOL_MAX || layer->as.pool.kind == GNG_POOL_GLOBAL_MAX))
             draw_distinct(&rng, check->input_count[k], check->x[k]);
         else
             draw_uniform(&rng, layer->kind == GNG_LAYER_ACTIVATION ? 3 : 1, check->input_count[k], check->x[k]);
