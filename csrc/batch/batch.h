@@ -30,7 +30,7 @@ typedef struct gng_batch {
     const float *weights;        /* [samples->count]; NULL: 1 */
 } gng_batch;
 
-/* Scratch bytes gng_batch_fill needs per worker. */
+/* Scratch bytes gng_batch_fill needs per worker for samples of this kind and shape, whatever their augmentation. */
 size_t gng_batch_scratch_bytes(const gng_samples *samples);
 
 /* Fills sample `position` of the batch into out: float32, CHW, gng_tensor_elements(shape) values. `scratch` as above.

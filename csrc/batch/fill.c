@@ -14,7 +14,7 @@ static gng_image_view sample_view(const gng_samples *samples, uint64_t index)
 
 size_t gng_batch_scratch_bytes(const gng_samples *samples)
 {
-    if (samples->augment == NULL)
+    if (samples->pixels == NULL)
         return 0;
     return gng_warp_scratch_bytes(sample_view(samples, 0), samples->shape.height, samples->shape.width);
 }

@@ -129,15 +129,6 @@ static gng_status fill_row(void *argument, uint32_t position, int worker, float 
     return GNG_OK;
 }
 
-/* Small nets run without asking whether the caller wants to stop; a task that does nothing asks between chunks. */
-static gng_status ask_whether_to_stop(void *argument, size_t index, int worker)
-{
-    (void)argument;
-    (void)index;
-    (void)worker;
-    return GNG_OK;
-}
-
 static gng_status run_chunks(gng_classifier *classifier, gng_context *context, const uint8_t *pixels, const float *rows, uint64_t count, float *logits)
 {
     const size_t outputs = (size_t)gng_graph_outputs(classifier->graph);
@@ -157,7 +148,6 @@ static gng_status run_chunks(gng_classifier *classifier, gng_context *context, c
             .fill = pixels != NULL ? fill_picture : fill_row,
             .argument = &from,
         };
-        GNG_TRY(gng_parallel_run(context, 1, ask_whether_to_stop, NULL));
         GNG_TRY(gng_net_infer(classifier->net, context, &run, logits + (size_t)first * outputs));
     }
     return GNG_OK;

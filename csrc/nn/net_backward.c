@@ -158,7 +158,7 @@ static gng_status dense_backward_task(void *argument, size_t index, int worker)
     return status;
 }
 
-static gng_status dense_backward(net_pass *pass, gng_context *context)
+static gng_status dense_backward(net_pass *pass, bool serial)
 {
     gng_net *net = pass->net;
     const int32_t u = net->segments[pass->segment].first;
@@ -169,7 +169,7 @@ static gng_status dense_backward(net_pass *pass, gng_context *context)
     size_t tasks = (size_t)unit->memory.column_blocks;
     if (input->gradient_wanted)
         tasks += (size_t)unit->memory.input_blocks;
-    GNG_TRY(gng_parallel_run(context, tasks, dense_backward_task, pass));
+    GNG_TRY(gng_net_run_tasks(pass, serial, tasks, dense_backward_task, pass));
     if (input->gradient_wanted && unit->accumulates[0])
         add_to(net_gradient(net, unit->inputs[0], 0, 0), gng_arena_at(&net->arena, net->dense_temporary_offset), (size_t)pass->count * input->stored);
     return GNG_OK;
@@ -232,7 +232,7 @@ static gng_status reduce_units(const net_pass *pass, int32_t first, int32_t last
     size_t slices = 0;
     for (int32_t u = first; u <= last; u++)
         slices += slice_count(&pass->net->units[u]);
-    return gng_parallel_run(slices > 2 ? pass->context : NULL, slices, add_lanes_task, &reduction);
+    return gng_net_run_tasks(pass, slices <= 2, slices, add_lanes_task, &reduction);
 }
 
 static gng_status unpack_task(void *argument, size_t index, int worker)
@@ -257,12 +257,11 @@ gng_status gng_net_backward_group(net_pass *pass)
     for (pass->segment = net->segment_count - 1; pass->segment >= 0; pass->segment--) {
         const net_segment *segment = &net->segments[pass->segment];
         const net_unit *first = &net->units[segment->first];
-        gng_context *context = segment->serial ? NULL : pass->context;
         if (segment->dense) {
-            GNG_TRY(dense_backward(pass, context));
+            GNG_TRY(dense_backward(pass, segment->serial));
             continue;
         }
-        GNG_TRY(gng_parallel_run(context, net->lanes, lane_backward_task, pass));
+        GNG_TRY(gng_net_run_tasks(pass, segment->serial, net->lanes, lane_backward_task, pass));
         if (first->kind == NET_UNIT_BATCH_NORM)
             finish_batch_norm(pass, first);
         if (segment->reduce_per_group)

@@ -111,21 +111,43 @@ static void clear_missing_rows(const net_pass *pass, int32_t edge)
         memset(net_value(net, edge, pass->count, 0), 0, (size_t)(net->group - pass->count) * net->units[edge].stored * sizeof(float));
 }
 
+typedef struct task_list {
+    gng_task task;
+    void *argument;
+    size_t count;
+} task_list;
+
+static gng_status all_tasks(void *argument, size_t index, int worker)
+{
+    (void)index;
+    const task_list *list = argument;
+    for (size_t i = 0; i < list->count; i++)
+        GNG_TRY(list->task(list->argument, i, worker));
+    return GNG_OK;
+}
+
+gng_status gng_net_run_tasks(const net_pass *pass, bool serial, size_t count, gng_task task, void *argument)
+{
+    if (!serial)
+        return gng_parallel_run(pass->context, count, task, argument);
+    task_list list = {.task = task, .argument = argument, .count = count};
+    return gng_parallel_run(pass->context, 1, all_tasks, &list);
+}
+
 gng_status gng_net_forward_group(net_pass *pass)
 {
     gng_net *net = pass->net;
     for (pass->segment = 0; pass->segment < net->segment_count; pass->segment++) {
         const net_segment *segment = &net->segments[pass->segment];
         const net_unit *first = &net->units[segment->first];
-        gng_context *context = segment->serial ? NULL : pass->context;
         if (segment->dense) {
             clear_missing_rows(pass, first->inputs[0]);
-            GNG_TRY(gng_parallel_run(context, (size_t)first->memory.column_blocks, dense_task, pass));
+            GNG_TRY(gng_net_run_tasks(pass, segment->serial, (size_t)first->memory.column_blocks, dense_task, pass));
             continue;
         }
         if (first->kind == NET_UNIT_BATCH_NORM)
             gng_batch_norm_merge(first->shape.channels, net_lane_statistics(net, first, 0, 3), net_mean(net, first), net_variance(net, first));
-        GNG_TRY(gng_parallel_run(context, net->lanes, lane_task, pass));
+        GNG_TRY(gng_net_run_tasks(pass, segment->serial, net->lanes, lane_task, pass));
     }
     return GNG_OK;
 }

@@ -152,6 +152,8 @@ GNG_MUST_CHECK gng_status gng_net_plan_units(gng_net *net);
 void gng_net_plan_segments(gng_net *net);
 /* net_memory.c: where everything lies; creates the arena. */
 GNG_MUST_CHECK gng_status gng_net_plan_memory(gng_net *net);
+/* net_forward.c: tasks of a segment, on the calling thread alone when there is too little work to wake another. */
+GNG_MUST_CHECK gng_status gng_net_run_tasks(const net_pass *pass, bool serial, size_t count, gng_task task, void *argument);
 /* net_forward.c, net_backward.c: one group. */
 GNG_MUST_CHECK gng_status gng_net_forward_group(net_pass *pass);
 GNG_MUST_CHECK gng_status gng_net_backward_group(net_pass *pass);

@@ -136,6 +136,8 @@ def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, thr
         core = _core.Classifier(data, batch, threads)
     except (_core.CoreError, RuntimeError) as error:
         raise ModelFileError(path, str(error)) from None
+    if core.golden_count == 0:
+        raise ModelFileError(path, "found no golden samples, expected at least one: without them no machine can be checked")
     metadata = core.metadata
     classes = _from_json(path, metadata, "classes", list)
     expected = 2 if core.outputs == 1 else core.outputs
