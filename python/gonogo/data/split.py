@@ -91,13 +91,11 @@ def _draw(sizes: list[int], shares: list[float], seed: int, rank: int) -> list[i
     chosen = [0] * count
     for step, unit in enumerate(order):
         size = sizes[unit]
-        if count - step <= len(empty):
-            candidates = sorted(empty)
-        else:
-            usual = [size <= max(1, _DOMINANT * target) for target in targets]
-            candidates = [s for s in range(len(room)) if usual[s] and room[s] >= size - _SUM_TOLERANCE]
+        last_chance = count - step <= len(empty)
+        usual = [size <= max(1, _DOMINANT * target) and not last_chance for target in targets]
+        candidates = [s for s, left in enumerate(room) if usual[s] and left >= size - _SUM_TOLERANCE]
         if not candidates:
-            candidates = [max(range(len(room)), key=lambda s: room[s])]
+            candidates = [max(sorted(empty) if last_chance else range(len(room)), key=room.__getitem__)]
         bounds = list(accumulate(max(room[s], _SUM_TOLERANCE) for s in candidates))
         subset = next(s for s, bound in zip(candidates, bounds, strict=True) if lots[step] * bounds[-1] < bound)
         chosen[unit] = subset

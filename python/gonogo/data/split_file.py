@@ -58,7 +58,9 @@ def save_split(path: str | Path, parts: Mapping[str, Dataset]) -> Path:
     if foreign := [file for file in subset_of if file.encode(errors="ignore").decode() != file]:
         raise ValueError(f"{path}: the file name {foreign[0]!r} is not Unicode; rename the picture")
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    # The writer quotes only the line break it writes itself, the reader stops at any.
+    broken = any("\r" in cell for row in rows for cell in row)
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if broken else csv.QUOTE_MINIMAL)
     writer.writerow(_COLUMNS)
     writer.writerows(rows)
     return write_atomically(path, text.getvalue())
