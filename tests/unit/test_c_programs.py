@@ -15,6 +15,7 @@ VARIANT = next(
     (name for name in ("sanitize", "debug", "coverage") if os.environ.get(f"GONOGO_{name.upper()}") == "1"), "release"
 )
 BUILD = ROOT / "build" / VARIANT
+SANITIZERS = ("LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS")
 
 
 def build(source: Path, program: Path) -> None:
@@ -27,8 +28,8 @@ def build(source: Path, program: Path) -> None:
 
 
 def run(program: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1"}
-    environment.pop("LD_PRELOAD", None)  # an instrumented program loads its own sanitizer
+    # An instrumented program loads its own sanitizers, looks for leaks and reports on its own error stream.
+    environment = {name: value for name, value in os.environ.items() if name not in SANITIZERS}
     return subprocess.run(
         [str(program)], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
