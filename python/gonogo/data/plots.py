@@ -27,6 +27,7 @@ _GRID_SIDE_MAX = 256  # pixels of one picture in a grid; more cannot be seen
 _CROP = 25
 _CROP_MAX = 40  # pixels a side; the numbers of more cannot be read
 _POINTS = 72  # to an inch
+_NOTES = 3  # counts to a line behind a bar
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,11 @@ def plot_split(parts: Mapping[str, Dataset], ax: Axes | None = None) -> Axes:
         raise ValueError("parts: expected at least one dataset, all of them with the same classes in the same order")
     total = sum(map(len, parts.values()))
     names = [f"{name}\n{len(part):,} ({len(part) / max(total, 1):.0%})" for name, part in parts.items()]
-    ax = _bars(ax, len(parts), "pictures", names, inches=0.75)
+    columns = min(len(classes), 4 if len(classes) <= 8 else 6)
+    # Each bar is as high as all its counts need when they stand behind it, _NOTES to a line; then the lines of the legend.
+    inches = max(0.75, 0.25 + 0.15 * math.ceil(len(classes) / _NOTES))
+    inches += 0.2 * (math.ceil(len(classes) / columns) - 1) / len(parts)
+    ax = _bars(ax, len(parts), "pictures", names, inches)
     styles = _styles(len(classes))
     ax.set_xlim(0, 1.12 * max(1, *map(len, parts.values())))
     labels = []
@@ -88,7 +93,6 @@ def plot_split(parts: Mapping[str, Dataset], ax: Axes | None = None) -> Axes:
                 text.set_bbox({"facecolor": style["facecolor"], "edgecolor": "none", "pad": 1})
             labels.append(_Label(text, row, count, f"{name} {count:,} ({share:.1%})"))
             left += count
-    columns = min(len(classes), 4)
     ax.legend(
         loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False, fontsize=10, handlelength=1.2
     )
@@ -124,7 +128,7 @@ def plot_grid(data: Dataset, augment: Augment | None, n: int, seed: int, ax: Axe
         extent = (column + 0.02, column + 0.98, top + 0.98 * tall, top)
         _show(ax, _shrunk(image), extent=extent, interpolation="antialiased")
         name = _shortened(data.classes[label], 16)
-        ax.text(column + 0.5, top - 0.03, name, ha="center", va="bottom", color=_INK, gid="class")
+        ax.text(column + 0.5, top - 0.03, name, ha="center", va="bottom", color=_INK, in_layout=False)
     ax.set_aspect("equal")
     cell = _axes_inches(ax)[0] / columns
     longest = max((len(text.get_text()) for text in ax.texts), default=1)
@@ -162,7 +166,17 @@ def plot_pixels(data: Dataset, i: int, rows: slice | None, cols: slice | None, a
             levels = crop[y, x].tolist()
             ink = "black" if sum(levels) > 127 * channels else "white"
             text = "\n".join(map(str, levels))
-            ax.text(left + x, top + y, text, ha="center", va="center", fontsize=size, color=ink, linespacing=1.0)
+            ax.text(
+                left + x,
+                top + y,
+                text,
+                ha="center",
+                va="center",
+                fontsize=size,
+                color=ink,
+                linespacing=1.0,
+                in_layout=False,
+            )
     return ax
 
 
@@ -223,10 +237,10 @@ def _place_counts(ax: Axes, labels: list[_Label], ends: list[int]) -> None:
             behind.setdefault(label.row, []).append(label.alone)
         for note in notes:
             note.remove()
-        style: dict[str, Any] = {"va": "center", "fontsize": 8.5, "color": _INK}
+        style: dict[str, Any] = {"va": "center", "fontsize": 8.5, "color": _INK, "in_layout": False}
         notes = []
         for row, texts in behind.items():
-            lines = [",  ".join(texts[k : k + 3]) for k in range(0, len(texts), 3)]
+            lines = [",  ".join(texts[k : k + _NOTES]) for k in range(0, len(texts), _NOTES)]
             place = (ends[row], row)
             notes.append(ax.annotate("\n".join(lines), place, xytext=(6, 0), textcoords="offset points", **style))
         _lay_out(ax)
