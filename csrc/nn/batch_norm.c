@@ -48,8 +48,6 @@ static moments merge(moments a, moments b)
 {
     if (a.count == 0)
         return b;
-    if (b.count == 0)
-        return a;
     const double count = a.count + b.count, distance = b.mean - a.mean;
     return (moments){
         .count = count,
@@ -72,8 +70,7 @@ void gng_batch_norm_collect(gng_tensor_shape shape, const float *x, double *lane
         const double shift = (double)x[where.first], count = (double)where.count;
         double sum, squares;
         sum_powers(where, x, shift, &sum, &squares);
-        const double m2 = squares - sum * (sum / count);
-        const moments picture = {.count = count, .mean = shift + sum / count, .m2 = m2 < 0 ? 0 : m2};
+        const moments picture = {.count = count, .mean = shift + sum / count, .m2 = squares - sum * (sum / count)};
         double *at = lane + c;
         const moments merged = merge((moments){at[0], at[channels], at[2 * channels]}, picture);
         at[0] = merged.count;

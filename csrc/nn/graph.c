@@ -43,43 +43,34 @@ static gng_status check_input(const gng_layer *layer, gng_tensor_shape input)
     return GNG_OK;
 }
 
-/* Names tensor `part` "layer.part" and appends it to a flat block of *floats floats. */
-static gng_status append_tensor(const gng_layer *layer, int32_t index, const gng_parameter *part, gng_parameter *out, size_t *floats)
+/* Names tensor `part` "layer.part" and appends it to a flat block of *floats floats: at most 2 * GNG_LAYERS_MAX tensors of
+ * less than 2^31 floats, which a size_t of 64 bits can count. */
+static void append_tensor(const gng_layer *layer, int32_t index, const gng_parameter *part, gng_parameter *out, size_t *floats)
 {
-    size_t total;
-    /* Twice the block in bytes must fit a ptrdiff_t: gradients lie beside the parameters in one arena. */
-    if (!gng_size_add(*floats, part->count, &total) || total > PTRDIFF_MAX / (2 * sizeof(float)))
-        return gng_error_set(GNG_STATUS_TOO_LARGE, "layer '%s': the parameters up to here do not fit into memory; use fewer filters or units", layer->name);
+    _Static_assert(sizeof(size_t) >= 8, "offsets need 64 bits");
     *out = *part;
     const size_t length = strlen(layer->name);
     memcpy(out->name, layer->name, length);
     snprintf(out->name + length, sizeof out->name - length, ".%s", part->name);
     out->layer = index;
     out->offset = *floats;
-    *floats = total;
-    return GNG_OK;
+    *floats += part->count;
 }
 
-static gng_status append_parameters(gng_graph *graph, int32_t index)
+static void append_parameters(gng_graph *graph, int32_t index)
 {
     const gng_layer *layer = &graph->layers[index];
     const gng_tensor_shape input = graph->shapes[layer->inputs[0]];
     gng_parameter parts[GNG_LAYER_PARAMETERS_MAX];
     const int32_t count = gng_layer_parameters(layer, input, parts);
-    for (int32_t i = 0; i < count; i++) {
-        GNG_TRY(append_tensor(layer, index, &parts[i], &graph->parameters[graph->parameter_count], &graph->parameter_floats));
-        graph->parameter_count++;
-    }
-    if (layer->kind != GNG_LAYER_BATCH_NORM)
-        return GNG_OK;
+    for (int32_t i = 0; i < count; i++)
+        append_tensor(layer, index, &parts[i], &graph->parameters[graph->parameter_count++], &graph->parameter_floats);
     static const char *const names[] = {"mean", "variance"};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && layer->kind == GNG_LAYER_BATCH_NORM; i++) {
         gng_parameter state = {.rank = 1, .shape = {input.channels, 1, 1, 1}, .count = (size_t)input.channels};
         snprintf(state.name, sizeof state.name, "%s", names[i]);
-        GNG_TRY(append_tensor(layer, index, &state, &graph->states[graph->state_count], &graph->state_floats));
-        graph->state_count++;
+        append_tensor(layer, index, &state, &graph->states[graph->state_count++], &graph->state_floats);
     }
-    return GNG_OK;
 }
 
 static gng_status add_layer(gng_graph *graph, int32_t index)
@@ -99,7 +90,8 @@ static gng_status add_layer(gng_graph *graph, int32_t index)
     if (multiply_adds > UINT64_MAX - graph->multiply_adds)
         return gng_error_set(GNG_STATUS_TOO_LARGE, "layer '%s': the net up to here needs more than 2^64 multiply-adds; use fewer filters or units", layer->name);
     graph->multiply_adds += multiply_adds;
-    return append_parameters(graph, index);
+    append_parameters(graph, index);
+    return GNG_OK;
 }
 
 static gng_status check_uses(const gng_graph *graph)

@@ -137,6 +137,7 @@ static void what_does_not_fit_is_refused_by_name(void)
     REFUSED(layers[CONV].as.conv.window.padding[0] = 5, GNG_STATUS_ARGUMENT, "padding along height: found 5 and 0, expected 0 to 4");
     REFUSED(layers[CONV].as.conv.window.padding[3] = -1, GNG_STATUS_ARGUMENT, "padding along width: found 2 and -1");
     REFUSED(layers[CONV].as.conv.groups = 2, GNG_STATUS_SHAPE, "layer 'conv': groups: found 2, expected a divisor of its 3 input channels and of its 6 filters");
+    REFUSED(layers[CONV].as.conv.filters = 7, GNG_STATUS_SHAPE, "layer 'conv': groups: found 3, expected a divisor of its 3 input channels and of its 7 filters");
     REFUSED(layers[CONV].as.conv.groups = 0, GNG_STATUS_SHAPE, "groups: found 0");
     REFUSED(layers[CONV].as.conv.filters = 0, GNG_STATUS_ARGUMENT, "layer 'conv': filters: found 0");
     REFUSED(layers[CONV].as.conv.filters = 3 << 24, GNG_STATUS_TOO_LARGE, "layer 'conv': its output 50331648x9x11 has more than");
@@ -176,6 +177,26 @@ static void the_last_layer_must_give_logits(void)
     refuse(layers, POOL + 1, GNG_STATUS_SHAPE, "layer 'pool': found an output of 6x4x5, expected that the last layer gives a row of logits");
     refuse(layers, 1, GNG_STATUS_ARGUMENT, "layers: found 1");
     refuse(layers, GNG_LAYERS_MAX + 1, GNG_STATUS_ARGUMENT, "expected 2 to 1024");
+}
+
+static void more_work_than_can_be_counted_is_refused(void)
+{
+    /* 11585^2 outputs of 46340^2 taps each are 2^58 multiply-adds. */
+    static gng_layer layers[80];
+    layers[0] = layer("input", GNG_LAYER_INPUT, 0);
+    for (int32_t i = 1; i < 80; i++) {
+        layers[i] = layer("", GNG_LAYER_CONV, i - 1);
+        snprintf(layers[i].name, sizeof layers[i].name, "conv_%d", (int)i);
+        layers[i].as.conv.filters = layers[i].as.conv.groups = 1;
+        layers[i].as.conv.window = (gng_window){.kernel = {46340, 46340}, .stride = {1, 1}, .padding = {46339, 0, 0, 46339}, .dilation = {1, 1}};
+    }
+    gng_graph *graph = NULL;
+    CHECK_STATUS(gng_graph_create(layers, 80, (gng_tensor_shape){1, 11585, 11585, 1}, &graph), GNG_STATUS_TOO_LARGE);
+    CHECK_TEXT(gng_error_detail(), "layer 'conv_65': the net up to here needs more than 2^64 multiply-adds; use fewer filters or units");
+    layers[1].as.conv.window.kernel[0] = 46350;
+    CHECK_STATUS(gng_graph_create(layers, 80, (gng_tensor_shape){1, 11585, 11585, 1}, &graph), GNG_STATUS_TOO_LARGE);
+    CHECK(strstr(gng_error_detail(), "layer 'conv_1': a filter of 1 x 46350x46340 weights is too large") != NULL);
+    CHECK(graph == NULL);
 }
 
 static void odd_inputs_are_refused(void)
@@ -297,6 +318,7 @@ int main(void)
     window_output_is_floored();
     what_does_not_fit_is_refused_by_name();
     the_last_layer_must_give_logits();
+    more_work_than_can_be_counted_is_refused();
     odd_inputs_are_refused();
     exhausted_memory_is_reported_and_nothing_leaks();
     names_are_found_and_unknown_ones_list_the_known();

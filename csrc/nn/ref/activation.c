@@ -179,7 +179,6 @@ static gng_status backward(gng_operation *operation, const gng_lane_call *call)
         return GNG_OK;
     gng_ref_activation_backward_float(&operation->layer, gng_tensor_stored(operation->output), call->inputs[0], call->output, call->output_gradient,
                                       call->input_gradients[0]);
-    gng_ref_clear_padding_float(operation->output, call->input_gradients[0]);
     return GNG_OK;
 }
 
