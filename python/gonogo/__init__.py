@@ -8,8 +8,8 @@ from gonogo._core import __version__
 from gonogo.augment import Augment
 from gonogo.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint
 from gonogo.classifier import InspectionClassifier, load
-from gonogo.data import Dataset
-from gonogo.errors import DecodeError, ModelFileError
+from gonogo.data import Dataset, load_split, plot_split, save_split
+from gonogo.errors import DecodeError, DivergenceError, ModelFileError
 from gonogo.history import History
 from gonogo.report import Report, evaluate
 
@@ -19,6 +19,7 @@ __all__ = [
     "Callback",
     "Dataset",
     "DecodeError",
+    "DivergenceError",
     "EarlyStopping",
     "History",
     "InspectionClassifier",
@@ -29,4 +30,7 @@ __all__ = [
     "evaluate",
     "layers",
     "load",
+    "load_split",
+    "plot_split",
+    "save_split",
 ]

@@ -4,28 +4,75 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import _core
+from gonogo.checks import is_number
 
 Fill = Literal["nearest", "constant", "reflect", "wrap"]
 Range = float | tuple[float, float]
 
 
-def _range(value: Range, about: float) -> tuple[float, float]:
-    """A number r stands for about - r to about + r; a pair is the range itself."""
-    if isinstance(value, (int, float)):
-        return (about - value, about + value) if about else (0.0, float(value))
-    low, high = value
-    return float(low), float(high)
+def _range(value: Range, about: float | None) -> tuple[float, float]:
+    if isinstance(value, tuple):
+        return value
+    return (0.0, value) if about is None else (about - value, about + value)
 
 
-@dataclass(frozen=True, kw_only=True)
+# What a single number r stands for: the range about - r to about + r, or 0 to r where there is no ``about``.
+_RANGES: dict[str, float | None] = {
+    "zoom": 1.0,
+    "brightness": 1.0,
+    "contrast": 1.0,
+    "gamma": 1.0,
+    "blur": None,
+    "noise": None,
+}
+
+
+def _number(field: str, value: Any) -> float:
+    """Return a number as Python's own, which JSON knows."""
+    if not is_number(value):
+        raise ValueError(f"augment: {field}: found {value!r}, expected a number")
+    return float(value) if isinstance(value, np.generic) else value
+
+
+def _number_or_pair(field: str, value: Any) -> Range:
+    if not isinstance(value, (tuple, list)):
+        return _number(field, value)
+    if len(value) != 2:
+        raise ValueError(f"augment: {field}: found {value!r}, expected a number or a pair of numbers")
+    return _number(field, value[0]), _number(field, value[1])
+
+
+def _flag(field: str, value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"augment: {field}: found {value!r}, expected True or False")
+    return bool(value)
+
+
+def _fill(field: str, value: Any) -> str:
+    if value not in get_args(Fill):
+        raise ValueError(f"augment: {field}: found {value!r}, expected one of {', '.join(get_args(Fill))}")
+    return str(value)
+
+
+# The core checks the ranges.
+_CHECKS: dict[str, Callable[[str, Any], object]] = {
+    "fill": _fill,
+    **dict.fromkeys(("rotation", "shear", "fill_value"), _number),
+    **dict.fromkeys(("shift", *_RANGES), _number_or_pair),
+    **dict.fromkeys(("horizontal_flip", "vertical_flip"), _flag),
+}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Augment:
     """Random changes of training pictures, in Keras's units and order.
 
@@ -82,6 +129,8 @@ class Augment:
     fill_value: float = 0.0
 
     def __post_init__(self) -> None:
+        for field, check in _CHECKS.items():
+            object.__setattr__(self, field, check(field, getattr(self, field)))
         _core.check_augmentation(self.core_mapping())
 
     @classmethod
@@ -113,16 +162,22 @@ class Augment:
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(mapping) - known):
             raise ValueError(f"{where}: unknown key {unknown[0]!r}, expected some of {', '.join(sorted(known))}")
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in mapping.items()})
+        try:
+            return cls(**mapping)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{where}: {str(error).removeprefix('augment: ')}") from None
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
         """Read the fields from a TOML file."""
         try:
             mapping = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path}: not a TOML file: {error}") from None
         return cls.from_mapping(mapping, str(path))
+
+    def __repr__(self) -> str:
+        return f"Augment({', '.join(f'{field}={value!r}' for field, value in self.to_dict().items())})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are not neutral."""
@@ -134,20 +189,16 @@ class Augment:
 
     def core_mapping(self) -> dict[str, Any]:
         """Return the fields in the form the compiled core takes."""
-        height, width = (self.shift, self.shift) if isinstance(self.shift, (int, float)) else self.shift
+        height, width = self.shift if isinstance(self.shift, tuple) else (self.shift, self.shift)
+        ranges = {field: _range(getattr(self, field), about) for field, about in _RANGES.items()}
         return {
             "rotation": self.rotation,
             "shift_height": height,
             "shift_width": width,
             "shear": self.shear,
-            "zoom": _range(self.zoom, 1.0),
             "horizontal_flip": self.horizontal_flip,
             "vertical_flip": self.vertical_flip,
-            "brightness": _range(self.brightness, 1.0),
-            "contrast": _range(self.contrast, 1.0),
-            "gamma": _range(self.gamma, 1.0),
-            "blur": _range(self.blur, 0.0),
-            "noise": _range(self.noise, 0.0),
+            **ranges,
             "fill": self.fill,
             "fill_value": self.fill_value,
         }
@@ -167,6 +218,11 @@ class Augment:
         uint8 array
             Same shape as ``image``.
         """
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3):
+            found = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise TypeError(
+                f"image: found {found}, expected a uint8 array (height, width) or (height, width, channels)"
+            )
         pixels = np.ascontiguousarray(image if image.ndim == 3 else image[:, :, None])
         mapping = self.core_mapping()
         draw = _core.draw_augmentation(mapping, *pixels.shape[:2], seed=seed, epoch=epoch, sample=sample)
@@ -175,5 +231,21 @@ class Augment:
         return np.ascontiguousarray(changed.reshape(image.shape))
 
     def preview(self, image: NDArray[np.uint8], n: int = 16, seed: int = 0) -> NDArray[np.uint8]:
-        """Return ``n`` drawn changes of one picture, shape (n, \\*image.shape), as n epochs of a training would see it."""
+        """Return ``n`` drawn changes of one picture, as n epochs of a training would see it.
+
+        Parameters
+        ----------
+        image : uint8 array (height, width) or (height, width, channels)
+            Grey or RGB.
+        n : int
+            How many, at least 1.
+        seed : int
+            Key of the draws.
+
+        Returns
+        -------
+        uint8 array (n, height, width) or (n, height, width, channels)
+        """
+        if n < 1:
+            raise ValueError(f"n: found {n}, expected at least 1")
         return np.stack([self.apply(image, seed=seed, epoch=epoch) for epoch in range(n)])

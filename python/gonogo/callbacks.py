@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gonogo.storage import write_atomically
+from gonogo.checks import check_integer, check_number
+from gonogo.storage import check_writable, write_atomically
 
 if TYPE_CHECKING:
     from gonogo.training import Trainer, Weights
@@ -58,20 +59,24 @@ class _Monitor:
             raise ValueError(f"mode: found {mode!r}, expected 'auto', 'min' or 'max'")
         self.monitor = monitor
         self.maximise = mode == "max" or (mode == "auto" and "accuracy" in monitor)
-        self.min_delta = abs(min_delta)
+        self.min_delta = abs(check_number("min_delta", min_delta, "a finite number"))
         self.best = -math.inf if self.maximise else math.inf
 
-    def value(self, logs: Mapping[str, float]) -> float:
-        if self.monitor not in logs:
+    def start(self, figures: Sequence[str]) -> None:
+        """Forget an earlier training; refuse a figure that this one will not have."""
+        if self.monitor not in figures:
             hint = "; pass validation_data to fit" if self.monitor.startswith("val_") else ""
-            raise ValueError(f"monitor: {self.monitor!r} is not among the figures: {', '.join(sorted(logs))}{hint}")
-        return logs[self.monitor]
+            raise ValueError(f"monitor: found {self.monitor!r}, expected one of {', '.join(figures)}{hint}")
+        self.best = -math.inf if self.maximise else math.inf
+
+    def is_better(self, value: float, best: float) -> bool:
+        """Compare two values; NaN is never better."""
+        return value > best + self.min_delta if self.maximise else value < best - self.min_delta
 
     def improved(self, logs: Mapping[str, float]) -> bool:
-        """Compare with the best so far and remember it; NaN is never better."""
-        value = self.value(logs)
-        better = value > self.best + self.min_delta if self.maximise else value < self.best - self.min_delta
-        if better:
+        """Compare with the best so far and remember it."""
+        value = logs[self.monitor]
+        if better := self.is_better(value, self.best):
             self.best = value
         return better
 
@@ -84,15 +89,24 @@ class EarlyStopping(Callback):
     monitor : str
         Figure to watch.
     min_delta : float
-        Smaller changes do not count.
+        Changes of at most this size do not count.
     patience : int
-        Epochs without a better figure before the training ends.
+        Epochs in a row without a better figure that end the training; 0 does the same as 1.
     mode : {"auto", "min", "max"}
         Whether smaller or larger is better; ``"auto"``: larger for accuracies.
+    baseline : float, optional
+        Epochs count as without a better figure until the figure is better than this.
     restore_best_weights : bool
         Whether the weights of the best epoch are restored at the end, however the training ended.
     start_from_epoch : int
         Epochs before watching starts.
+
+    Attributes
+    ----------
+    best : float
+        Best value so far.
+    best_epoch, stopped_epoch : int or None
+        Epoch of the best value, and the epoch after which this callback ended the training, counted from 0.
     """
 
     def __init__(
@@ -101,42 +115,47 @@ class EarlyStopping(Callback):
         min_delta: float = 0.0,
         patience: int = 0,
         mode: Mode = "auto",
+        baseline: float | None = None,
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ) -> None:
-        if patience < 0:
-            raise ValueError(f"patience: found {patience}, expected 0 or more")
-        self.monitor = monitor
-        self.min_delta = min_delta
-        self.patience = patience
-        self.mode: Mode = mode
+        self.patience = check_integer("patience", patience, 0)
+        self.baseline = None if baseline is None else check_number("baseline", baseline, "a finite number or None")
         self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = start_from_epoch
+        self.start_from_epoch = check_integer("start_from_epoch", start_from_epoch, 0)
         self.best_epoch: int | None = None
         self.stopped_epoch: int | None = None
-
-    def on_train_begin(self, logs: Mapping[str, float]) -> None:
-        """Forget an earlier training."""
-        self._watch = _Monitor(self.monitor, self.mode, self.min_delta)
+        self._watch = _Monitor(monitor, mode, min_delta)
         self._best_weights: Weights | None = None
-        self.best_epoch = self.stopped_epoch = None
+        self._waited = 0
+
+    @property
+    def best(self) -> float:
+        """Best value so far."""
+        return self._watch.best
+
+    def on_train_begin(self, logs: Mapping[str, float]) -> None:  # noqa: ARG002 - the hook's signature
+        """Forget an earlier training."""
+        self._watch.start(self.model.figures)
+        self._best_weights = self.best_epoch = self.stopped_epoch = None
         self._waited = 0
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Count the epochs since the best one."""
         if epoch < self.start_from_epoch:
             return
+        self._waited += 1
         if self._watch.improved(logs):
-            self.best_epoch, self._waited = epoch, 0
+            self.best_epoch = epoch
             if self.restore_best_weights:
                 self._best_weights = self.model.get_weights()
-            return
-        self._waited += 1
-        if self._waited >= self.patience:
+            if self.baseline is None or self._watch.is_better(self._watch.best, self.baseline):
+                self._waited = 0
+        if self._waited and self._waited >= self.patience:
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
-    def on_train_end(self, logs: Mapping[str, float]) -> None:
+    def on_train_end(self, logs: Mapping[str, float]) -> None:  # noqa: ARG002 - the hook's signature
         """Restore the best weights."""
         if self._best_weights is not None:
             self.model.set_weights(self._best_weights)
@@ -155,31 +174,40 @@ class ModelCheckpoint(Callback):
         Write only when the figure has become better.
     mode : {"auto", "min", "max"}
         As in :class:`EarlyStopping`.
+
+    Attributes
+    ----------
+    saved : list of Path
+        Files written in this training.
     """
 
     def __init__(
         self, filepath: str | Path, monitor: str = "val_loss", save_best_only: bool = False, mode: Mode = "auto"
     ) -> None:
         self.filepath = str(filepath)
-        self.monitor = monitor
         self.save_best_only = save_best_only
-        self.mode: Mode = mode
         self.saved: list[Path] = []
+        self._watch = _Monitor(monitor, mode)
 
-    def on_train_begin(self, logs: Mapping[str, float]) -> None:
+    def _path(self, epoch: int, logs: Mapping[str, float]) -> Path:
+        try:
+            return Path(self.filepath.format(epoch=epoch + 1, **logs))
+        except (LookupError, ValueError) as error:
+            known = ", ".join(f"{{{name}}}" for name in ("epoch", *logs))
+            raise ValueError(f"filepath: found {self.filepath!r} ({error}), expected fields such as {known}") from None
+
+    def on_train_begin(self, logs: Mapping[str, float]) -> None:  # noqa: ARG002 - the hook's signature
         """Forget an earlier training, and find out now whether files can be written."""
-        self._watch = _Monitor(self.monitor, self.mode)
+        self._watch.start(self.model.figures)
         self.saved = []
-        folder = Path(self.filepath).parent
-        if not folder.is_dir():
-            raise FileNotFoundError(f"filepath: the folder {folder} does not exist; create it first")
+        check_writable(self._path(0, dict.fromkeys(self.model.figures, 0.0)))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Write the file."""
-        if self.save_best_only and not self._watch.improved(logs):
-            return
-        path = Path(self.filepath.format(epoch=epoch + 1, **logs))
-        self.saved.append(write_atomically(path, self.model.model_bytes()))
+        improved = self._watch.improved(logs)
+        if improved or not self.save_best_only:
+            path = write_atomically(self._path(epoch, logs), self.model.model_bytes())
+            self.saved += [path] if path not in self.saved else []
 
 
 class CSVLogger(Callback):
@@ -190,27 +218,35 @@ class CSVLogger(Callback):
     filename : str or Path
         File; replaced unless ``append``.
     separator : str
-        Between the columns.
+        One character between the columns.
     append : bool
-        Keep the rows of an earlier training.
+        Keep the rows of an earlier training, which must have had the same columns.
     """
 
     def __init__(self, filename: str | Path, separator: str = ",", append: bool = False) -> None:
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+            raise ValueError(f"separator: found {separator!r}, expected one character")
         self.filename = Path(filename)
         self.separator = separator
         self.append = append
 
-    def on_train_begin(self, logs: Mapping[str, float]) -> None:
+    def on_train_begin(self, logs: Mapping[str, float]) -> None:  # noqa: ARG002 - the hook's signature
         """Start the file anew, or keep what it holds."""
-        keep = self.append and self.filename.is_file()
-        self._text = self.filename.read_text(encoding="utf-8") if keep else ""
+        check_writable(self.filename)
+        header = self._row(["epoch", *self.model.figures])
+        self._text = header
+        if self.append and self.filename.is_file() and (kept := self.filename.read_text(encoding="utf-8")):
+            if not kept.startswith(header):
+                found = kept.splitlines()[0]
+                raise ValueError(f"filename: {self.filename} has the columns {found!r}, expected {header.rstrip()!r}")
+            self._text = kept
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Add a row and write the file."""
-        out = io.StringIO()
-        writer = csv.writer(out, delimiter=self.separator, lineterminator="\n")
-        if not self._text:
-            writer.writerow(["epoch", *logs])
-        writer.writerow([epoch, *logs.values()])
-        self._text += out.getvalue()
+        self._text += self._row([epoch, *(logs[name] for name in self.model.figures)])
         write_atomically(self.filename, self._text)
+
+    def _row(self, cells: Sequence[object]) -> str:
+        out = io.StringIO()
+        csv.writer(out, delimiter=self.separator, lineterminator="\n").writerow(cells)
+        return out.getvalue()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import inspect
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,19 +15,22 @@ from numpy.typing import NDArray
 from gonogo import _core, layers, training
 from gonogo.augment import Augment
 from gonogo.callbacks import Callback
+from gonogo.checks import check_integer
 from gonogo.data import Dataset
-from gonogo.model_file import GOLDEN_PICTURES, model_bytes, parse_model, read_model
+from gonogo.estimator import Estimator
+from gonogo.history import History
+from gonogo.inputs import class_weights, label_positions, sample_chunks, training_inputs, validation_inputs
+from gonogo.model_file import GOLDEN_PICTURES, ModelFile, check_class_names, model_bytes, parse_model, read_model
 from gonogo.network import ModelSpec, load_spec
-from gonogo.pictures import read_pictures
 from gonogo.progress import TrainingProgress, Verbose, wants_progress
 from gonogo.storage import write_atomically
-from gonogo.training import History, Labelled, Samples, Settings, Trainer, Weights
+from gonogo.training import Labelled, Samples, Settings, Trainer, Weights
 
-_CHUNK = 1024  # pictures gathered at a time for a prediction
+_GOLDEN_BYTES = 4 * 1024 * 1024  # of golden samples in a model file, or one sample where that is larger
 _ROWS_MODEL = ModelSpec("rows", (layers.dense(64, activation="relu"), layers.dense("classes")), {}, "glorot_uniform")
 
 
-class InspectionClassifier:
+class InspectionClassifier(Estimator):
     """Train a net on pictures of parts, with scikit-learn's manners.
 
     Parameters
@@ -36,7 +39,7 @@ class InspectionClassifier:
         Name of a model that comes with the package, a TOML file, or layers made by :mod:`gonogo.layers`. ``"auto"``:
         ``casting_cnn`` for pictures; for rows of features one hidden dense layer of 64 ReLU.
     input_shape : (height, width, channels), optional
-        For 2-D X that holds pictures as rows of pixels.
+        For X that holds pictures as rows of pixels, and for lists of paths to pictures of different sizes.
     augment : Augment, optional
         Random changes of training pictures. Validation and prediction never change a picture.
     epochs, batch_size : int
@@ -61,7 +64,7 @@ class InspectionClassifier:
         None: one for each processor. The results do not depend on it.
     random_state : int, optional
         Seed of initial weights, order, augmentation and dropout; None draws one (``seed_``).
-    verbose : "auto", bool
+    verbose : "auto" or bool
         Progress bar; ``"auto"``: in a terminal or a notebook.
 
     Attributes
@@ -71,9 +74,13 @@ class InspectionClassifier:
     history_ : History
         Figures of each epoch.
     n_iter_ : int
-        Epochs trained.
+        Epochs that were completed.
     seed_ : int
         The seed that was used.
+    images_per_second_ : float
+        Pictures trained on divided by the wall time of the training epochs, augmentation included, validation apart.
+    parameter_count_ : int
+        Trainable values of the net.
 
     Examples
     --------
@@ -117,27 +124,7 @@ class InspectionClassifier:
         self.random_state = random_state
         self.verbose = verbose
 
-    @classmethod
-    def _parameter_names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
-        """Return the parameters as they were given."""
-        return {name: getattr(self, name) for name in self._parameter_names()}
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Set parameters by name; ``model_params__dropout=0.3`` reaches into a mapping."""
-        for name, value in parameters.items():
-            outer, _, inner = name.partition("__")
-            if outer not in self._parameter_names() or (inner and not isinstance(getattr(self, outer), (Mapping, type(None)))):
-                raise ValueError(f"{name!r} is not a parameter; there are: {', '.join(self._parameter_names())}")
-            setattr(self, outer, {**(getattr(self, outer) or {}), inner: value} if inner else value)
-        return self
-
-    def __repr__(self) -> str:
-        defaults = inspect.signature(type(self).__init__).parameters
-        changed = {k: v for k, v in self.get_params().items() if v is not defaults[k].default and v != defaults[k].default}
-        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in changed.items())})"
+    _nested = ("optimizer", "schedule", "class_weight", "model_params")
 
     def fit(
         self,
@@ -151,9 +138,9 @@ class InspectionClassifier:
         Parameters
         ----------
         X : Dataset, uint8 array (n, h, w[, c]), list of paths, or array (n, features)
-            Pictures or rows.
-        y : array-like, optional
-            Labels; not with a Dataset, which brings its own.
+            Pictures, grey or RGB, or rows of numbers.
+        y : array-like (n,), optional
+            Labels, texts or whole numbers; not with a Dataset, which brings its own.
         validation_data : Dataset or (X, y), optional
             Scored after each epoch, never augmented.
         callbacks : sequence of Callback
@@ -166,15 +153,69 @@ class InspectionClassifier:
         Raises
         ------
         ValueError, TypeError
-            Naming the parameter, what was found and what was expected.
+            Naming the parameter, what was found and what was expected; before the training, and then nothing has changed.
+        DivergenceError
+            The loss is no longer a finite number. The weights before that step are kept, as after an interrupt.
         KeyboardInterrupt
             After Ctrl-C; the weights of the last finished step (with ``restore_best_weights``: of the best epoch) are
             kept and the estimator is usable.
         """
-        seed = self._checked_seed()
-        samples, index, labels, classes = self._training_data(X, y)
-        data = Labelled(samples, self._targets(len(samples), index, labels, len(classes)), index)
-        validation = self._validation(validation_data, classes, samples.shape[1:])
+        if isinstance(callbacks, Callback) or not all(isinstance(callback, Callback) for callback in callbacks):
+            raise TypeError(f"callbacks: found {callbacks!r}, expected a list of gonogo callbacks")
+        data, labels, classes = training_inputs(X, y, self.input_shape)
+        check_class_names([str(name) for name in classes])
+        if self.pass_label is not None:
+            label_positions("pass_label", [self.pass_label], classes)
+        sample_shape = data.samples.shape[1:]
+        preprocess = self._preprocess(X, data.samples)
+        mode = preprocess.get("resize_mode", "pad")
+        validation = None
+        if validation_data is not None:
+            validation = validation_inputs(validation_data, classes, sample_shape, mode)
+        weights = class_weights(self.class_weight, data, labels, classes)
+        settings = self._settings(data)
+        spec = self._spec(data.samples).with_parameters(self.model_params)
+        height, width, channels = sample_shape if len(sample_shape) == 3 else (1, 1, sample_shape[0])
+        graph = spec.build((channels, height, width), len(classes))
+        description = self._description(X, spec, settings, data, labels)
+        golden = _golden(data, labels)
+
+        def serialise(weights: Weights) -> bytes:
+            return model_bytes(
+                graph,
+                weights,
+                classes=[str(name) for name in classes],
+                preprocess=preprocess,
+                training={**description, "epochs": len(trainer.history)},
+                golden=golden,
+            )
+
+        progress = TrainingProgress() if wants_progress(self.verbose) else None
+        trainer = training.start(graph, data, settings, graph.initialise(spec.initialiser, settings.seed), serialise)
+        trainer.model_bytes()  # a model that no file can hold is refused before it is trained
+        try:
+            training.run(trainer, data, validation, weights, callbacks, progress)
+        except BaseException:
+            if trainer.step.count > 0:
+                with contextlib.suppress(ValueError, RuntimeError):  # weights that are no numbers: stay as before
+                    self._finish(trainer, classes)
+            raise
+        self._finish(trainer, classes)
+        return self
+
+    def _finish(self, trainer: Trainer, classes: NDArray[Any]) -> None:
+        self._file: ModelFile = parse_model(trainer.model_bytes(), threads=check_threads(self.n_threads))
+        self.classes_ = classes
+        self.history_: History = trainer.history
+        self.n_iter_ = len(trainer.history)
+        self.seed_ = trainer.settings.seed
+        self.images_per_second_ = trainer.images / trainer.image_seconds if trainer.image_seconds > 0 else 0.0
+
+    def _settings(self, data: Labelled) -> Settings:
+        state = secrets.randbits(32) if self.random_state is None else self.random_state
+        seed = check_integer("random_state", state, 0)
+        if seed >= 2**64:
+            raise ValueError(f"random_state: found {seed}, expected less than 2**64")
         settings = Settings(
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -182,58 +223,12 @@ class InspectionClassifier:
             optimizer=_named("optimizer", self.optimizer, training.OPTIMIZERS),
             schedule=_named("schedule", self.schedule, training.SCHEDULES),
             seed=seed,
-            augment=self._augment_mapping(samples),
+            augment=self._augment_mapping(data.samples),
             steps_per_epoch=self.steps_per_epoch,
-            threads=self.n_threads or 0,
+            threads=check_threads(self.n_threads),
         )
         settings.check(len(data))
-        if self.pass_label is not None and self.pass_label not in classes.tolist():
-            raise ValueError(f"pass_label: {self.pass_label!r} is not a class; there are: {', '.join(map(str, classes))}")
-        spec = self._spec(samples).with_parameters(self.model_params)
-        shape = (samples.shape[3], *samples.shape[1:3]) if samples.ndim == 4 else (samples.shape[1], 1, 1)
-        graph = spec.build(shape, len(classes))
-        description = self._description(X, spec, settings, data, labels)
-        golden = _golden(samples, index, labels)
-
-        def serialise(weights: Weights) -> bytes:
-            done = {**description, "epochs": len(trainer.history)}
-            return model_bytes(
-                graph,
-                weights,
-                classes=[str(name) for name in classes],
-                preprocess=self._preprocess(X, samples),
-                training=done,
-                golden=golden,
-            )
-
-        trainer = training.start(graph, data, settings, graph.initialise(spec.initialiser, seed), serialise)
-        progress = TrainingProgress() if wants_progress(self.verbose) else None
-        weights = self._class_weights(labels, classes, index, len(samples))
-        try:
-            training.run(trainer, data, validation, weights, callbacks, progress)
-        finally:
-            if trainer.step.count > 0:
-                self._finish(trainer, classes, seed)
-        return self
-
-    def _finish(self, trainer: Trainer, classes: NDArray[Any], seed: int) -> None:
-        self._load(trainer.model_bytes())
-        self.classes_ = classes
-        self.history_: History = trainer.history
-        self.n_iter_ = len(trainer.history)
-        self.seed_ = seed
-        self.images_per_second_ = trainer.images / trainer.image_seconds if trainer.image_seconds > 0 else 0.0
-
-    def _load(self, data: bytes) -> None:
-        self._file = parse_model(data, threads=self.n_threads or 0)
-        self.classes_ = np.array(self._file.classes)
-
-    def _checked_seed(self) -> int:
-        if self.random_state is None:
-            return secrets.randbits(32)
-        if isinstance(self.random_state, (int, np.integer)) and 0 <= self.random_state < 2**64:
-            return int(self.random_state)
-        raise ValueError(f"random_state: found {self.random_state!r}, expected an integer of 0 or more, or None")
+        return settings
 
     def _spec(self, samples: Samples) -> ModelSpec:
         if isinstance(self.model, str) and self.model == "auto":
@@ -249,111 +244,6 @@ class InspectionClassifier:
             raise ValueError("augment: rows of features cannot be augmented; leave augment out")
         return self.augment.core_mapping()
 
-    def _training_data(
-        self, X: Any, y: Any
-    ) -> tuple[Samples, NDArray[np.uint32], NDArray[np.intp], NDArray[Any]]:
-        if isinstance(X, Dataset):
-            if y is not None:
-                raise ValueError("y: a Dataset brings its own labels; leave y out")
-            names = np.array(X.classes)
-            samples, index, labels = X.pixels, X.index, X.labels
-        else:
-            if y is None:
-                raise ValueError("y: found no labels; pass y, or a Dataset as X")
-            samples = self._samples(X)
-            names, labels = np.unique(np.asarray(y), return_inverse=True)
-            if np.asarray(y).shape != (len(samples),):
-                raise ValueError(f"y: found shape {np.asarray(y).shape}, expected ({len(samples)},), one label for each sample")
-            index = np.arange(len(samples), dtype=np.uint32)
-        present = np.unique(labels)
-        if len(present) < 2:
-            found = names[present[0]] if len(present) else "nothing"
-            raise ValueError(f"y: found only the class {found!r}, expected pictures of at least two classes")
-        if len(present) < len(names):
-            missing = next(name for i, name in enumerate(names) if i not in present)
-            raise ValueError(f"y: the class {missing!r} has no picture here, expected at least one of each class")
-        return samples, index, labels, names
-
-    def _samples(self, X: Any) -> Samples:
-        """Arrays as the core takes them, pictures from paths."""
-        if isinstance(X, (str, Path)):
-            raise TypeError(f"X: found the path {str(X)!r}, expected a list of paths, an array or a Dataset")
-        if isinstance(X, Sequence) and len(X) > 0 and all(isinstance(item, (str, Path)) for item in X):
-            file = getattr(self, "_file", None)
-            if file is None:
-                return read_pictures(X).images
-            channels, height, width = file.core.input_shape
-            color: Any = "grayscale" if channels == 1 else "rgb"
-            mode = file.preprocess["resize_mode"]
-            return read_pictures(X, image_size=(height, width), color_mode=color, resize_mode=mode).images
-        array = np.asarray(X)
-        if array.ndim == 2 and self.input_shape is not None:
-            array = array.reshape(len(array), *self.input_shape)
-        if array.ndim in (3, 4):
-            if array.dtype != np.uint8:
-                raise TypeError(f"X: found pictures of {array.dtype}, expected uint8 (grey levels 0 to 255)")
-            return np.ascontiguousarray(array if array.ndim == 4 else array[..., None])
-        if array.ndim != 2 or array.dtype.kind not in "fiub":
-            found = f"an array of {array.dtype} with {array.ndim} dimensions"
-            raise ValueError(f"X: found {found}, expected pictures (n, h, w[, c]) of uint8 or rows (n, features) of numbers")
-        rows = np.ascontiguousarray(array, dtype=np.float32)
-        if not np.isfinite(rows).all():
-            raise ValueError("X: found NaN or infinity, expected finite numbers")
-        return rows
-
-    def _validation(self, validation_data: Any, classes: NDArray[Any], shape: tuple[int, ...]) -> Labelled | None:
-        if validation_data is None:
-            return None
-        if isinstance(validation_data, Dataset):
-            samples: Samples = validation_data.pixels
-            index = validation_data.index
-            given = np.array(validation_data.classes)[validation_data.labels]
-        else:
-            if not isinstance(validation_data, tuple) or len(validation_data) != 2:
-                raise TypeError("validation_data: expected a Dataset or a pair (X, y)")
-            samples = self._samples(validation_data[0])
-            index = np.arange(len(samples), dtype=np.uint32)
-            given = np.asarray(validation_data[1])
-        if samples.shape[1:] != shape:
-            raise ValueError(f"validation_data: found samples of shape {samples.shape[1:]}, expected {shape} as in training")
-        if len(index) == 0 or given.shape != (len(index),):
-            raise ValueError(f"validation_data: found {len(given)} labels for {len(index)} samples, expected one for each")
-        positions = {name: i for i, name in enumerate(classes.tolist())}
-        if unknown := [name for name in given.tolist() if name not in positions]:
-            raise ValueError(f"validation_data: the class {unknown[0]!r} does not occur in training")
-        labels = np.array([positions[name] for name in given.tolist()], np.intp)
-        return Labelled(samples, self._targets(len(samples), index, labels, len(classes)), index)
-
-    @staticmethod
-    def _targets(
-        count: int, index: NDArray[np.uint32], labels: NDArray[np.intp], classes: int
-    ) -> NDArray[np.float32]:
-        given = training.one_hot(labels, classes)
-        targets = np.zeros((count, given.shape[1]), np.float32)
-        targets[index] = given
-        return targets
-
-    def _class_weights(
-        self, labels: NDArray[np.intp], classes: NDArray[Any], index: NDArray[np.uint32], count: int
-    ) -> NDArray[np.float32] | None:
-        if self.class_weight is None:
-            return None
-        counts = np.bincount(labels, minlength=len(classes))
-        if isinstance(self.class_weight, str):
-            if self.class_weight != "balanced":
-                raise ValueError(f"class_weight: found {self.class_weight!r}, expected 'balanced', a dict or None")
-            per_class = len(labels) / (len(classes) * counts)
-        else:
-            names = classes.tolist()
-            if unknown := [name for name in self.class_weight if name not in names]:
-                raise ValueError(f"class_weight: {unknown[0]!r} is not a class; there are: {', '.join(map(str, names))}")
-            per_class = np.array([float(self.class_weight.get(name, 1.0)) for name in names])
-            if not (np.isfinite(per_class).all() and (per_class >= 0).all()):
-                raise ValueError("class_weight: expected finite numbers of 0 or more")
-        weights = np.zeros(count, np.float32)
-        weights[index] = per_class[labels]
-        return weights
-
     def _preprocess(self, X: Any, samples: Samples) -> dict[str, Any]:
         if samples.ndim == 2:
             return {}
@@ -365,37 +255,37 @@ class InspectionClassifier:
     ) -> dict[str, Any]:
         """Return how the model is trained; no date, speed or thread count, so that equal trainings give equal files."""
         digest = hashlib.sha256()
-        for first in range(0, len(data), _CHUNK):
-            digest.update(np.ascontiguousarray(data.samples[data.index[first : first + _CHUNK]]).tobytes())
+        for position in data.index.tolist():
+            digest.update(data.samples[position])
         digest.update(labels.astype("<i8").tobytes())
+        weights = self.class_weight
         return {
             "model": spec.name,
             "model_params": dict(spec.parameters),
             "images": len(data),
             "batch_size": int(settings.batch_size),
+            "steps_per_epoch": settings.steps_per_epoch,
             "optimizer": dict(settings.optimizer),
             "learning_rate": float(settings.learning_rate),
             "schedule": dict(settings.schedule),
             "augment": self.augment.to_dict() if self.augment is not None else {},
-            "class_weight": self.class_weight if isinstance(self.class_weight, str) else _texts(self.class_weight),
+            "class_weight": {str(k): float(v) for k, v in weights.items()} if isinstance(weights, Mapping) else weights,
             "pass_label": None if self.pass_label is None else str(self.pass_label),
             "seed": settings.seed,
             "data_sha256": digest.hexdigest(),
             "source": "folder" if isinstance(X, Dataset) and X.paths is not None else "arrays",
         }
 
-    def _fitted(self) -> None:
+    def _fitted(self) -> ModelFile:
         if not hasattr(self, "_file"):
-            raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit or gonogo.load first")
+            raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit, or gonogo.load for a model file")
+        return self._file
 
     def _logits(self, X: Any) -> NDArray[np.float32]:
-        self._fitted()
-        core = self._file.core
-        if isinstance(X, Dataset):
-            chunks = [X.index[first : first + _CHUNK] for first in range(0, len(X), _CHUNK)]
-            parts = [core.logits(np.ascontiguousarray(X.pixels[chunk])) for chunk in chunks]
-            return np.concatenate(parts) if parts else np.zeros((0, core.outputs), np.float32)
-        return core.logits(self._samples(X))
+        file = self._fitted()
+        mode = file.preprocess.get("resize_mode", "pad")
+        parts = [file.core.logits(samples) for samples in sample_chunks(X, file.sample_shape, mode)]
+        return np.concatenate(parts) if parts else np.zeros((0, file.core.outputs), np.float32)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return scores: for two classes the logit of ``classes_[1]``, shape (n,); otherwise one logit per class, (n, K)."""
@@ -403,30 +293,43 @@ class InspectionClassifier:
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return class probabilities, shape (n, number of classes), columns in the order of ``classes_``."""
+        """Return class probabilities, shape (n, number of classes), columns in the order of ``classes_``.
+
+        Parameters
+        ----------
+        X : Dataset, uint8 array (n, h, w[, c]), list of paths, or array (n, features)
+            Arrays and datasets must have the size that the model was trained on; files are brought to it.
+        """
         return _core.probabilities(self._logits(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each sample, shape (n,)."""
-        logits = self._logits(X)
-        best = (logits[:, 0] > 0).astype(np.intp) if logits.shape[1] == 1 else logits.argmax(axis=1)
-        return self.classes_[best]
+        """Return the most probable class of each sample, shape (n,); the first of equals. X as in ``predict_proba``."""
+        best: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return best
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the share of samples whose predicted class is the given one; a Dataset brings its own labels."""
-        truth = np.array(X.classes)[X.labels] if isinstance(X, Dataset) else np.asarray(y)
-        return float(np.mean(self.predict(X) == truth))
+        if isinstance(X, Dataset) and y is None:
+            y = np.array(X.classes)[X.labels]
+        elif y is None:
+            raise ValueError("y: found no labels; pass y, or a Dataset as X")
+        self._fitted()
+        truth = label_positions("y", y, self.classes_)
+        best = self.predict_proba(X).argmax(axis=1)
+        if len(best) != len(truth) or len(truth) == 0:
+            raise ValueError(
+                f"y: found {len(truth)} labels for {len(best)} samples, expected one for each of at least one"
+            )
+        return float(np.mean(best == truth))
 
     @property
     def parameter_count_(self) -> int:
         """Trainable values of the net."""
-        self._fitted()
-        return self._file.core.parameter_count
+        return self._fitted().core.parameter_count
 
     def save(self, path: str | Path) -> Path:
         """Write the model to one file (``*.gonogo``), whole or not at all."""
-        self._fitted()
-        return write_atomically(path, self._file.data)
+        return write_atomically(path, self._fitted().data)
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
@@ -436,41 +339,60 @@ class InspectionClassifier:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
-        data, classes = state.pop("_file_bytes", None), state.get("classes_")
+        data = state.pop("_file_bytes", None)
         self.__dict__.update(state)
         if data is not None:
-            self._load(data)
-            self.classes_ = np.asarray(classes)
+            self._file = parse_model(data, threads=check_threads(self.n_threads))
 
 
 def load(path: str | Path, *, n_threads: int | None = None) -> InspectionClassifier:
     """Read a model file and return a fitted classifier.
 
+    Parameters
+    ----------
+    path : str or Path
+        File written by ``save`` or ``gonogo train``.
+    n_threads : int, optional
+        None: one for each processor. The results do not depend on it.
+
+    Returns
+    -------
+    InspectionClassifier
+        With ``classes_`` as texts and the ``pass_label`` of the file; its other parameters are the defaults.
+
     Raises
     ------
     ModelFileError
         The file is damaged, or this machine computes other scores than those stored in it.
+    OSError
+        The file cannot be read.
     """
-    classifier = InspectionClassifier(n_threads=n_threads)
-    classifier._file = read_model(path, threads=n_threads or 0)
-    classifier.classes_ = np.array(classifier._file.classes)
-    classifier.pass_label = classifier._file.training.get("pass_label")
+    file = read_model(path, threads=check_threads(n_threads))
+    classifier = InspectionClassifier(n_threads=n_threads, pass_label=file.training.get("pass_label"))
+    classifier._file = file
+    classifier.classes_ = np.array(file.classes)
     return classifier
 
 
-def _texts(mapping: Mapping[Any, float] | None) -> dict[str, float] | None:
-    return None if mapping is None else {str(key): float(value) for key, value in mapping.items()}
+def check_threads(n_threads: int | None) -> int:
+    """Return the number of threads as the core takes it: 0 is one for each processor."""
+    return 0 if n_threads is None else check_integer("n_threads", n_threads, 1)
 
 
-def _named(parameter: str, value: str | Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
-    mapping = {"kind": value} if isinstance(value, str) else dict(value)
-    if mapping.get("kind") not in known:
-        raise ValueError(f"{parameter}: found {mapping.get('kind')!r}, expected one of {', '.join(known)}")
-    return mapping
+def _named(parameter: str, value: Any, known: Sequence[str]) -> dict[str, Any]:
+    mapping = {"kind": value} if isinstance(value, str) else value
+    if not isinstance(mapping, Mapping) or mapping.get("kind") not in known:
+        found = mapping.get("kind") if isinstance(mapping, Mapping) else mapping
+        raise ValueError(
+            f"{parameter}: found {found!r}, expected one of {', '.join(known)}, or a dict with that 'kind'"
+        )
+    return dict(mapping)
 
 
-def _golden(samples: Samples, index: NDArray[np.uint32], labels: NDArray[np.intp]) -> Samples:
+def _golden(data: Labelled, labels: NDArray[np.intp]) -> Samples:
     """Return the first samples of each class in turn: what a self-test runs."""
     positions = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     order = [p[i] for i in range(max(map(len, positions))) for p in positions if i < len(p)]
-    return np.ascontiguousarray(samples[index[np.array(order[:GOLDEN_PICTURES])]])
+    count = max(1, min(GOLDEN_PICTURES, _GOLDEN_BYTES // data.samples[0].nbytes))
+    golden: Samples = data.samples[data.index[order[:count]]]
+    return golden

@@ -27,6 +27,30 @@ class DecodeError(ValueError):
         self.offset = offset
         super().__init__(f"{self.path}: {reason}")
 
+    def __reduce__(self) -> tuple[type[DecodeError], tuple[Path, str, str, int]]:
+        return type(self), (self.path, self.fault, self.reason, self.offset)
+
+
+class DivergenceError(ValueError):
+    """A training whose loss is no longer a finite number, mostly because its steps are too large.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Where it happened, both counted from 0; the weights are those before this step.
+    reason : str
+        What was found and what to do.
+    """
+
+    def __init__(self, epoch: int, step: int, reason: str) -> None:
+        self.epoch = epoch
+        self.step = step
+        self.reason = reason
+        super().__init__(f"training: epoch {epoch + 1}, step {step + 1}: {reason}")
+
+    def __reduce__(self) -> tuple[type[DivergenceError], tuple[int, int, str]]:
+        return type(self), (self.epoch, self.step, self.reason)
+
 
 class ModelFileError(ValueError):
     """A model file that is damaged, hostile or made for something else.
@@ -43,3 +67,6 @@ class ModelFileError(ValueError):
         self.path = Path(path)
         self.reason = reason
         super().__init__(f"{self.path}: {reason}")
+
+    def __reduce__(self) -> tuple[type[ModelFileError], tuple[Path, str]]:
+        return type(self), (self.path, self.reason)

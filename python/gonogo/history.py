@@ -70,6 +70,7 @@ class History:
             The axes of the loss.
         """
         import matplotlib.pyplot as plt
+        from matplotlib.ticker import MaxNLocator
 
         ax = plt.subplots(figsize=(8, 4.5), layout="constrained")[1] if ax is None else ax
         right = ax.twinx()
@@ -86,7 +87,7 @@ class History:
         ax.set_ylabel("loss", color="tab:red")
         right.set_ylabel("accuracy", color="tab:blue")
         ax.set_ylim(bottom=0)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
         ax.legend(handles=curves, loc="center right")
         return ax

@@ -13,8 +13,11 @@ from typing import Any
 Pair = int | tuple[int, int]
 Number = float | str
 
+# Not worth showing: what the functions below do when nothing else is said.
+_NEUTRAL = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "l2": 0.0}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Layer:
     """One layer. Make layers with the functions of this module.
 
@@ -37,6 +40,16 @@ class Layer:
     name: str | None = None
     inputs: tuple[str, ...] = ()
     activation: str | None = None
+
+    def __repr__(self) -> str:
+        shown = {key: value for key, value in self.options.items() if (key, value) not in _NEUTRAL.items()}
+        named = {"activation": self.activation, "name": self.name, "inputs": self.inputs}
+        shown |= {key: value for key, value in named.items() if value}
+        return f"{self.kind}({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
+
+
+def _names(inputs: Sequence[str]) -> tuple[str, ...]:
+    return (inputs,) if isinstance(inputs, str) else tuple(inputs)
 
 
 def conv(
@@ -83,7 +96,7 @@ def conv(
         "bias": bias,
         "l2": l2,
     }
-    return Layer("conv", options, name, tuple(inputs), activation)
+    return Layer("conv", options, name, _names(inputs), activation)
 
 
 def dense(
@@ -96,31 +109,43 @@ def dense(
     inputs: Sequence[str] = (),
 ) -> Layer:
     """Return a fully connected layer of ``units``; ``"classes"`` stands for one logit per class (one for two classes)."""
-    return Layer("dense", {"units": units, "bias": bias, "l2": l2}, name, tuple(inputs), activation)
+    return Layer("dense", {"units": units, "bias": bias, "l2": l2}, name, _names(inputs), activation)
 
 
-def activation(function: str, *, slope: Number | None = None, name: str | None = None, inputs: Sequence[str] = ()) -> Layer:
+def activation(
+    function: str, *, slope: Number | None = None, name: str | None = None, inputs: Sequence[str] = ()
+) -> Layer:
     """Return an activation: relu, leaky_relu (slope 0.01), elu (alpha 1), gelu (exact), tanh or sigmoid."""
     options: dict[str, Any] = {"function": function}
     if slope is not None:
         options["slope"] = slope
-    return Layer("activation", options, name, tuple(inputs))
+    return Layer("activation", options, name, _names(inputs))
 
 
 def _pool(kind: str, size: Pair, stride: Pair | None, padding: Pair, name: str | None, inputs: Sequence[str]) -> Layer:
     options = {"pool": kind, "kernel": size, "stride": size if stride is None else stride, "padding": padding}
-    return Layer("pool", options, name, tuple(inputs))
+    return Layer("pool", options, name, _names(inputs))
 
 
 def max_pool(
-    size: Pair = 2, *, stride: Pair | None = None, padding: Pair = 0, name: str | None = None, inputs: Sequence[str] = ()
+    size: Pair = 2,
+    *,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    name: str | None = None,
+    inputs: Sequence[str] = (),
 ) -> Layer:
     """Return a maximum over windows of ``size``; the stride is the size unless given."""
     return _pool("max", size, stride, padding, name, inputs)
 
 
 def average_pool(
-    size: Pair = 2, *, stride: Pair | None = None, padding: Pair = 0, name: str | None = None, inputs: Sequence[str] = ()
+    size: Pair = 2,
+    *,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    name: str | None = None,
+    inputs: Sequence[str] = (),
 ) -> Layer:
     """Return a mean over windows of ``size``, padding not counted; the stride is the size unless given."""
     return _pool("average", size, stride, padding, name, inputs)
@@ -128,22 +153,22 @@ def average_pool(
 
 def global_max_pool(*, name: str | None = None, inputs: Sequence[str] = ()) -> Layer:
     """Return the maximum of each channel: a row of features."""
-    return Layer("pool", {"pool": "global_max"}, name, tuple(inputs))
+    return Layer("pool", {"pool": "global_max"}, name, _names(inputs))
 
 
 def global_average_pool(*, name: str | None = None, inputs: Sequence[str] = ()) -> Layer:
     """Return the mean of each channel: a row of features."""
-    return Layer("pool", {"pool": "global_average"}, name, tuple(inputs))
+    return Layer("pool", {"pool": "global_average"}, name, _names(inputs))
 
 
 def flatten(*, name: str | None = None, inputs: Sequence[str] = ()) -> Layer:
     """Return all values as one row of features, in the order channels, height, width."""
-    return Layer("flatten", {}, name, tuple(inputs))
+    return Layer("flatten", {}, name, _names(inputs))
 
 
 def dropout(rate: Number, *, name: str | None = None, inputs: Sequence[str] = ()) -> Layer:
     """Return a layer that sets a share ``rate`` of its input to zero in training and scales the rest by 1 / (1 - rate)."""
-    return Layer("dropout", {"rate": rate}, name, tuple(inputs))
+    return Layer("dropout", {"rate": rate}, name, _names(inputs))
 
 
 def batch_norm(
@@ -155,7 +180,7 @@ def batch_norm(
     inputs: Sequence[str] = (),
 ) -> Layer:
     """Return a batch normalisation with exact statistics of the whole batch; ``momentum`` as in Keras."""
-    return Layer("batch_norm", {"momentum": momentum, "epsilon": epsilon}, name, tuple(inputs), activation)
+    return Layer("batch_norm", {"momentum": momentum, "epsilon": epsilon}, name, _names(inputs), activation)
 
 
 def add(first: str, second: str, *, activation: str | None = None, name: str | None = None) -> Layer:

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from gonogo import _core
 from gonogo.errors import ModelFileError
+from gonogo.pictures import RESIZE_MODES
 
 GOLDEN_PICTURES = 8
 
+_FILE_BYTES_MAX = 512 * 1024 * 1024  # GNG_MODEL_FILE_BYTES_MAX of the core
 _FOLDERS = {"review", "quarantine", "work", "decisions.csv", "status.json", "gonogo.prom"}
-_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
+_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"}
 
 
 def check_class_names(names: Sequence[str]) -> None:
@@ -32,7 +34,7 @@ def check_class_names(names: Sequence[str]) -> None:
     """
     seen: dict[str, str] = {}
     for name in names:
-        plain = name.lower()
+        plain = name.casefold()
         reason = None
         if not name:
             reason = "is empty"
@@ -78,6 +80,12 @@ class ModelFile:
     versions: dict[str, Any]
     data: bytes
 
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of what the net reads: (height, width, channels) of pictures, (features,) of rows."""
+        channels, height, width = self.core.input_shape
+        return (height, width, channels) if self.preprocess else (channels,)
+
 
 def model_bytes(
     graph: _core.Graph,
@@ -104,7 +112,15 @@ def model_bytes(
 
 
 def _to_json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    # Numbers of NumPy are written as Python's own.
+    return json.dumps(
+        value,
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
+        default=lambda item: item.item(),
+    )
 
 
 def _from_json(path: str | Path, metadata: Mapping[str, str], key: str, kind: type) -> Any:
@@ -127,25 +143,48 @@ def read_model(path: str | Path, *, batch: int = 64, threads: int = 0) -> ModelF
     OSError
         The file cannot be read.
     """
-    return parse_model(Path(path).read_bytes(), path, batch=batch, threads=threads)
+    file = Path(path)
+    if file.exists() and not file.is_dir():
+        if not file.is_file():
+            raise ModelFileError(path, "found something that is no regular file, expected a model file")
+        if (size := file.stat().st_size) > _FILE_BYTES_MAX:
+            raise ModelFileError(path, f"found {size:,} bytes, expected a model file of at most {_FILE_BYTES_MAX:,}")
+    return parse_model(file.read_bytes(), path, batch=batch, threads=threads)
 
 
 def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, threads: int = 0) -> ModelFile:
     """Check the bytes of a model file; ``path`` is what errors name."""
     try:
         core = _core.Classifier(data, batch, threads)
-    except (_core.CoreError, RuntimeError) as error:
+    except (ValueError, RuntimeError) as error:
         raise ModelFileError(path, str(error)) from None
     if core.golden_count == 0:
-        raise ModelFileError(path, "found no golden samples, expected at least one: without them no machine can be checked")
+        raise ModelFileError(
+            path, "found no golden samples, expected at least one: without them no machine can be checked"
+        )
     metadata = core.metadata
     classes = _from_json(path, metadata, "classes", list)
     expected = 2 if core.outputs == 1 else core.outputs
     if len(classes) != expected or not all(isinstance(name, str) for name in classes):
-        raise ModelFileError(path, f"__metadata__: classes: found {len(classes)}, but the net has outputs for {expected}")
+        raise ModelFileError(
+            path, f"__metadata__: classes: found {len(classes)}, but the net has outputs for {expected}"
+        )
     try:
         check_class_names(classes)
     except ValueError as error:
         raise ModelFileError(path, f"__metadata__: {error}") from None
     parts = {key: _from_json(path, metadata, key, dict) for key in ("preprocess", "training", "versions")}
+    _check_preprocess(path, parts["preprocess"], core.input_shape)
+    if (passing := parts["training"].get("pass_label")) is not None and passing not in classes:
+        raise ModelFileError(path, f"__metadata__: training: pass_label: found {passing!r}, expected one of {classes}")
     return ModelFile(core, classes, parts["preprocess"], parts["training"], parts["versions"], data)
+
+
+def _check_preprocess(path: str | Path, preprocess: Mapping[str, Any], input_shape: tuple[int, int, int]) -> None:
+    channels, height, width = input_shape
+    if not preprocess and (height, width) == (1, 1):
+        return
+    color = "grayscale" if channels == 1 else "rgb"
+    if preprocess.get("color_mode") != color or preprocess.get("resize_mode") not in RESIZE_MODES:
+        expected = f"color_mode {color!r} and a resize_mode of {', '.join(RESIZE_MODES)}"
+        raise ModelFileError(path, f"__metadata__: preprocess: found {dict(preprocess)!r}, expected {expected}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gonogo import _core, layers
+from gonogo.checks import is_integer
 from gonogo.layers import Layer
 
 INITIALISERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal")
@@ -70,8 +71,20 @@ class ModelSpec:
         ValueError
             Naming the layer, what was found and what was expected.
         """
-        values = {**self.parameters, "classes": 1 if classes == 2 else classes}
-        return _core.Graph(_core_layers(self.layers, values), input_shape)
+        outputs = 1 if classes == 2 else classes
+        made = _core_layers(self.layers, {**self.parameters, "classes": outputs})
+        graph = _core.Graph(made, input_shape)
+        last = made[-1]
+        if last["kind"] == "activation":
+            raise ValueError(
+                f"layer {last['name']!r}: the last layer is an activation, but the loss takes logits; leave it out"
+            )
+        if graph.outputs != outputs:
+            raise ValueError(
+                f"layer {last['name']!r}: found {graph.outputs} outputs for {classes} classes, expected {outputs}; "
+                f"end the model with dense('classes')"
+            )
+        return graph
 
 
 def model_names() -> list[str]:
@@ -88,7 +101,7 @@ def load_spec(model: str | Path | Sequence[Layer] | ModelSpec) -> ModelSpec:
     if isinstance(model, ModelSpec):
         return model
     if not isinstance(model, (str, Path)):
-        return ModelSpec("custom", tuple(_checked_layers(model)))
+        return ModelSpec("custom", _checked_layers(model))
     if str(model) in model_names():
         text = resources.files("gonogo.models").joinpath(f"{model}.toml").read_text(encoding="utf-8")
         return parse_spec(text, str(model))
@@ -97,7 +110,11 @@ def load_spec(model: str | Path | Sequence[Layer] | ModelSpec) -> ModelSpec:
         raise ValueError(f"model: found {str(model)!r}, expected one of {', '.join(model_names())}, or a .toml file")
     if not path.is_file():
         raise FileNotFoundError(f"model: the file {path} does not exist")
-    return parse_spec(path.read_text(encoding="utf-8"), path.stem, str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a TOML file: {error}") from None
+    return parse_spec(text, path.stem, str(path))
 
 
 def parse_spec(text: str, name: str, where: str | None = None) -> ModelSpec:
@@ -115,11 +132,14 @@ def parse_spec(text: str, name: str, where: str | None = None) -> ModelSpec:
     initialiser = document.get("initialiser", "glorot_uniform")
     if initialiser not in INITIALISERS:
         raise ValueError(f"{where}: initialiser: found {initialiser!r}, expected one of {', '.join(INITIALISERS)}")
-    entries = document.get("layers", [])
-    if not entries:
-        raise ValueError(f"{where}: found no [[layers]], expected at least one")
+    entries = document.get("layers")
+    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError(f"{where}: layers: found {entries!r}, expected at least one table [[layers]]")
+    parameters = document.get("parameters", {})
+    if not isinstance(parameters, dict) or "classes" in parameters:
+        raise ValueError(f"{where}: parameters: found {parameters!r}, expected a table of values, without 'classes'")
     made = tuple(_layer_from_entry(f"{where}: layer {i}", entry) for i, entry in enumerate(entries, 1))
-    return ModelSpec(name, made, dict(document.get("parameters", {})), initialiser)
+    return ModelSpec(name, made, parameters, initialiser)
 
 
 def _refuse_unknown(where: str, mapping: Mapping[str, Any], known: set[str]) -> None:
@@ -129,11 +149,13 @@ def _refuse_unknown(where: str, mapping: Mapping[str, Any], known: set[str]) -> 
 
 def _layer_from_entry(where: str, entry: Mapping[str, Any]) -> Layer:
     kind = entry.get("type")
-    if kind not in _FACTORIES:
+    if not isinstance(kind, str) or kind not in _FACTORIES:
         raise ValueError(f"{where}: type: found {kind!r}, expected one of {', '.join(_FACTORIES)}")
     factory = _FACTORIES[kind]
     _refuse_unknown(f"{where} ({kind})", entry, {"type", *inspect.signature(factory).parameters})
-    arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items() if key != "type"}
+    arguments = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items() if key != "type"
+    }
     try:
         made = factory(**arguments)
     except TypeError as error:
@@ -142,11 +164,13 @@ def _layer_from_entry(where: str, entry: Mapping[str, Any]) -> Layer:
     return made
 
 
-def _checked_layers(model: Sequence[Layer]) -> Sequence[Layer]:
+def _checked_layers(model: Any) -> tuple[Layer, ...]:
+    if not isinstance(model, Sequence) or not model:
+        raise TypeError(f"model: found {model!r}, expected a name, a .toml file or a list of gonogo.layers")
     for entry in model:
         if not isinstance(entry, Layer):
             raise TypeError(f"model: found {entry!r} in the list, expected layers made by gonogo.layers")
-    return model
+    return tuple(model)
 
 
 def _value(where: str, key: str, value: Any, values: Mapping[str, Any]) -> Any:
@@ -159,15 +183,17 @@ def _value(where: str, key: str, value: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _pair(where: str, key: str, value: Any) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int) else value
-    if not (isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(item, int) for item in pair)):
+    pair = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(pair) != 2 or not all(map(is_integer, pair)):
         raise ValueError(f"{where}: {key}: found {value!r}, expected an integer or a pair (height, width)")
-    return pair
+    return int(pair[0]), int(pair[1])
 
 
 def _window(where: str, options: dict[str, Any]) -> dict[str, Any]:
     """Bring kernel, stride, dilation and padding into the form of the core: pairs, and four paddings."""
-    window = {key: _pair(where, key, options[key]) for key in ("kernel", "stride", "dilation") if key in options}
+    window: dict[str, Any] = {
+        key: _pair(where, key, options[key]) for key in ("kernel", "stride", "dilation") if key in options
+    }
     padding = options.get("padding", 0)
     if padding == "same":
         dilation = window.get("dilation", (1, 1))

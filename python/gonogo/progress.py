@@ -4,67 +4,97 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
 Verbose = Literal["auto"] | bool | int
+
+_NAMES = {"val_loss": "validation loss", "val_accuracy": "accuracy"}
 
 
 def wants_progress(verbose: Verbose) -> bool:
     """Whether to show progress; ``"auto"``: in a terminal or a notebook."""
     if verbose == "auto":
         return sys.stderr.isatty() or "ipykernel" in sys.modules
-    if isinstance(verbose, str):
+    if not isinstance(verbose, int):
         raise ValueError(f"verbose: found {verbose!r}, expected 'auto', True or False")
     return bool(verbose)
 
 
 def _figures(logs: Mapping[str, float]) -> str:
-    names = {"val_loss": "validation loss", "val_accuracy": "validation accuracy"}
-    return ", ".join(f"{names.get(key, key)} {value:.4f}" for key, value in logs.items() if key != "learning_rate")
+    return ", ".join(f"{_NAMES.get(key, key)} {value:.4f}" for key, value in logs.items() if key != "learning_rate")
 
 
-class _Line:
-    """A line that is written over a few times a second in a terminal, and once at the end elsewhere."""
+class _Counter:
+    """Pictures a second up to the last one, so that a validation afterwards does not count."""
 
     def __init__(self, description: str, total: int) -> None:
         self.description, self.total, self.done = description, total, 0
-        self.begun = self.shown = time.monotonic()
-        self.terminal = sys.stderr.isatty()
+        self.begun = self.last = time.monotonic()
+
+    def count(self, count: int) -> None:
+        self.done += count
+        self.last = time.monotonic()
 
     def text(self, figures: str) -> str:
-        rate = self.done / max(time.monotonic() - self.begun, 1e-9)
-        return f"{self.description}: {self.done}/{self.total}, {rate:,.0f} images/s" + (f", {figures}" if figures else "")
+        rate = self.done / max(self.last - self.begun, 1e-9)
+        return f"{rate:,.0f} images/s" + (f", {figures}" if figures else "")
+
+
+class _Line(_Counter):
+    """A line that is written over a few times a second in a terminal, and once at the end elsewhere."""
+
+    def __init__(self, description: str, total: int) -> None:
+        super().__init__(description, total)
+        self.terminal = sys.stderr.isatty()
+        self.shown = self.begun
 
     def update(self, count: int, figures: str) -> None:
-        self.done += count
-        if self.terminal and time.monotonic() - self.shown > 0.2:
-            self.shown = time.monotonic()
-            print(f"\r\x1b[K{self.text(figures)}", end="", file=sys.stderr, flush=True)
+        """Count pictures."""
+        self.count(count)
+        if self.terminal and self.last - self.shown > 0.2:
+            self.shown = self.last
+            self._show(figures, "")
 
     def close(self, figures: str) -> None:
-        print(("\r\x1b[K" if self.terminal else "") + self.text(figures), file=sys.stderr, flush=True)
+        """Write the last state."""
+        self._show(figures, "\n")
+
+    def _show(self, figures: str, end: str) -> None:
+        start = "\r\x1b[K" if self.terminal else ""
+        text = f"{start}{self.description}: {self.done}/{self.total}, {self.text(figures)}"
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
-class _Bar:
+class _Bar(_Counter):
     """The same through tqdm."""
 
     def __init__(self, tqdm: Any, description: str, total: int) -> None:
-        self.bar = tqdm(total=total, desc=description, unit=" images", file=sys.stderr, leave=True)
+        super().__init__(description, total)
+        layout = "{desc} {bar} {n_fmt}/{total_fmt}{postfix}"
+        self.bar = tqdm(total=total, desc=description, file=sys.stderr, dynamic_ncols=True, bar_format=layout)
 
     def update(self, count: int, figures: str) -> None:
-        self.bar.set_postfix_str(figures, refresh=False)
+        """Count pictures."""
+        self.count(count)
+        self.bar.set_postfix_str(self.text(figures), refresh=False)
         self.bar.update(count)
 
     def close(self, figures: str) -> None:
-        self.bar.set_postfix_str(figures)
+        """Leave the last state."""
+        self.bar.set_postfix_str(self.text(figures), refresh=False)
+        self.bar.refresh()
         self.bar.close()
 
 
 def open_progress(description: str, total: int) -> _Bar | _Line:
     """Return a bar or a line for ``total`` pictures, with ``update(count, figures)`` and ``close(figures)``."""
     try:
-        from tqdm.auto import tqdm
+        with warnings.catch_warnings():
+            # tqdm warns in notebooks without ipywidgets and then draws its plain bar, which is fine.
+            warnings.simplefilter("ignore")
+            from tqdm.auto import tqdm
     except ImportError:
         return _Line(description, total)
     return _Bar(tqdm, description, total)
@@ -74,19 +104,26 @@ class TrainingProgress:
     """One bar or line for each epoch."""
 
     def __init__(self) -> None:
-        self.current: _Bar | _Line | None = None
+        self._current: _Bar | _Line | None = None
+        self._shown = ""
 
     def start(self, epoch: int, epochs: int, images: int) -> None:
-        """Begin an epoch, counted from 0."""
-        self.current = open_progress(f"epoch {epoch + 1}/{epochs}", images)
+        """Begin epoch ``epoch``, counted from 0, of ``images`` pictures."""
+        self._current = open_progress(f"epoch {epoch + 1}/{epochs}", images)
 
     def update(self, images: int, logs: Mapping[str, float]) -> None:
-        """Count pictures."""
-        if self.current is not None:
-            self.current.update(images, _figures(logs))
+        """Count ``images`` more pictures."""
+        if self._current is not None:
+            self._shown = _figures(logs)
+            self._current.update(images, self._shown)
 
     def finish(self, logs: Mapping[str, float]) -> None:
         """End the epoch with its figures."""
-        if self.current is not None:
-            self.current.close(_figures(logs))
-            self.current = None
+        self._shown = _figures(logs)
+        self.close()
+
+    def close(self) -> None:
+        """End the training, perhaps in the middle of an epoch."""
+        if self._current is not None:
+            self._current.close(self._shown)
+            self._current = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
@@ -11,14 +11,14 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
     """Write a file so that a reader, or a power cut, finds the old content or the new one, never a part.
 
     The content goes to a temporary file in the same folder, is brought to the disk and renamed; then the folder is
-    brought to the disk as well.
+    brought to the disk as well. A link is replaced, the file that it names stays as it is.
 
     Parameters
     ----------
     path : str or Path
         Target; replaced when it exists. Its folder must exist.
     content : bytes or str
-        Text is written as UTF-8.
+        Text is written as UTF-8, line ends as they are.
 
     Returns
     -------
@@ -30,26 +30,55 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
     OSError
         Naming the target; the temporary file is gone and the target is as before.
     """
-    target = Path(path)
+    target = _checked(path)
     data = content.encode() if isinstance(content, str) else content
+    temporary = target.parent / f".{secrets.token_hex(8)}.gonogo.tmp"
+    try:
+        try:
+            _write_new(temporary, data)
+            temporary.replace(target)
+            _sync_folder(target.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
+    return target
+
+
+def check_writable(path: str | Path) -> None:
+    """Raise the ``OSError`` that :func:`write_atomically` would raise for this path, before long work; writes nothing."""
+    target = _checked(path)
+    temporary = target.parent / f".{secrets.token_hex(8)}.gonogo.tmp"
+    try:
+        _write_new(temporary, b"")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _checked(path: str | Path) -> Path:
+    target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist; create it first")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            mask = os.umask(0)
-            os.umask(mask)
-            os.fchmod(file.fileno(), 0o666 & ~mask)
-        Path(name).replace(target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    if target.is_dir():
+        raise IsADirectoryError(f"{target}: found a folder, expected the name of a file")
     return target
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    # 0o666 less the umask, as any other new file; temporary files of the standard library would be private.
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

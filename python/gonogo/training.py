@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import _core
+from gonogo.checks import check_integer, check_number
+from gonogo.errors import DivergenceError
 from gonogo.history import History
 
 if TYPE_CHECKING:
@@ -27,13 +30,16 @@ class Progress(Protocol):
     """What shows a training's progress."""
 
     def start(self, epoch: int, epochs: int, images: int) -> None:
-        """Begin an epoch of ``images`` pictures."""
+        """Begin epoch ``epoch``, counted from 0, of ``images`` pictures."""
 
     def update(self, images: int, logs: Mapping[str, float]) -> None:
         """Count ``images`` more pictures."""
 
     def finish(self, logs: Mapping[str, float]) -> None:
         """End the epoch."""
+
+    def close(self) -> None:
+        """End the training, perhaps in the middle of an epoch."""
 
 
 @dataclass(frozen=True)
@@ -81,20 +87,18 @@ class Settings:
 
     def check(self, samples: int) -> None:
         """Raise ``ValueError`` naming the first setting that is out of range."""
-        for name, least in (("epochs", 1), ("batch_size", 1), ("steps_per_epoch", 1)):
-            value = getattr(self, name)
-            if value is None and name == "steps_per_epoch":
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-                raise ValueError(f"{name}: found {value!r}, expected an integer of at least {least}")
-        if not isinstance(self.learning_rate, (int, float)) or not 0 < self.learning_rate < float("inf"):
-            raise ValueError(f"learning_rate: found {self.learning_rate!r}, expected a finite number above 0, such as 0.001")
+        check_integer("epochs", self.epochs, 1)
+        check_integer("batch_size", self.batch_size, 1)
+        if self.steps_per_epoch is not None:
+            check_integer("steps_per_epoch", self.steps_per_epoch, 1)
+        check_number("learning_rate", self.learning_rate, "a finite number above 0, such as 0.001", above=0)
         if samples < 1:
             raise ValueError("X: found no sample to train on, expected at least one")
 
-    def steps(self, samples: int) -> int:
-        """Return the steps of one epoch."""
-        return self.steps_per_epoch or -(-samples // self.batch_size)
+    def full_schedule(self, samples: int) -> dict[str, Any]:
+        """Return the schedule as the core takes it, over all steps of the training."""
+        steps = self.steps_per_epoch or -(-samples // self.batch_size)
+        return {**self.schedule, "learning_rate": float(self.learning_rate), "total_steps": int(steps * self.epochs)}
 
 
 @dataclass
@@ -107,6 +111,8 @@ class Trainer:
         Set by a callback, ends the training after the epoch.
     history : History
         Figures of the epochs so far.
+    figures : tuple of str
+        Names of the figures that each epoch will have.
     image_seconds : float
         Wall time of the training epochs, augmentation included, validation apart.
     images : int
@@ -121,6 +127,7 @@ class Trainer:
     predictor: _core.Predictor
     serialise: Callable[[Weights], bytes]
     history: History = field(default_factory=History)
+    figures: tuple[str, ...] = ()
     stop_training: bool = False
     images: int = 0
     image_seconds: float = 0.0
@@ -154,7 +161,7 @@ def start(
 ) -> Trainer:
     """Plan a training on ``data`` from initial weights."""
     settings.check(len(data))
-    _core.learning_rate(_full_schedule(settings, len(data)), 0)
+    _core.learning_rate(settings.full_schedule(len(data)), 0)
     batch = min(settings.batch_size, len(data)) if settings.steps_per_epoch is None else settings.batch_size
     step = _core.Step(graph, data.samples.shape[1:], batch, settings.optimizer, settings.threads)
     predictor = _core.Predictor(graph, 256, settings.threads)
@@ -173,26 +180,35 @@ def run(
 ) -> None:
     """Train for all epochs, or until a callback stops it.
 
-    An interrupt leaves the weights of the last finished step; ``on_train_end`` of the callbacks is called in any case.
+    An interrupt leaves the weights of the last finished step; ``on_train_end`` of all callbacks is called in any case.
+
+    Raises
+    ------
+    DivergenceError
+        The loss or a gradient is no longer a finite number; the weights are those before that step.
     """
+    validated = ("val_loss", "val_accuracy") if validation is not None else ()
+    trainer.figures = ("loss", "accuracy", *validated, "learning_rate")
     for callback in callbacks:
         callback.set_model(trainer)
     logs: dict[str, float] = {}
     _call(callbacks, "on_train_begin", logs)
-    try:
+    with ExitStack() as ending:
+        for callback in reversed(callbacks):
+            ending.callback(lambda ended: ended.on_train_end(logs), callback)
+        if progress is not None:
+            ending.callback(progress.close)
         for epoch in range(trainer.settings.epochs):
             _call(callbacks, "on_epoch_begin", epoch, logs)
-            logs = _run_epoch(trainer, epoch, data, class_weight, callbacks, progress)
-            if validation is not None:
-                logs |= {f"val_{key}": value for key, value in trainer.evaluate(validation).items()}
+            seen, rate = _run_epoch(trainer, epoch, data, class_weight, callbacks, progress)
+            checked = trainer.evaluate(validation) if validation is not None else {}
+            logs = {**seen, **{f"val_{key}": value for key, value in checked.items()}, "learning_rate": rate}
             trainer.history.append(epoch, logs)
             if progress is not None:
                 progress.finish(logs)
             _call(callbacks, "on_epoch_end", epoch, logs)
             if trainer.stop_training:
                 break
-    finally:
-        _call(callbacks, "on_train_end", logs)
 
 
 def _call(callbacks: Sequence[Callback], hook: str, *arguments: Any) -> None:
@@ -200,30 +216,29 @@ def _call(callbacks: Sequence[Callback], hook: str, *arguments: Any) -> None:
         getattr(callback, hook)(*arguments)
 
 
-def _full_schedule(settings: Settings, samples: int) -> dict[str, Any]:
-    total = settings.steps(samples) * settings.epochs
-    return {**settings.schedule, "learning_rate": float(settings.learning_rate), "total_steps": total}
-
-
-def _epoch_order(settings: Settings, samples: int, epoch: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Return indices and occurrences of one epoch.
+def _epoch_order(settings: Settings, samples: int, epoch: int) -> NDArray[np.uint32]:
+    """Return the positions of one epoch.
 
     Samples are drawn in passes over the whole data, each in a keyed order; with ``steps_per_epoch`` an epoch begins where
     the one before ended, so that every sample is seen equally often.
     """
     if settings.steps_per_epoch is None:
-        return _core.shuffled(samples, settings.seed, epoch), np.zeros(samples, np.uint32)
+        return _core.shuffled(samples, settings.seed, epoch)
     length = settings.steps_per_epoch * settings.batch_size
     first = epoch * length
     passes = range(first // samples, (first + length - 1) // samples + 1)
     drawn = np.concatenate([_core.shuffled(samples, settings.seed, number) for number in passes])
-    indices = drawn[first % samples : first % samples + length]
-    occurrences = np.zeros(length, np.uint32)
+    return drawn[first % samples : first % samples + length]
+
+
+def _occurrences(indices: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return how often each sample came earlier in the epoch: it keys draws that would otherwise be the same."""
     order = np.argsort(indices, kind="stable")
     ordered = indices[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    occurrences[order] = np.arange(length) - np.repeat(starts, np.diff(np.r_[starts, length]))
-    return np.ascontiguousarray(indices), occurrences
+    occurrences = np.zeros(len(indices), np.uint32)
+    occurrences[order] = np.arange(len(indices)) - np.repeat(starts, np.diff(np.r_[starts, len(indices)]))
+    return occurrences
 
 
 def _run_epoch(
@@ -233,38 +248,45 @@ def _run_epoch(
     class_weight: NDArray[np.float32] | None,
     callbacks: Sequence[Callback],
     progress: Progress | None,
-) -> dict[str, float]:
+) -> tuple[dict[str, float], float]:
+    """Return the figures of the epoch and the learning rate of its last step."""
     settings = trainer.settings
-    order, occurrences = _epoch_order(settings, len(data), epoch)
-    indices = data.index[order]
-    schedule = _full_schedule(settings, len(data))
+    begun = time.perf_counter()
+    indices = data.index[_epoch_order(settings, len(data), epoch)]
+    occurrences = _occurrences(indices)
+    schedule = settings.full_schedule(len(data))
     if progress is not None:
         progress.start(epoch, settings.epochs, len(indices))
     loss_sum, right, seen, rate = 0.0, 0, 0, 0.0
     logs: dict[str, float] = {}
-    begun = time.perf_counter()
-    for number, first in enumerate(range(0, len(indices), settings.batch_size)):
-        part = slice(first, first + settings.batch_size)
-        rate = _core.learning_rate(schedule, trainer.step.count)
-        _call(callbacks, "on_train_batch_begin", number, logs)
-        loss, correct, _ = trainer.step.run(
-            data.samples,
-            data.targets,
-            indices[part],
-            learning_rate=rate,
-            weights=class_weight,
-            occurrences=occurrences[part],
-            augment=settings.augment,
-            augment_seed=settings.seed,
-            dropout_seed=settings.seed,
-            epoch=epoch,
-        )
-        count = len(indices[part])
-        loss_sum, right, seen = loss_sum + loss * count, right + correct, seen + count
-        trainer.images += count
-        logs = {"loss": loss_sum / seen, "accuracy": right / seen}
-        if progress is not None:
-            progress.update(count, logs)
-        _call(callbacks, "on_train_batch_end", number, logs)
-    trainer.image_seconds += time.perf_counter() - begun
-    return {**logs, "learning_rate": rate}
+    try:
+        for number, first in enumerate(range(0, len(indices), settings.batch_size)):
+            part = slice(first, first + settings.batch_size)
+            rate = _core.learning_rate(schedule, trainer.step.count)
+            _call(callbacks, "on_train_batch_begin", number, logs)
+            loss, correct, _ = trainer.step.run(
+                data.samples,
+                data.targets,
+                indices[part],
+                learning_rate=rate,
+                weights=class_weight,
+                occurrences=occurrences[part],
+                augment=settings.augment,
+                augment_seed=settings.seed,
+                dropout_seed=settings.seed,
+                epoch=epoch,
+            )
+            count = len(indices[part])
+            loss_sum, right, seen = loss_sum + loss * count, right + correct, seen + count
+            trainer.images += count
+            logs = {"loss": loss_sum / seen, "accuracy": right / seen}
+            if progress is not None:
+                progress.update(count, logs)
+            _call(callbacks, "on_train_batch_end", number, logs)
+    except RuntimeError as error:
+        if "not finite" not in str(error):
+            raise
+        raise DivergenceError(epoch, seen // settings.batch_size, f"{error}; found learning_rate={rate:g}") from None
+    finally:
+        trainer.image_seconds += time.perf_counter() - begun
+    return logs, rate

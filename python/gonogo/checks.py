@@ -1,0 +1,35 @@
+"""What counts as a number in a parameter: Python's own and NumPy's, never a bool."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeGuard
+
+import numpy as np
+
+
+def is_integer(value: Any) -> TypeGuard[int]:
+    """Whether ``value`` is an integer."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether ``value`` is an integer or a floating-point number, NaN and infinity among them."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def check_integer(name: str, value: Any, least: int) -> int:
+    """Return ``value`` as Python's int; raise ``ValueError`` unless it is an integer of at least ``least``."""
+    if not is_integer(value) or value < least:
+        raise ValueError(f"{name}: found {value!r}, expected an integer of at least {least}")
+    return int(value)
+
+
+def check_number(
+    name: str, value: Any, expected: str, *, above: float | None = None, least: float | None = None
+) -> float:
+    """Return ``value`` as Python's float; raise ``ValueError`` unless it is finite and within the limits."""
+    fits = is_number(value) and math.isfinite(value)
+    if not fits or (above is not None and value <= above) or (least is not None and value < least):
+        raise ValueError(f"{name}: found {value!r}, expected {expected}")
+    return float(value)
