@@ -19,7 +19,7 @@ static const pool_case cases[] = {
     {32, 12, 12, GNG_POOL_AVERAGE, {{2, 2}, {2, 2}, {0, 0, 0, 0}, {1, 1}}}, {7, 9, 14, GNG_POOL_AVERAGE, {{3, 3}, {1, 2}, {1, 1, 1, 1}, {1, 1}}},
     {20, 8, 8, GNG_POOL_AVERAGE, {{3, 2}, {3, 1}, {2, 0, 0, 1}, {1, 1}}},   {3, 6, 6, GNG_POOL_AVERAGE, {{1, 1}, {2, 2}, {0, 0, 0, 0}, {1, 1}}},
     {48, 7, 9, GNG_POOL_GLOBAL_MAX, WHOLE},                                {48, 7, 9, GNG_POOL_GLOBAL_AVERAGE, WHOLE},
-    {10, 20, 20, GNG_POOL_GLOBAL_MAX, WHOLE},                               {10, 1, 1, GNG_POOL_GLOBAL_AVERAGE, WHOLE},
+    {10, 20, 20, GNG_POOL_GLOBAL_MAX, WHOLE},                               {10, 4, 1, GNG_POOL_GLOBAL_AVERAGE, WHOLE},
 };
 
 /* Max windows in which only the last value is at home: saved positions, ties and padding all matter. */
@@ -27,6 +27,15 @@ static void put_ties(float *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         values[i] = i % 3 == 0 ? -1 : values[i] - 2;
+}
+
+/* Layouts for which the engine must have fast code; the rest, such as plain pictures of few channels, may be left to the
+ * reference. */
+static bool is_required(const pool_case *shape, int32_t block)
+{
+    if (block == shape->channels && block > 1)
+        return gng_cpu_effective() >= GNG_INSTRUCTION_SET_AVX2;
+    return block == 1 && shape->channels >= 16 && gng_cpu_effective() >= GNG_INSTRUCTION_SET_AVX512;
 }
 
 static void check_case(const pool_case *shape, int32_t block, bool ties)
@@ -54,8 +63,7 @@ static void check_case(const pool_case *shape, int32_t block, bool ties)
         request.training = mode > 0;
         request.input_gradient = mode > 1;
         const gng_status status = run_lane_operation(&gng_dnnl_pool_table, &request, mode % 2, 1, &found, &memory);
-        /* Blocked layouts that the engine would not have chosen itself may be left to the reference. */
-        if (status == GNG_STATUS_UNSUPPORTED && block != 1 && block != shape->channels)
+        if (status == GNG_STATUS_UNSUPPORTED && !is_required(shape, block))
             continue;
         const bool same = status == GNG_OK && memory.output.block == block && close_to(found.output, expected.output, found.outputs, 1e-5) &&
                           (mode < 2 || close_to(found.input_gradient, expected.input_gradient, found.inputs, 1e-5));

@@ -60,7 +60,6 @@ static gng_status plan_descriptors(conv_plan *plan)
     const gng_layer *layer = plan->request->chain[0];
     GNG_TRY(gng_primitive_attributes(false, &plan->attributes));
     GNG_TRY(gng_primitive_attributes(plan->request->chain_length == 2, &plan->fused_attributes));
-    GNG_TRY(gng_descriptor_picture(plan->input, &plan->source));
     GNG_TRY(gng_descriptor_tagged(plan->weight_rank, plan->weight_sizes, dnnl_format_tag_any, &plan->any_weight));
     GNG_TRY(gng_descriptor_tagged(plan->weight_rank, plan->weight_sizes, plan->weight_rank == 5 ? dnnl_goihw : dnnl_oihw, &plan->plain_weight));
     return layer->as.conv.bias ? gng_descriptor_row((size_t)layer->as.conv.filters, &plan->bias) : GNG_OK;
@@ -74,16 +73,18 @@ static void release_choice(conv_plan *plan)
         dnnl_primitive_desc_destroy(plan->data);
     if (plan->weights != NULL)
         dnnl_primitive_desc_destroy(plan->weights);
+    if (plan->source != NULL)
+        dnnl_memory_desc_destroy(plan->source);
     if (plan->destination != NULL)
         dnnl_memory_desc_destroy(plan->destination);
     plan->forward = plan->data = plan->weights = NULL;
-    plan->destination = NULL;
+    plan->source = plan->destination = NULL;
 }
 
 static void release_plan(conv_plan *plan)
 {
     release_choice(plan);
-    const dnnl_memory_desc_t descriptors[] = {plan->source, plan->any_weight, plan->plain_weight, plan->bias};
+    const dnnl_memory_desc_t descriptors[] = {plan->any_weight, plan->plain_weight, plan->bias};
     for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++)
         if (descriptors[i] != NULL)
             dnnl_memory_desc_destroy(descriptors[i]);
@@ -93,18 +94,30 @@ static void release_plan(conv_plan *plan)
         dnnl_primitive_attr_destroy(plan->fused_attributes);
 }
 
-/* The three passes with the output in one layout. UNSUPPORTED: this layout would be slow or cannot be described. */
-static gng_status choose_with_output(conv_plan *plan, dnnl_format_tag_t tag)
+/* A pair of layouts to try. */
+typedef struct conv_layouts {
+    dnnl_format_tag_t source; /* dnnl_format_tag_undef: as it arrives */
+    dnnl_format_tag_t destination;
+    bool plain; /* a plain output is welcome */
+} conv_layouts;
+
+/* The three passes with one pair of layouts. UNSUPPORTED: it would be slow or cannot be described. */
+static gng_status choose_with(conv_plan *plan, const conv_layouts *layouts)
 {
     const bool training = plan->request->training;
-    const dnnl_dims_t sizes = {1, plan->output.channels, plan->output.height, plan->output.width};
-    GNG_TRY(gng_descriptor_tagged(4, sizes, tag, &plan->destination));
+    const dnnl_dims_t source = {1, plan->input.channels, plan->input.height, plan->input.width};
+    const dnnl_dims_t destination = {1, plan->output.channels, plan->output.height, plan->output.width};
+    if (layouts->source == dnnl_format_tag_undef)
+        GNG_TRY(gng_descriptor_picture(plan->input, &plan->source));
+    else
+        GNG_TRY(gng_descriptor_tagged(4, source, layouts->source, &plan->source));
+    GNG_TRY(gng_descriptor_tagged(4, destination, layouts->destination, &plan->destination));
     GNG_DNNL_TRY(dnnl_convolution_forward_primitive_desc_create, &plan->forward, plan->engine,
                  training ? dnnl_forward_training : dnnl_forward_inference, dnnl_convolution_direct, plan->source, plan->any_weight, plan->bias,
                  plan->destination, plan->stride, plan->dilation, plan->before, plan->after, plan->fused_attributes);
     const const_dnnl_memory_desc_t chosen = dnnl_primitive_desc_query_md(plan->forward, dnnl_query_dst_md, 0);
     GNG_TRY(gng_descriptor_block(chosen, plan->output, &plan->output.block));
-    bool slow = gng_primitive_is_slow(plan->forward);
+    bool slow = gng_primitive_is_slow(plan->forward) || (plan->output.block == 1 && !layouts->plain);
     if (training && plan->request->input_gradient) {
         GNG_DNNL_TRY(dnnl_convolution_backward_data_primitive_desc_create, &plan->data, plan->engine, dnnl_convolution_direct, plan->source,
                      plan->any_weight, chosen, plan->stride, plan->dilation, plan->before, plan->after, plan->forward, plan->attributes);
@@ -120,13 +133,21 @@ static gng_status choose_with_output(conv_plan *plan, dnnl_format_tag_t tag)
     return GNG_OK;
 }
 
+/* What the library likes best, unless it falls back to plain matrix products: those and what follows them are slow. A
+ * picture of one channel is plain and channels-last at once; for it AVX2 code exists in the second form only. */
 static gng_status choose(conv_plan *plan)
 {
-    const dnnl_format_tag_t tags[] = {dnnl_format_tag_any, dnnl_nhwc, dnnl_nchw};
+    const conv_layouts layouts[] = {
+        {dnnl_format_tag_undef, dnnl_format_tag_any, false},
+        {plan->input.channels == 1 && plan->input.block == 1 ? dnnl_nhwc : dnnl_format_tag_undef, dnnl_nhwc, false},
+        {dnnl_format_tag_undef, dnnl_nhwc, false},
+        {dnnl_format_tag_undef, dnnl_format_tag_any, true},
+        {dnnl_format_tag_undef, dnnl_nchw, true},
+    };
     gng_status status = GNG_STATUS_UNSUPPORTED;
-    for (size_t i = 0; i < sizeof tags / sizeof tags[0] && status == GNG_STATUS_UNSUPPORTED; i++) {
+    for (size_t i = 0; i < sizeof layouts / sizeof layouts[0] && status == GNG_STATUS_UNSUPPORTED; i++) {
         release_choice(plan);
-        status = choose_with_output(plan, tags[i]);
+        status = choose_with(plan, &layouts[i]);
     }
     return status;
 }

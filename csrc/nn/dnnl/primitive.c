@@ -94,7 +94,7 @@ bool gng_primitive_is_named(const_dnnl_primitive_desc_t descriptor, const char *
 
 bool gng_primitive_is_slow(const_dnnl_primitive_desc_t descriptor)
 {
-    return gng_primitive_is_named(descriptor, "ref");
+    return gng_primitive_is_named(descriptor, "ref") || gng_primitive_is_named(descriptor, "simple");
 }
 
 static gng_status create_reorder(const_dnnl_primitive_desc_t descriptor, int32_t workers, gng_primitive *out)
