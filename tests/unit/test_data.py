@@ -73,6 +73,7 @@ def test_a_folder_is_read_in_alphanumeric_order(castings: Path) -> None:
         ({"ok": 0, "def": 1}, ["ok", "def"], [2, 3]),
         ({"def": 1, "scratch": 1, "ok": 0}, ["ok", "def+scratch"], [2, 4]),
         ({"scratch": "bad", "ok": "good", "def": "bad"}, ["bad", "good"], [4, 2]),
+        ({"ok": "good", "def": "bad"}, ["good", "bad"], [2, 3]),
     ],
 )
 def test_classes_give_order_names_and_selection(
@@ -335,7 +336,7 @@ def test_a_table_lists_pictures_in_its_own_order(castings: Path) -> None:
     assert data.groups.tolist() == ["7", "8", "7", "9"]
     np.testing.assert_array_equal(data.images[2, :, :, 0], picture(0))
     merged = Dataset.from_csv(table, root=castings, classes={"good": "ok", "bad": "def", "worse": "def"})
-    assert merged.class_counts() == {"def": 2, "ok": 2}
+    assert (merged.classes, merged.class_counts()) == (["ok", "def"], {"ok": 2, "def": 2})
     chosen = Dataset.from_csv(table, root=castings, classes=["worse", "good"])
     assert (chosen.classes, chosen.files) == (["worse", "good"], ["ok/2.png", "ok/1.png", "def/1.png"])
 

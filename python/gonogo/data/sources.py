@@ -90,7 +90,7 @@ def name_classes(classes: Classes | None, found: Sequence[str], lacking: str) ->
     classes : None, list or mapping
         None: all that was found, in alphanumeric order. A list gives order and selection. A mapping gives each folder an
         index (the class is called like the folder; folders with one index are joined by ``+``) or a name (classes are then
-        in alphanumeric order).
+        in the order in which they are first named).
     found : sequence of str
         Folders or labels that exist.
     lacking : str
@@ -117,7 +117,7 @@ def name_classes(classes: Classes | None, found: Sequence[str], lacking: str) ->
 def _name_by_mapping(classes: Mapping[str, Any]) -> tuple[dict[str, int], list[str]]:
     values = list(classes.values())
     if all(isinstance(value, str) and value for value in values):
-        names = sorted(set(values))
+        names = list(dict.fromkeys(values))
         return {folder: names.index(name) for folder, name in classes.items()}, names
     if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
         raise ValueError(f"classes: found {dict(classes)!r}, expected all values to be names, or all to be indices")
