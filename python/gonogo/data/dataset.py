@@ -115,7 +115,8 @@ class Dataset:
         classes : list or mapping, optional
             Which folders are classes, in which order; None: all, in alphanumeric order. A list names the folders in the
             order of the classes. A mapping gives each folder an index (several folders with one index become one class,
-            their names joined by ``+``) or the name of a class (in the order first named; several folders may have one name). Folders that are not named are left out.
+            their names joined by ``+``) or the name of a class (in the order first named; several folders may have one name).
+            Folders that are not named are left out.
         image_size : (height, width), optional
             None: all pictures must have the same size, which is kept.
         color_mode : {"auto", "grayscale", "rgb"}
