@@ -16,6 +16,7 @@ typedef struct choice {
 
 static const choice choices[] = {
     {&gng_simd_conv_relu_pool_table, GNG_LAYER_CONV, 3, GNG_INSTRUCTION_SET_AVX512},
+    {&gng_simd_deep_conv_table, GNG_LAYER_CONV, 3, GNG_INSTRUCTION_SET_AVX512},
     {&gng_dnnl_conv_table, GNG_LAYER_CONV, 2, GNG_INSTRUCTION_SET_SSE41},
     {&gng_dnnl_dense_table, GNG_LAYER_DENSE, 1, GNG_INSTRUCTION_SET_AVX2},
     {&gng_dnnl_pool_table, GNG_LAYER_POOL, 1, GNG_INSTRUCTION_SET_SSE41},

@@ -1,4 +1,4 @@
-/* The fused convolution, ReLU and pooling against the three reference operations one after the other. */
+/* Both fused chains of convolution, ReLU and pooling against the three reference operations one after the other. */
 #include "operation_run.h"
 
 #include "base/cpu.h"
@@ -33,7 +33,7 @@ static gng_operation_request fused_request(const chain *c, gng_tensor_shape inpu
     request.chain[1] = &c->relu;
     request.chain[2] = &c->pool;
     request.chain_length = 3;
-    request.input_gradient = false;
+    request.input_gradient = input.block > 1;
     return request;
 }
 
@@ -45,8 +45,10 @@ static void run_reference(const gng_operation_table *table, const gng_layer *lay
     CHECK(run_lane_operation(table, &request, 0, 1, data, &memory) == GNG_OK);
 }
 
-static void compare(int32_t channels, int32_t height, int32_t width, int32_t filters, bool bias)
+/* Plain input: the kernel of the first layer; HWC: that of deeper ones, which has a gradient for its input as well. */
+static void compare(bool deep, int32_t channels, int32_t height, int32_t width, int32_t filters, bool bias)
 {
+    const gng_operation_table *table = deep ? &gng_simd_deep_conv_table : &gng_simd_conv_relu_pool_table;
     const chain c = new_chain(filters, bias);
     const gng_tensor_shape input = {channels, height, width, 1};
     const gng_tensor_shape middle = {filters, (height - 3) / 2 + 1, (width - 3) / 2 + 1, 1};
@@ -55,9 +57,11 @@ static void compare(int32_t channels, int32_t height, int32_t width, int32_t fil
     const size_t weights = (size_t)filters * (size_t)channels * 9, biases = bias ? (size_t)filters : 0;
 
     operation_data fused = operation_data_create(inputs, outputs, weights, biases);
-    const gng_operation_request request = fused_request(&c, input);
+    gng_tensor_shape stored = input;
+    stored.block = deep ? channels : 1;
+    const gng_operation_request request = fused_request(&c, stored);
     gng_operation_memory memory;
-    CHECK(run_lane_operation(&gng_simd_conv_relu_pool_table, &request, 0, 1, &fused, &memory) == GNG_OK);
+    CHECK(run_lane_operation(table, &request, 0, 1, &fused, &memory) == GNG_OK);
     CHECK(memory.output.channels == output.channels && memory.output.height == output.height && memory.output.width == output.width);
 
     operation_data conv = operation_data_create(inputs, middles, weights, biases);
@@ -75,6 +79,8 @@ static void compare(int32_t channels, int32_t height, int32_t width, int32_t fil
     run_reference(&gng_ref_conv_table, &c.conv, input, &conv);
     CHECK(close_to(fused.weight_gradient, conv.weight_gradient, weights, 1e-4));
     CHECK(close_to(fused.bias_gradient, conv.bias_gradient, biases, 1e-4));
+    if (deep)
+        CHECK(close_to(fused.input_gradient, conv.input_gradient, inputs, 1e-4));
 
     operation_data *const all[] = {&fused, &conv, &relu, &pool};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -87,31 +93,36 @@ static void test_shapes_against_the_reference(void)
     for (int32_t channels = 1; channels <= 4; channels++)
         for (int32_t filters = 16; filters <= 64; filters += 16)
             for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++)
-                compare(channels, sides[i][0], sides[i][1], filters, (filters + channels) % 3 != 0);
+                compare(false, channels, sides[i][0], sides[i][1], filters, (filters + channels) % 3 != 0);
+    for (int32_t channels = 16; channels <= 64; channels += 16)
+        for (int32_t filters = 16; filters <= 48; filters += 16)
+            for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++)
+                compare(true, channels, sides[i][0], sides[i][1], filters, (filters + channels) % 3 != 0);
 }
 
 /* NaN must arrive: a maximum that forgets it would turn nonsense into a number. */
-static void test_nan_is_kept(void)
+static void test_nan_is_kept(const gng_operation_table *table, int32_t channels)
 {
     const chain c = new_chain(16, true);
-    const gng_tensor_shape input = {1, 7, 7, 1};
+    const gng_tensor_shape input = {channels, 7, 7, channels};
+    const size_t values = 49 * (size_t)channels;
     for (int place = 0; place < 49; place++) {
-        operation_data data = operation_data_create(49, 16, 16 * 9, 16);
-        data.input[place] = NAN;
+        operation_data data = operation_data_create(values, 16, 16 * 9 * (size_t)channels, 16);
+        data.input[place * channels] = NAN;
         const gng_operation_request request = fused_request(&c, input);
         gng_operation *operation;
         gng_operation_memory memory;
-        CHECK(gng_simd_conv_relu_pool_table.plan(&request, &operation, &memory) == GNG_OK);
+        CHECK(table->plan(&request, &operation, &memory) == GNG_OK);
         operation_memory own = operation_memory_create(&request, &memory);
-        memcpy(own.input, data.input, 49 * sizeof(float));
-        CHECK(gng_simd_conv_relu_pool_table.pack(operation, 0, data.weight, data.bias, own.packed, NULL) == GNG_OK);
+        memcpy(own.input, data.input, values * sizeof(float));
+        CHECK(table->pack(operation, 0, data.weight, data.bias, own.packed, NULL) == GNG_OK);
         const gng_lane_call call = {.inputs = {own.input}, .output = own.output, .packed = own.packed};
-        CHECK(gng_simd_conv_relu_pool_table.forward(operation, &call) == GNG_OK);
+        CHECK(table->forward(operation, &call) == GNG_OK);
         /* The pooled pixel reads rows and columns 0 to 4. */
         const bool read = place / 7 < 5 && place % 7 < 5;
         for (int filter = 0; filter < 16; filter++)
             CHECK(isnan(own.output[filter]) == read);
-        gng_simd_conv_relu_pool_table.destroy(operation);
+        table->destroy(operation);
         operation_memory_release(&own);
         operation_data_release(&data);
     }
@@ -123,6 +134,7 @@ static void refuse(const chain *c, gng_tensor_shape input)
     gng_operation *operation;
     gng_operation_memory memory;
     CHECK(gng_simd_conv_relu_pool_table.plan(&request, &operation, &memory) == GNG_STATUS_UNSUPPORTED);
+    CHECK(input.block > 1 || gng_simd_deep_conv_table.plan(&request, &operation, &memory) == GNG_STATUS_UNSUPPORTED);
 }
 
 static void test_other_shapes_are_left_to_others(void)
@@ -151,7 +163,8 @@ int main(void)
         return 0;
     }
     test_shapes_against_the_reference();
-    test_nan_is_kept();
+    test_nan_is_kept(&gng_simd_conv_relu_pool_table, 1);
+    test_nan_is_kept(&gng_simd_deep_conv_table, 16);
     test_other_shapes_are_left_to_others();
     return check_result();
 }

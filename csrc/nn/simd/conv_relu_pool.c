@@ -2,6 +2,7 @@
 #include "base/cpu.h"
 #include "nn/simd/conv_relu_pool_kernel.h"
 #include "nn/simd/simd.h"
+#include "nn/simd/window.h"
 
 enum { CHANNELS_MAX = 4 };
 
@@ -9,26 +10,11 @@ struct gng_operation {
     gng_conv_pool_shape shape;
 };
 
-static bool is_window(const gng_window *window, int32_t kernel)
-{
-    for (int i = 0; i < 2; i++)
-        if (window->kernel[i] != kernel || window->stride[i] != 2 || window->dilation[i] != 1)
-            return false;
-    for (int i = 0; i < 4; i++)
-        if (window->padding[i] != 0)
-            return false;
-    return true;
-}
-
 static bool is_supported(const gng_operation_request *request)
 {
-    if (request->chain_length != 3 || request->input_gradient || gng_cpu_effective() < GNG_INSTRUCTION_SET_AVX512)
-        return false;
-    const gng_layer *conv = request->chain[0], *relu = request->chain[1], *pool = request->chain[2];
-    return conv->kind == GNG_LAYER_CONV && conv->as.conv.groups == 1 && conv->as.conv.filters % CONV_POOL_LANES == 0 &&
-           is_window(&conv->as.conv.window, 3) && request->inputs[0].block == 1 && request->inputs[0].channels <= CHANNELS_MAX &&
-           relu->kind == GNG_LAYER_ACTIVATION && relu->as.activation.function == GNG_ACTIVATION_RELU && pool->kind == GNG_LAYER_POOL &&
-           pool->as.pool.kind == GNG_POOL_MAX && is_window(&pool->as.pool.window, 2);
+    return !request->input_gradient && gng_cpu_effective() >= GNG_INSTRUCTION_SET_AVX512 && gng_simd_is_pooled_conv(request) &&
+           request->chain[0]->as.conv.filters % CONV_POOL_LANES == 0 && request->inputs[0].block == 1 &&
+           request->inputs[0].channels <= CHANNELS_MAX;
 }
 
 static size_t packed_floats(const gng_conv_pool_shape *shape)
@@ -40,25 +26,17 @@ static gng_status plan(const gng_operation_request *request, gng_operation **out
 {
     if (!is_supported(request))
         return GNG_STATUS_UNSUPPORTED;
-    const gng_tensor_shape in = request->inputs[0];
-    const gng_conv_pool_shape shape = {
-        .channels = in.channels,
-        .height = in.height,
-        .width = in.width,
-        .filters = request->chain[0]->as.conv.filters,
-        .pooled_height = ((in.height - 3) / 2 + 1) / 2,
-        .pooled_width = ((in.width - 3) / 2 + 1) / 2,
-    };
+    const gng_tensor_shape in = request->inputs[0], pooled = gng_simd_pooled_shape(request);
+    const gng_conv_pool_shape shape = {in.channels, in.height, in.width, pooled.channels, pooled.height, pooled.width};
     gng_operation *operation = gng_memory_allocate(sizeof *operation);
     if (operation == NULL)
         return gng_error_set(GNG_STATUS_MEMORY, "planning layer '%s'", request->chain[0]->name);
     operation->shape = shape;
-    const size_t elements = (size_t)shape.filters * (size_t)shape.pooled_height * (size_t)shape.pooled_width;
     *memory = (gng_operation_memory){
-        .output = {.channels = shape.filters, .height = shape.pooled_height, .width = shape.pooled_width, .block = shape.filters},
+        .output = pooled,
         .packed_bytes = packed_floats(&shape) * sizeof(float),
         .gradient_floats = packed_floats(&shape),
-        .saved_bytes = request->training ? elements : 0,
+        .saved_bytes = request->training ? gng_tensor_elements(pooled) : 0,
     };
     *out = operation;
     return GNG_OK;
