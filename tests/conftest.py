@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_RUN = "not run: no "
 # The only things a machine may lack without a test failing: they cannot be installed.
 HARDWARE = ("AVX2", "AVX-512", "AMX", "second processor", "CPUID faulting")
+
+# No test asserts a time. Where CI is set, the same examples are drawn every time: a red run can be repeated.
+settings.register_profile("gonogo", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
+settings.load_profile("gonogo")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
