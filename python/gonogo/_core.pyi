@@ -47,13 +47,18 @@ def decode_many(
 def is_grey(pixels: NDArray[np.uint8]) -> bool: ...
 def resize(pixels: NDArray[np.uint8], height: int, width: int, mode: str = "pad") -> NDArray[np.uint8]: ...
 def to_tensor(pixels: NDArray[np.uint8]) -> NDArray[np.float32]: ...
-def warp(
-    pixels: NDArray[np.uint8], parameters: Mapping[str, Any], height: int, width: int
-) -> NDArray[np.float32]:
+def warp(pixels: NDArray[np.uint8], parameters: Mapping[str, Any], height: int, width: int) -> NDArray[np.float32]:
     """Apply one warp; keys of ``parameters`` are the fields of ``gng_warp``, missing ones are neutral."""
 
 def draw_augmentation(
-    augment: Mapping[str, Any], height: int, width: int, *, seed: int = 0, epoch: int = 0, occurrence: int = 0, sample: int = 0
+    augment: Mapping[str, Any],
+    height: int,
+    width: int,
+    *,
+    seed: int = 0,
+    epoch: int = 0,
+    occurrence: int = 0,
+    sample: int = 0,
 ) -> dict[str, Any]: ...
 def apply_augmentation(
     augment: Mapping[str, Any], draw: Mapping[str, Any], pixels: NDArray[np.uint8]
@@ -177,6 +182,7 @@ def serialise_model(
     golden_logits: NDArray[np.float32] | None = None,
 ) -> bytes: ...
 def model_identity(graph: Graph, parameters: NDArray[np.float32], states: NDArray[np.float32]) -> str: ...
+
 @final
 class Classifier:
     """Inference from a model file's bytes. Self-test runs at creation; ``self_test()`` gives its difference again."""

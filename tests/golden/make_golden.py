@@ -21,7 +21,9 @@ torch.use_deterministic_algorithms(True)
 def parameters_of(graph) -> dict[str, torch.Tensor]:
     flat, _ = graph.initialise("glorot_uniform", 11)
     return {
-        entry["name"]: torch.tensor(flat[entry["offset"] : entry["offset"] + entry["count"]].reshape(entry["shape"]), requires_grad=True)
+        entry["name"]: torch.tensor(
+            flat[entry["offset"] : entry["offset"] + entry["count"]].reshape(entry["shape"]), requires_grad=True
+        )
         for entry in graph.parameters
     }
 

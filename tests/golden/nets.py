@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from gonogo import _core, layers, network
 
 SIDE = 60
@@ -18,7 +19,9 @@ L2 = 1e-3
 def pictures(channels: int) -> np.ndarray:
     """Return pictures (n, side, side, channels) by integer arithmetic alone: noise over a pattern that tells the class."""
     n, y, x, c = np.indices((IMAGES, SIDE, SIDE, channels), dtype=np.uint64)
-    noise = ((n * 73856093 ^ y * 19349663 ^ x * 83492791 ^ c * 2971215073) * 2654435761 >> np.uint64(16)) & np.uint64(127)
+    noise = ((n * 73856093 ^ y * 19349663 ^ x * 83492791 ^ c * 2971215073) * 2654435761 >> np.uint64(16)) & np.uint64(
+        127
+    )
     pattern = (y * (n % np.uint64(3) + np.uint64(1)) + x * np.uint64(2)) % np.uint64(16) * np.uint64(8)
     return (noise + pattern).astype(np.uint8)
 

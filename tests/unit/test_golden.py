@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gonogo import _core
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -64,9 +65,7 @@ def test_activations_of_the_casting_net_equal_pytorchs(golden, engine):
     graph, step, pixels, _, _ = start("casting")
     flat = step.parameters
     value = _core.to_tensor(pixels[0])
-    blocks = {
-        entry["name"]: flat[entry["offset"] : entry["offset"] + entry["count"]] for entry in graph.parameters
-    }
+    blocks = {entry["name"]: flat[entry["offset"] : entry["offset"] + entry["count"]] for entry in graph.parameters}
     described = [
         ("conv_1", {"kind": "conv", "filters": 32, "kernel": (3, 3), "stride": (2, 2)}),
         ("conv_1_relu", {"kind": "activation", "function": "relu"}),

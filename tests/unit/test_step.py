@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from gonogo import _core, layers, network
 
 pytestmark = pytest.mark.any_engine
