@@ -27,37 +27,48 @@ static conv_range conv_tap_range(int32_t size, int32_t outputs, const gng_window
     return range;
 }
 
-/* One tap of one filter over one plane. Each is given to all three passes, which differ in what they do with a row. */
+/* What tap (r, s) of any filter reads and writes in a plane: `height` rows of `width` elements. */
 typedef struct conv_tap {
-    size_t weight;          /* index */
-    size_t input, output;   /* start of the planes */
-    conv_range rows, columns;
+    size_t weight;               /* index inside a filter's plane */
+    size_t height, width;
+    size_t input, output;        /* where the first row begins */
+    size_t input_row, input_step; /* from row to row, from element to element */
 } conv_tap;
 
-static conv_tap conv_tap_at(const gng_layer *layer, gng_tensor_shape input, gng_tensor_shape output, int32_t f, int32_t c, int32_t r, int32_t s)
+static conv_tap conv_tap_at(const gng_window *window, gng_tensor_shape input, gng_tensor_shape output, int32_t r, int32_t s)
 {
-    const gng_window *window = &layer->as.conv.window;
-    const int32_t channels = input.channels / layer->as.conv.groups, filters = output.channels / layer->as.conv.groups;
-    const size_t weights = (size_t)window->kernel[0] * (size_t)window->kernel[1];
+    const conv_range rows = conv_tap_range(input.height, output.height, window, 0, r);
+    const conv_range columns = conv_tap_range(input.width, output.width, window, 1, s);
+    const int64_t y = rows.first * window->stride[0] + rows.offset, x = columns.first * window->stride[1] + columns.offset;
     return (conv_tap){
-        .weight = ((size_t)f * (size_t)channels + (size_t)c) * weights + (size_t)r * (size_t)window->kernel[1] + (size_t)s,
-        .input = (size_t)(f / filters * channels + c) * (size_t)input.height * (size_t)input.width,
-        .output = (size_t)f * (size_t)output.height * (size_t)output.width,
-        .rows = conv_tap_range(input.height, output.height, window, 0, r),
-        .columns = conv_tap_range(input.width, output.width, window, 1, s),
+        .weight = (size_t)r * (size_t)window->kernel[1] + (size_t)s,
+        .height = columns.last > columns.first ? (size_t)(rows.last - rows.first) : 0,
+        .width = (size_t)(columns.last - columns.first),
+        .input = (size_t)(y * input.width + x),
+        .output = (size_t)(rows.first * output.width + columns.first),
+        .input_row = (size_t)window->stride[0] * (size_t)input.width,
+        .input_step = (size_t)window->stride[1],
     };
 }
 
-/* Where output row `row` of the tap begins in its plane, and what it reads. */
-static size_t conv_input_at(const conv_tap *tap, const gng_window *window, gng_tensor_shape input, int64_t row)
-{
-    const int64_t y = row * window->stride[0] + tap->rows.offset, x = tap->columns.first * window->stride[1] + tap->columns.offset;
-    return tap->input + (size_t)(y * input.width + x);
-}
+/* Sizes of the planes, and how many channels a filter sees. */
+typedef struct conv_sizes {
+    size_t filters, channels, filters_per_group;
+    size_t input_plane, output_plane, output_width, taps;
+} conv_sizes;
 
-static size_t conv_output_at(const conv_tap *tap, gng_tensor_shape output, int64_t row)
+static conv_sizes conv_sizes_of(const gng_layer *layer, gng_tensor_shape input, gng_tensor_shape output)
 {
-    return tap->output + (size_t)(row * output.width + tap->columns.first);
+    const size_t groups = (size_t)layer->as.conv.groups;
+    return (conv_sizes){
+        .filters = (size_t)output.channels,
+        .channels = (size_t)input.channels / groups,
+        .filters_per_group = (size_t)output.channels / groups,
+        .input_plane = (size_t)input.height * (size_t)input.width,
+        .output_plane = (size_t)output.height * (size_t)output.width,
+        .output_width = (size_t)output.width,
+        .taps = (size_t)layer->as.conv.window.kernel[0] * (size_t)layer->as.conv.window.kernel[1],
+    };
 }
 
 /* sum[i * sum_step] += factor * x[i * x_step] */
@@ -75,18 +86,21 @@ void GNG_REAL_NAME(gng_ref_conv_forward)(const gng_layer *layer, gng_tensor_shap
                                          const gng_real *weight, const gng_real *bias, gng_real *y)
 {
     const gng_window *window = &layer->as.conv.window;
-    const size_t plane = (size_t)output.height * (size_t)output.width;
-    for (int32_t f = 0; f < output.channels; f++) {
-        for (size_t i = 0; i < plane; i++)
-            y[(size_t)f * plane + i] = bias != NULL ? bias[f] : 0;
-        for (int32_t c = 0; c < input.channels / layer->as.conv.groups; c++)
-            for (int32_t r = 0; r < window->kernel[0]; r++)
-                for (int32_t s = 0; s < window->kernel[1]; s++) {
-                    const conv_tap tap = conv_tap_at(layer, input, output, f, c, r, s);
-                    for (int64_t row = tap.rows.first; row < tap.rows.last; row++)
-                        conv_add_row((size_t)(tap.columns.last - tap.columns.first), weight[tap.weight], x + conv_input_at(&tap, window, input, row),
-                                     (size_t)window->stride[1], y + conv_output_at(&tap, output, row), 1);
-                }
+    const conv_sizes sizes = conv_sizes_of(layer, input, output);
+    for (size_t f = 0; f < sizes.filters; f++) {
+        const gng_real *from = x + f / sizes.filters_per_group * sizes.channels * sizes.input_plane;
+        const gng_real *filter = weight + f * sizes.channels * sizes.taps;
+        gng_real *to = y + f * sizes.output_plane;
+        for (size_t i = 0; i < sizes.output_plane; i++)
+            to[i] = bias != NULL ? bias[f] : 0;
+        for (int32_t r = 0; r < window->kernel[0]; r++)
+            for (int32_t s = 0; s < window->kernel[1]; s++) {
+                const conv_tap tap = conv_tap_at(window, input, output, r, s);
+                for (size_t c = 0; c < sizes.channels; c++)
+                    for (size_t row = 0; row < tap.height; row++)
+                        conv_add_row(tap.width, filter[c * sizes.taps + tap.weight], from + c * sizes.input_plane + tap.input + row * tap.input_row,
+                                     tap.input_step, to + tap.output + row * sizes.output_width, 1);
+            }
     }
 }
 
@@ -94,16 +108,21 @@ void GNG_REAL_NAME(gng_ref_conv_backward_data)(const gng_layer *layer, gng_tenso
                                                const gng_real *weight, gng_real *dx)
 {
     const gng_window *window = &layer->as.conv.window;
+    const conv_sizes sizes = conv_sizes_of(layer, input, output);
     memset(dx, 0, gng_tensor_elements(input) * sizeof *dx);
-    for (int32_t f = 0; f < output.channels; f++)
-        for (int32_t c = 0; c < input.channels / layer->as.conv.groups; c++)
-            for (int32_t r = 0; r < window->kernel[0]; r++)
-                for (int32_t s = 0; s < window->kernel[1]; s++) {
-                    const conv_tap tap = conv_tap_at(layer, input, output, f, c, r, s);
-                    for (int64_t row = tap.rows.first; row < tap.rows.last; row++)
-                        conv_add_row((size_t)(tap.columns.last - tap.columns.first), weight[tap.weight], dy + conv_output_at(&tap, output, row), 1,
-                                     dx + conv_input_at(&tap, window, input, row), (size_t)window->stride[1]);
-                }
+    for (size_t f = 0; f < sizes.filters; f++) {
+        gng_real *to = dx + f / sizes.filters_per_group * sizes.channels * sizes.input_plane;
+        const gng_real *filter = weight + f * sizes.channels * sizes.taps;
+        const gng_real *from = dy + f * sizes.output_plane;
+        for (int32_t r = 0; r < window->kernel[0]; r++)
+            for (int32_t s = 0; s < window->kernel[1]; s++) {
+                const conv_tap tap = conv_tap_at(window, input, output, r, s);
+                for (size_t c = 0; c < sizes.channels; c++)
+                    for (size_t row = 0; row < tap.height; row++)
+                        conv_add_row(tap.width, filter[c * sizes.taps + tap.weight], from + tap.output + row * sizes.output_width, 1,
+                                     to + c * sizes.input_plane + tap.input + row * tap.input_row, tap.input_step);
+            }
+    }
 }
 
 /* A sum over a plane is 16 sums, by column modulo 16, added in order at the end. */
@@ -132,23 +151,28 @@ void GNG_REAL_NAME(gng_ref_conv_backward_weights)(const gng_layer *layer, gng_te
                                                   const gng_real *dy, gng_real *dweight, gng_real *dbias)
 {
     const gng_window *window = &layer->as.conv.window;
-    const size_t plane = (size_t)output.height * (size_t)output.width;
-    for (int32_t f = 0; f < output.channels; f++) {
-        for (int32_t c = 0; c < input.channels / layer->as.conv.groups; c++)
-            for (int32_t r = 0; r < window->kernel[0]; r++)
-                for (int32_t s = 0; s < window->kernel[1]; s++) {
-                    const conv_tap tap = conv_tap_at(layer, input, output, f, c, r, s);
+    const conv_sizes sizes = conv_sizes_of(layer, input, output);
+    for (size_t f = 0; f < sizes.filters; f++) {
+        const gng_real *from = x + f / sizes.filters_per_group * sizes.channels * sizes.input_plane;
+        const gng_real *gradient = dy + f * sizes.output_plane;
+        gng_real *filter = dweight + f * sizes.channels * sizes.taps;
+        for (int32_t r = 0; r < window->kernel[0]; r++)
+            for (int32_t s = 0; s < window->kernel[1]; s++) {
+                const conv_tap tap = conv_tap_at(window, input, output, r, s);
+                for (size_t c = 0; c < sizes.channels; c++) {
                     gng_real parts[CONV_PARTS] = {0};
-                    for (int64_t row = tap.rows.first; row < tap.rows.last; row++)
-                        conv_add_products((size_t)(tap.columns.last - tap.columns.first), dy + conv_output_at(&tap, output, row),
-                                          x + conv_input_at(&tap, window, input, row), (size_t)window->stride[1], parts);
-                    dweight[tap.weight] += conv_add_parts(parts);
+                    for (size_t row = 0; row < tap.height; row++)
+                        conv_add_products(tap.width, gradient + tap.output + row * sizes.output_width,
+                                          from + c * sizes.input_plane + tap.input + row * tap.input_row, tap.input_step, parts);
+                    filter[c * sizes.taps + tap.weight] += conv_add_parts(parts);
                 }
+            }
+        if (dbias == NULL)
+            continue;
         gng_real parts[CONV_PARTS] = {0};
-        for (size_t i = 0; i < plane && dbias != NULL; i++)
-            parts[i % CONV_PARTS] += dy[(size_t)f * plane + i];
-        if (dbias != NULL)
-            dbias[f] += conv_add_parts(parts);
+        for (size_t i = 0; i < sizes.output_plane; i++)
+            parts[i % CONV_PARTS] += gradient[i];
+        dbias[f] += conv_add_parts(parts);
     }
 }
 

@@ -11,7 +11,7 @@
 #include "nn/graph.h"
 #include "nn/ref/real.h"
 
-/* Cross-correlation. weight[filters, channels / groups, R, S]; bias, dbias [filters], NULL: none. A sum runs over c, r, s
+/* Cross-correlation. weight[filters, channels / groups, R, S]; bias, dbias [filters], NULL: none. A sum runs over r, s, c
  * (data: f, r, s) in this order, from the bias on. */
 void GNG_REAL_NAME(gng_ref_conv_forward)(const gng_layer *layer, gng_tensor_shape input, gng_tensor_shape output, const gng_real *x,
                                          const gng_real *weight, const gng_real *bias, gng_real *y);
