@@ -304,8 +304,8 @@ class InspectionClassifier(Estimator):
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each sample, shape (n,); the first of equals. X as in ``predict_proba``."""
-        best: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
-        return best
+        best = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the share of samples whose predicted class is the given one; a Dataset brings its own labels."""

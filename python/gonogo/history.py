@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
+# Vermilion and blue of Okabe and Ito, "Color Universal Design" (2008).
+_LOSS, _ACCURACY = "#D55E00", "#0072B2"
+
 
 class History:
     """Figures of a training, epoch by epoch, as Keras keeps them.
@@ -72,22 +75,27 @@ class History:
         import matplotlib.pyplot as plt
         from matplotlib.ticker import MaxNLocator
 
+        if not self.epoch:
+            raise ValueError("history: found no completed epoch, expected at least one to draw")
         ax = plt.subplots(figsize=(8, 4.5), layout="constrained")[1] if ax is None else ax
         right = ax.twinx()
         epochs = [epoch + 1 for epoch in self.epoch]
         curves: list[Any] = []
-        styles = {"loss": ("-", "training"), "val_loss": ("--", "validation")}
-        for key, (style, what) in styles.items():
-            if key in self.history:
-                curves += ax.plot(epochs, self.history[key], style, color="tab:red", label=f"loss, {what}")
-            accuracy = key.replace("loss", "accuracy")
-            if accuracy in self.history:
-                curves += right.plot(epochs, self.history[accuracy], style, color="tab:blue", label=f"accuracy, {what}")
+        for prefix, line, what in (("", "-", "training"), ("val_", "--", "validation")):
+            for axes, figure, color in ((ax, "loss", _LOSS), (right, "accuracy", _ACCURACY)):
+                if (values := self.history.get(prefix + figure)) is not None:
+                    marker = "o" if len(epochs) <= 40 else ""
+                    style: dict[str, Any] = {"linestyle": line, "marker": marker, "markersize": 3, "color": color}
+                    curves += axes.plot(epochs, values, label=f"{figure}, {what}", **style)
         ax.set_xlabel("epoch")
-        ax.set_ylabel("loss", color="tab:red")
-        right.set_ylabel("accuracy", color="tab:blue")
+        ax.set_ylabel("loss", color=_LOSS)
+        right.set_ylabel("accuracy", color=_ACCURACY)
+        ax.tick_params(axis="y", colors=_LOSS)
+        right.tick_params(axis="y", colors=_ACCURACY)
         ax.set_ylim(bottom=0)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
-        ax.legend(handles=curves, loc="center right")
+        for axes in (ax, right):
+            axes.spines["top"].set_visible(False)
+        ax.legend(handles=curves, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
         return ax

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +20,14 @@ class Rate:
     Attributes
     ----------
     count, of : int
-        How often, and out of how many; ``of`` may be 0, then the value is NaN and the interval (0, 1).
-    low, high : float
-        Two-sided Clopper-Pearson limits. They hold for independent pictures: where several pictures show one part they
-        are too narrow.
+        How often, and out of how many.
+    value : float
+        The share; NaN where ``of`` is 0.
+    interval : (float, float)
+        Two-sided Clopper-Pearson limits; (0, 1) where ``of`` is 0. They hold for independent pictures: where several
+        pictures show one part they are too narrow.
+    upper95 : float
+        One-sided 95 % upper limit.
     """
 
     count: int
@@ -44,6 +49,8 @@ class Rate:
         return binomial.upper_bound(self.count, self.of)
 
     def __str__(self) -> str:
+        if self.of == 0:
+            return "undefined (0 of 0)"
         low, high = self.interval
         return f"{self.value:.4f} ({self.count} of {self.of}; 95 % interval {low:.4f} to {high:.4f})"
 
@@ -77,16 +84,21 @@ class ClassFigures:
         return self.recall.of
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures with their intervals."""
+        """Return the figures with their intervals; a share of nothing is None."""
         return {
-            "precision": self.precision.value,
-            "recall": self.recall.value,
-            "f1": self.f1,
+            "precision": defined(self.precision.value),
+            "recall": defined(self.recall.value),
+            "f1": defined(self.f1),
             "support": self.support,
             "precision_interval": list(self.precision.interval),
             "recall_interval": list(self.recall.interval),
             "f1_interval": list(self.f1_interval),
         }
+
+
+def defined(value: float) -> float | None:
+    """Return None for NaN, which JSON does not know."""
+    return None if math.isnan(value) else value
 
 
 def confusion_matrix(truth: NDArray[np.intp], predicted: NDArray[np.intp], classes: int) -> NDArray[np.int64]:

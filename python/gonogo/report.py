@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from html import escape as escape_html
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,15 +10,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gonogo import _core
+from gonogo.checks import check_integer
 from gonogo.data import Dataset
-from gonogo.metrics import ClassFigures, Rate, class_figures, confusion_matrix, escape_rate, overkill_rate
+from gonogo.gallery import INK, draw_gallery
+from gonogo.inputs import label_positions
+from gonogo.metrics import ClassFigures, Rate, class_figures, confusion_matrix, defined, escape_rate, overkill_rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from pandas import DataFrame
 
-RIGHT, WRONG = "#0b5cad", "#c62828"
+RIGHT, WRONG = "#0b5cad", "#c62828"  # blue and red that colour-blind readers tell apart, also by their brightness
 
 
 class Classifier(Protocol):
@@ -86,7 +90,7 @@ class Report:
         return wrong[np.argsort(-self.probabilities[wrong, self.predicted[wrong]], kind="stable")]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values, ready for JSON."""
+        """Return all figures as plain values, ready for JSON; a share of nothing is None."""
         result: dict[str, Any] = {
             "n": len(self),
             "accuracy": self.accuracy.value,
@@ -100,10 +104,10 @@ class Report:
             result["escape"] = {
                 "escapes": escaped.count,
                 "defects": escaped.of,
-                "rate": escaped.value,
+                "rate": defined(escaped.value),
                 "upper95": escaped.upper95,
             }
-            result["overkill"] = {"refused": overkilled.count, "good": overkilled.of, "rate": overkilled.value}
+            result["overkill"] = {"refused": overkilled.count, "good": overkilled.of, "rate": defined(overkilled.value)}
         return result
 
     def to_pandas(self) -> DataFrame:
@@ -117,22 +121,25 @@ class Report:
         width = max(len("class"), *(len(name) for name in self.classes))
         lines = [f"{'class':<{width}}  precision  recall  f1      support"]
         lines += [
-            f"{f.name:<{width}}  {f.precision.value:9.4f}  {f.recall.value:6.4f}  {f.f1:6.4f}  {f.support:7d}"
+            f"{f.name:<{width}}  {_digits(f.precision.value):>9}  {_digits(f.recall.value)}  {_digits(f.f1)}  {f.support:7d}"
             for f in self.per_class
         ]
         lines += ["", f"accuracy  {self.accuracy}"]
         if (escaped := self.escape) is not None and (overkilled := self.overkill) is not None:
             lines += [f"escape    {escaped}", f"overkill  {overkilled}"]
         lines += ["", "confusion (rows: truth, columns: prediction)"]
-        cells = [["", *self.classes], *([name, *map(str, row)] for name, row in zip(self.classes, self.confusion, strict=True))]
+        cells = [
+            ["", *self.classes],
+            *([name, *map(str, row)] for name, row in zip(self.classes, self.confusion, strict=True)),
+        ]
         widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
         lines += ["  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)) for row in cells]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{escape_html(f.name)}</td><td>{f.precision.value:.4f}</td><td>{f.recall.value:.4f}</td>"
-            f"<td>{f.f1:.4f}</td><td>{f.support}</td></tr>"
+            f"<tr><td>{escape_html(f.name)}</td><td>{_digits(f.precision.value)}</td><td>{_digits(f.recall.value)}</td>"
+            f"<td>{_digits(f.f1)}</td><td>{f.support}</td></tr>"
             for f in self.per_class
         )
         head = "<tr><th>class</th><th>precision</th><th>recall</th><th>F1</th><th>support</th></tr>"
@@ -141,6 +148,11 @@ class Report:
     def plot_confusion(self, ax: Axes | None = None) -> Axes:
         """Draw the confusion matrix with counts and the share of each row; needs matplotlib.
 
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure when None.
+
         Returns
         -------
         matplotlib Axes
@@ -148,19 +160,33 @@ class Report:
         import matplotlib.pyplot as plt
 
         count = len(self.classes)
+        names = [_shortened(name) for name in self.classes]
+        slanted = count > 3 or max(map(len, names)) > 10
         if ax is None:
-            side = 2.2 + 0.9 * count
+            side = max(3.6, 1.6 + 0.95 * count)
             ax = plt.subplots(figsize=(side + 0.6, side), layout="constrained")[1]
         shares = self.confusion / np.maximum(self.confusion.sum(axis=1, keepdims=True), 1)
         ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (row, column), share in np.ndenumerate(shares):
-            text = f"{self.confusion[row, column]}\n{share:.1%}"
-            ax.text(column, row, text, ha="center", va="center", color="white" if share > 0.6 else "black")
-        ax.set_xticks(range(count), self.classes, rotation=0 if count <= 3 else 45, ha="center" if count <= 3 else "right")
-        ax.set_yticks(range(count), self.classes)
-        ax.set_xlabel("prediction")
-        ax.set_ylabel("truth")
-        ax.set_title(f"accuracy {self.accuracy.value:.4f} on {len(self)} pictures")
+            ink = "white" if share > 0.6 else INK
+            text = f"{self.confusion[row, column]:,}\n{_percent(share)}"
+            ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=11, linespacing=1.3)
+        ax.set_xticks(range(count), names, rotation=40 if slanted else 0, ha="right" if slanted else "center")
+        ax.set_yticks(range(count), names)
+        ax.tick_params(length=0, colors=INK)
+        ax.set_xticks(np.arange(count - 1) + 0.5, minor=True)
+        ax.set_yticks(np.arange(count - 1) + 0.5, minor=True)
+        ax.grid(which="minor", color="white", linewidth=2)
+        ax.tick_params(which="minor", length=0)
+        ax.spines[:].set_visible(False)
+        ax.set_xlabel("prediction", color=INK)
+        ax.set_ylabel("truth", color=INK)
+        ax.set_title(f"accuracy {self.accuracy.value:.4f} on {len(self):,} pictures", fontsize=12, color=INK)
+        ax.figure.canvas.figure.draw_without_rendering()
+        cell = ax.get_window_extent().width / count
+        widest = max(written.get_window_extent().width for written in ax.texts)
+        for written in ax.texts:  # at most 11 points, and no wider than its cell
+            written.set_fontsize(11 * min(1.0, 0.9 * cell / widest))
         return ax
 
     def plot_gallery(self, n: int = 16, seed: int = 0, ax: Axes | None = None) -> Axes:
@@ -173,53 +199,35 @@ class Report:
         seed : int
             Of the choice.
         ax : matplotlib Axes, optional
-            Replaced by a grid in its place; a new figure when None.
+            Where to draw; a new figure when None.
 
         Returns
         -------
         matplotlib Axes
-            The axes that the grid fills, with the title.
         """
-        rng = np.random.default_rng(seed)
-        chosen = np.sort(rng.permutation(len(self))[:n])
-        return self._gallery(chosen, f"{len(chosen)} predictions, chosen at random", ax)
+        chosen = _core.shuffled(len(self), seed)[: check_integer("n", n, 1)].astype(np.intp)
+        return self._gallery(chosen, f"{len(chosen)} of {len(self):,} predictions", ax)
 
     def plot_errors(self, n: int = 16, ax: Axes | None = None) -> Axes:
         """Draw the mistakes, the most confident first; parameters and result as in :meth:`plot_gallery`."""
         wrong = self.mistakes
-        shown = wrong[:n]
-        title = f"{len(wrong)} mistakes in {len(self)} pictures"
-        return self._gallery(shown, title if len(shown) == len(wrong) else f"{title}, the {len(shown)} most confident", ax)
+        shown = wrong[: check_integer("n", n, 1)]
+        title = f"{len(wrong):,} mistake{'' if len(wrong) == 1 else 's'} in {len(self):,} pictures"
+        if len(shown) < len(wrong):
+            title += f"\nthe {len(shown)} most confident"
+        return self._gallery(shown, title, ax)
 
     def _gallery(self, positions: NDArray[np.intp], title: str, ax: Axes | None) -> Axes:
-        import matplotlib.pyplot as plt
-
         if self.data is None:
-            raise ValueError("plot: this report was made from arrays without pictures; evaluate a Dataset to draw galleries")
-        columns = min(4, max(1, len(positions)))
-        rows = max(1, -(-len(positions) // columns))
-        if ax is None:
-            figure: Figure = plt.figure(figsize=(2.6 * columns, 0.6 + 2.9 * rows))
-            ax = figure.add_axes((0.01, 0.01, 0.98, 0.98 - 0.4 / (0.6 + 2.9 * rows)))
-        ax.set_axis_off()
-        ax.set_title(title, fontsize=12)
-        for k, position in enumerate(positions):
-            row, column = divmod(k, columns)
-            place = (column / columns + 0.005, 1 - (row + 1) / rows, 1 / columns - 0.01, 0.85 / rows)
-            cell = ax.inset_axes(place)
-            image = self.data[int(position)][0]
-            cell.imshow(image[:, :, 0] if image.shape[2] == 1 else image, cmap="gray", vmin=0, vmax=255)
-            cell.set_xticks([])
-            cell.set_yticks([])
+            raise ValueError("data: this report has no pictures to draw; evaluate a Dataset or an array of pictures")
+        images, captions, colors = [], [], []
+        for position in positions.tolist():
             said, true = self.predicted[position], self.truth[position]
-            text = f"{self.classes[said]} {self.probabilities[position, said]:.1%}"
-            if said != true:
-                text += f"\ntruth: {self.classes[true]}"
-            cell.set_title(text, fontsize=9, color=RIGHT if said == true else WRONG)
-            for spine in cell.spines.values():
-                spine.set_color(RIGHT if said == true else WRONG)
-                spine.set_linewidth(2)
-        return ax
+            caption = f"{_shortened(self.classes[said])} {_percent(self.probabilities[position, said])}"
+            images.append(self.data[position][0])
+            captions.append(caption if said == true else f"{caption}\ntruth: {_shortened(self.classes[true])}")
+            colors.append(RIGHT if said == true else WRONG)
+        return draw_gallery(images, captions, colors, title, ax)
 
 
 def evaluate(clf: Classifier, data: Any) -> Report:
@@ -241,22 +249,39 @@ def evaluate(clf: Classifier, data: Any) -> Report:
     ValueError
         A label is not among the classifier's classes, or there is no picture.
     """
-    if isinstance(data, Dataset):
-        names, X, dataset = np.array(data.classes)[data.labels], data, data
-    else:
-        X, names, dataset = data[0], np.asarray(data[1]), None
     classes = [str(name) for name in clf.classes_]
-    positions = {name: i for i, name in enumerate(classes)}
-    given = [str(name) for name in names]
-    if not given:
-        raise ValueError("data: found no picture, expected at least one")
-    if unknown := sorted(set(given) - set(classes)):
-        raise ValueError(f"data: the class {unknown[0]!r} is unknown to the model, whose classes are {', '.join(classes)}")
-    truth = np.array([positions[name] for name in given], np.intp)
+    if isinstance(data, Dataset):
+        given, X, dataset = np.array(data.classes)[data.labels], data, data
+    else:
+        if not isinstance(data, (tuple, list)) or len(data) != 2:
+            raise TypeError(f"data: found a {type(data).__name__}, expected a Dataset or a pair (X, y)")
+        X, given, dataset = data[0], np.asarray(data[1]), None
+    if given.ndim != 1 or len(given) == 0:
+        raise ValueError(f"data: found labels of shape {given.shape}, expected at least one sample with its label")
+    truth = label_positions("data", given, clf.classes_)
     probabilities = clf.predict_proba(X)
     if len(probabilities) != len(truth):
         raise ValueError(f"data: found {len(truth)} labels for {len(probabilities)} samples, expected one for each")
+    if isinstance(X, np.ndarray) and X.dtype == np.uint8 and X.ndim in (3, 4):
+        pixels = X if X.ndim == 4 else X[..., None]
+        dataset = Dataset(pixels, np.arange(len(pixels), dtype=np.uint32), truth, classes)
     predicted = probabilities.argmax(axis=1)
     confusion = confusion_matrix(truth, predicted, len(classes))
     pass_label = getattr(clf, "pass_label", None)
+    if pass_label is not None:
+        pass_label = classes[label_positions("pass_label", [pass_label], clf.classes_)[0]]
     return Report(classes, truth, predicted, probabilities, confusion, pass_label, dataset)
+
+
+def _digits(value: float) -> str:
+    return "     -" if math.isnan(value) else f"{value:.4f}"
+
+
+def _percent(share: float) -> str:
+    """Four digits would be too many for a caption; only what is certain is called 100 %."""
+    text = f"{share:.1%}"
+    return "99.9%" if text == "100.0%" and share < 1 else "0.1%" if text == "0.0%" and share > 0 else text
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 20 else name[:19] + "…"

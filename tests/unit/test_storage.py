@@ -1,0 +1,85 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gonogo.storage import check_writable, write_atomically
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_file_is_made_or_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "m.gonogo"
+    assert write_atomically(target, b"old") == target
+    write_atomically(str(target), "Prüfung\r\n")
+    assert files(tmp_path) == {"m.gonogo": "Prüfung\r\n".encode()}
+
+
+def test_a_new_file_has_the_rights_that_the_user_asked_for(tmp_path: Path) -> None:
+    program = "import os, sys; os.umask(0o027); from gonogo.storage import write_atomically; write_atomically(sys.argv[1], b'')"
+    subprocess.run([sys.executable, "-c", program, tmp_path / "f"], check=True)
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "é" * 127])
+def test_the_longest_names_are_written(tmp_path: Path, name: str) -> None:
+    write_atomically(tmp_path / name, b"x")
+    assert files(tmp_path) == {name: b"x"}
+
+
+@pytest.mark.parametrize("function", [lambda path: write_atomically(path, b"x"), check_writable])
+def test_a_target_that_cannot_be_written_is_named(tmp_path: Path, function: object) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for target, error in (
+        (tmp_path / "missing" / "m.gonogo", FileNotFoundError),
+        (tmp_path / "file" / "m.gonogo", FileNotFoundError),
+        (tmp_path / "folder", IsADirectoryError),
+    ):
+        with pytest.raises(error, match=target.name):
+            function(target)  # type: ignore[operator]
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "file"}
+    assert not list((tmp_path / "folder").iterdir())
+
+
+def test_checking_leaves_no_trace(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"old")
+    check_writable(tmp_path / "old")
+    check_writable(tmp_path / "new")
+    assert files(tmp_path) == {"old": b"old"}
+
+
+def test_a_full_disk_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "m.gonogo"
+    target.write_bytes(b"old")
+    program = """
+import resource, signal, sys
+from gonogo.storage import write_atomically
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_atomically(sys.argv[1], bytes(2000))
+except OSError as error:
+    print(error.errno, error.filename)
+"""
+    done = subprocess.run([sys.executable, "-c", program, target], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [str(errno.EFBIG), str(target)]
+    assert files(tmp_path) == {"m.gonogo": b"old"}
+
+
+def test_a_link_is_replaced_and_its_file_kept(tmp_path: Path) -> None:
+    (tmp_path / "v1").write_bytes(b"one")
+    (tmp_path / "current").symlink_to("v1")
+    write_atomically(tmp_path / "current", b"two")
+    assert files(tmp_path) == {"v1": b"one", "current": b"two"}
+    assert not os.path.islink(tmp_path / "current")
