@@ -1,0 +1,92 @@
+"""``gonogo info``: what is in a model file."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from gonogo import _core
+from gonogo.cli.arguments import Commands, add_command, add_common
+from gonogo.cli.datasets import open_model
+from gonogo.cli.failures import DONE
+from gonogo.cli.output import show, table
+
+DESCRIPTION = """
+Show what is in a model file: classes, the pictures it expects, layers, how it was trained, and its digests. model_sha256 names
+the net (layers and weights); file_sha256 names the very file. Reading a file includes its self-test: a damaged file, or a
+machine that computes other scores than those stored, ends with exit code 3.
+"""
+EXAMPLES = """
+gonogo info parts.gonogo
+gonogo info parts.gonogo --json
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "info",
+        run,
+        summary="show what is in a model file",
+        usage="FILE",
+        description=DESCRIPTION,
+        examples=EXAMPLES,
+    )
+    parser.add_argument("model_file", metavar="FILE", help="model file made by gonogo train")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    model = open_model(args)
+    graph: _core.Graph = _core.parse_model(model.data)["graph"]
+    channels, height, width = graph.input_shape
+    layers = [{**layer, "shape": list(layer["shape"])} for layer in graph.layers]
+    result: dict[str, Any] = {
+        "classes": model.classes,
+        "pass_label": model.training.get("pass_label"),
+        "parameters": graph.parameter_count,
+        "multiply_adds": graph.multiply_adds,
+        "input": {"height": height, "width": width, "channels": channels, **model.preprocess},
+        "layers": layers,
+        "training": model.training,
+        "versions": model.versions,
+        "model_sha256": model.core.model_sha256,
+        "file_sha256": model.core.file_sha256,
+        "bytes": len(model.data),
+        "max_abs_diff": model.core.self_test(),
+        "model": str(args.model_file),
+    }
+    show(args, result, _text(result))
+    return DONE
+
+
+def _text(result: dict[str, Any]) -> str:
+    shape = result["input"]
+    facts: list[list[object]] = [
+        ["classes", ", ".join(result["classes"])],
+        ["PASS class", result["pass_label"] or "not named"],
+        ["pictures", f"{shape['height']}x{shape['width']} {shape['color_mode']}, other sizes: {shape['resize_mode']}"],
+        ["parameters", f"{result['parameters']:,}"],
+        ["multiply-adds", f"{result['multiply_adds']:,} a picture"],
+        ["self-test", f"passed, largest difference {result['max_abs_diff']:.3g}"],
+        ["model_sha256", result["model_sha256"]],
+        ["file_sha256", result["file_sha256"]],
+    ]
+    rows: list[list[object]] = [["layer", "kind", "output (c, h, w)", "parameters"]]
+    rows += [
+        [layer["name"], layer["kind"], "x".join(map(str, layer["shape"])), f"{layer['parameters']:,}"]
+        for layer in result["layers"]
+    ]
+    training: list[list[object]] = [[key, _short(value)] for key, value in sorted(result["training"].items())]
+    return "\n\n".join([table(facts), table(rows, right=(3,)), "training\n" + table(training)])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        parts = [item if key == "kind" else f"{key} {_short(item)}" for key, item in value.items()]
+        return ", ".join(parts) or "none"
+    if isinstance(value, list):
+        return " to ".join(map(str, value))
+    return "none" if value is None else str(value)

@@ -1,0 +1,155 @@
+"""``gonogo predict``: what a model says about pictures, one row for each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gonogo import _core
+from gonogo.cli.arguments import Commands, add_command, add_common
+from gonogo.cli.datasets import open_model, picture_options
+from gonogo.cli.failures import BAD_INPUT, DONE, check_writable, writing
+from gonogo.cli.output import csv_bytes, note, show, table
+from gonogo.errors import DecodeError
+from gonogo.model_file import ModelFile
+from gonogo.pictures import SUFFIXES, Pictures, read_pictures
+from gonogo.storage import write_atomically
+
+DESCRIPTION = """
+Classify picture files. A folder stands for the pictures that lie directly in it. A file that is no good picture gets a row
+with its error; the others are classified all the same, and the exit code is 2.
+"""
+EXAMPLES = """
+gonogo predict parts.gonogo part-0815.png
+gonogo predict parts.gonogo inbox/ --csv verdicts.csv
+gonogo predict parts.gonogo inbox/*.jpg --json
+"""
+
+_CHUNK = 256  # pictures in memory at a time
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "predict",
+        run,
+        summary="classify pictures",
+        usage="FILE PATH...",
+        description=DESCRIPTION,
+        examples=EXAMPLES,
+    )
+    parser.add_argument("model_file", metavar="FILE", help="model file made by gonogo train")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="pictures, or folders of pictures")
+    parser.add_argument("--csv", metavar="CSV", help="also write the rows to a table")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    out = None if args.csv is None else check_writable("csv", args.csv)
+    model = open_model(args)
+    rows = predict(model, find_pictures(args.paths), args.threads or 0)
+    errors = sum("error" in row for row in rows)
+    if out is not None:
+        with writing(out):
+            write_atomically(out, csv_bytes(*as_table(rows, model.classes)))
+        note(args, f"{len(rows)} rows written to {out}")
+    show(args, {"rows": rows, "errors": errors, "model": str(args.model_file)}, _text(rows))
+    if errors:
+        print(
+            f"{args.parser.prog}: {errors} of {len(rows)} files could not be classified; their rows say why",
+            file=sys.stderr,
+        )
+    return BAD_INPUT if errors else DONE
+
+
+def find_pictures(paths: list[str]) -> list[Path]:
+    """Return the files that PATH stands for; missing ones are kept, to be told of in their row.
+
+    Raises
+    ------
+    ValueError
+        A folder holds no picture.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            files.append(path)
+            continue
+        inside = sorted(entry for entry in path.iterdir() if not entry.name.startswith(".") and entry.is_file())
+        pictures = [entry for entry in inside if entry.suffix.lower() in SUFFIXES]
+        if not pictures:
+            raise ValueError(
+                f"PATH: the folder {path} holds no picture ({', '.join(sorted(SUFFIXES))}); folders in it are not searched"
+            )
+        files += pictures
+    return files
+
+
+def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[dict[str, Any]]:
+    """Return a row for each file: ``file`` and either ``label`` and ``probabilities`` or ``error`` and ``fault``."""
+    rows: list[dict[str, Any]] = []
+    for first in range(0, len(files), _CHUNK):
+        part = files[first : first + _CHUNK]
+        pictures, bad = _read(model, part, threads)
+        said: Iterator[NDArray[np.float64]] = iter(())
+        if pictures is not None:
+            said = iter(_core.probabilities(model.core.logits(pictures.images)))
+        for path in part:
+            row: dict[str, Any] = {"file": str(path)}
+            if (error := bad.get(path)) is not None:
+                row |= {"error": error.reason, "fault": error.fault}
+            else:
+                shares = next(said)
+                row["label"] = model.classes[int(shares.argmax())]
+                row["probabilities"] = dict(zip(model.classes, shares.tolist(), strict=True))
+            rows.append(row)
+    return rows
+
+
+def _read(model: ModelFile, files: Sequence[Path], threads: int) -> tuple[Pictures | None, dict[Path, DecodeError]]:
+    """Decode files; return the good ones, in their order, and the errors of the others."""
+    options = {**picture_options(model), "threads": threads}
+    try:
+        pictures = read_pictures(files, on_bad="skip", **options)
+    except ValueError:
+        # Not one is good, and that error tells of the first alone.
+        bad = {}
+        for path in files:
+            try:
+                read_pictures([path], **options)
+            except DecodeError as error:
+                bad[path] = error
+        if len(bad) < len(set(files)):
+            raise
+        return None, bad
+    return pictures, {error.path: error for error in pictures.bad}
+
+
+def as_table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> tuple[list[str], list[list[object]]]:
+    """Return header and cells for a CSV table; a bad file has its error in the last column and no figures."""
+    header = ["file", "label", *(f"probability_{name}" for name in classes), "error"]
+    cells: list[list[object]] = []
+    for row in rows:
+        shares = row.get("probabilities", {})
+        cells.append(
+            [row["file"], row.get("label", ""), *(shares.get(name, "") for name in classes), row.get("error", "")]
+        )
+    return header, cells
+
+
+def _text(rows: Sequence[dict[str, Any]]) -> str:
+    shown: list[list[object]] = [["file", "class", "probability"]]
+    for row in rows:
+        if "error" in row:
+            shown.append([row["file"], "ERROR", row["error"]])
+        else:
+            shown.append([row["file"], row["label"], f"{row['probabilities'][row['label']]:.4f}"])
+    return table(shown)

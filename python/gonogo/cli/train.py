@@ -1,0 +1,265 @@
+"""``gonogo train``: pictures in, a model file out."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gonogo import training
+from gonogo.augment import Augment
+from gonogo.callbacks import Callback, EarlyStopping
+from gonogo.classifier import InspectionClassifier
+from gonogo.cli import arguments
+from gonogo.cli.arguments import Commands, add_command, add_common, add_data
+from gonogo.cli.datasets import excluded_note, named_part, open_dataset, read_parts
+from gonogo.cli.failures import DONE, INTERRUPTED, check_writable, writing
+from gonogo.cli.output import note, show, table
+from gonogo.cli.watching import CompletedEpochs, EpochLines
+from gonogo.data import Dataset
+from gonogo.errors import DivergenceError
+from gonogo.network import load_spec, model_names
+
+DESCRIPTION = f"""
+Train a net on labelled pictures and write it to one file. With --validation the file gets the weights of the epoch with the
+best validation loss, otherwise those of the last epoch. The same arguments give the same file, byte for byte, whatever the
+number of threads. Ctrl-C writes the best weights of the completed epochs and ends with code 130.
+
+Models that come with gonogo: {", ".join(model_names())}. A TOML file describes any other.
+"""
+EXAMPLES = """
+gonogo train parts/ --validation 0.2 --out parts.gonogo
+gonogo train parts/ --groups groups.csv --validation 0.2 --augment casting --epochs 40 --seed 7 --out parts.gonogo
+gonogo train parts/ --split split.csv --subset train --validation validation --pass-label ok --out parts.gonogo
+gonogo train parts/ --classes defect ok --image-size 224 224 --class-weight balanced --out parts.gonogo
+gonogo train parts/ --optimizer sgd,momentum=0.9,nesterov=true --learning-rate 0.05 --schedule cosine --out parts.gonogo
+gonogo train parts/ --config recipe.toml --epochs 5 --out parts.gonogo
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "train",
+        run,
+        summary="train a model",
+        usage="DATA --out FILE",
+        description=DESCRIPTION,
+        examples=EXAMPLES,
+    )
+    add_data(parser, mixed=True)
+    group = parser.add_argument_group("training options")
+    group.add_argument("--out", metavar="FILE", help="the model file to write, such as parts.gonogo (required)")
+    group.add_argument("--model", default="casting_cnn", metavar="NAME|FILE", help="a model of gonogo, or a TOML file")
+    group.add_argument(
+        "--model-param",
+        action="append",
+        type=arguments.pair,
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameter of the model, such as dropout=0.3; may be repeated",
+    )
+    group.add_argument(
+        "--validation",
+        metavar="SHARE|DIR|NAME",
+        help="pictures for validation: a share such as 0.2, split off by part where there are groups; another folder or "
+        "table; or a subset of --split",
+    )
+    group.add_argument(
+        "--epochs", type=arguments.whole_number(1), default=25, metavar="N", help="passes over the pictures"
+    )
+    group.add_argument(
+        "--batch-size", type=arguments.whole_number(1), default=64, metavar="N", help="pictures per step"
+    )
+    group.add_argument(
+        "--learning-rate",
+        type=arguments.positive_number("0.001"),
+        default=0.001,
+        metavar="RATE",
+        help="size of the steps, the peak of the schedule",
+    )
+    group.add_argument(
+        "--optimizer",
+        type=arguments.kind_with_settings(training.OPTIMIZERS),
+        default="adam",
+        metavar="NAME[,KEY=VALUE...]",
+        help=f"{', '.join(training.OPTIMIZERS)}, with settings such as momentum, nesterov, rho, beta_1, beta_2, epsilon, "
+        "weight_decay, clip_norm, clip_value",
+    )
+    group.add_argument(
+        "--schedule",
+        type=arguments.kind_with_settings(training.SCHEDULES),
+        default="constant",
+        metavar="NAME[,KEY=VALUE...]",
+        help=f"{', '.join(training.SCHEDULES)}, with settings such as warmup_steps, gamma, step_size, final_fraction",
+    )
+    group.add_argument(
+        "--class-weight",
+        type=_class_weight,
+        metavar="balanced|NAME=WEIGHT,...",
+        help="weights of the classes in the loss; balanced: rare classes count as much as frequent ones",
+    )
+    group.add_argument(
+        "--augment",
+        type=_augment,
+        metavar="NAME|FILE",
+        help="random changes of training pictures: casting (any rotation, small shifts, flips, brightness), none, or a TOML "
+        "file with the fields of gonogo.Augment",
+    )
+    group.add_argument(
+        "--patience",
+        type=arguments.whole_number(1),
+        metavar="N",
+        help="end after N epochs without a better validation loss (default: never)",
+    )
+    group.add_argument("--pass-label", metavar="CLASS", help="class that means PASS, kept in the model for evaluate")
+    group.add_argument(
+        "--config", metavar="TOML", help="file with options (keys: their names); the command line wins over it"
+    )
+    add_common(parser, seed="initial weights, order, augmentation, dropout and the share for validation")
+
+
+def _class_weight(text: str) -> str | dict[str, float]:
+    return text if text == "balanced" else arguments.numbers_by_name(text)
+
+
+def _augment(text: str) -> Augment:
+    try:
+        return Augment.from_file(text) if text.endswith(".toml") else Augment.preset(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("augment: ")) from None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    if args.out is None:
+        args.parser.error("--out: missing; name the model file to write, such as parts.gonogo")
+    out = check_writable("out", args.out)
+    if args.patience is not None and args.validation is None:
+        raise ValueError("patience: needs validation pictures to watch; give --validation too")
+    parameters = {name: arguments.value_of(value) for name, value in args.model_param}
+    spec = load_spec(args.model).with_parameters(parameters)
+    data = open_dataset(args)
+    train_data, validation_data, excluded = _divide(args, data)
+    note(
+        args,
+        f"training {spec.name} on {len(train_data):,} pictures"
+        + ("" if validation_data is None else f", validation on {len(validation_data):,}"),
+    )
+    shows_bar = not args.quiet and EpochLines.terminal()
+    classifier = InspectionClassifier(
+        model=args.model,
+        augment=args.augment,
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        optimizer=args.optimizer,
+        learning_rate=args.learning_rate,
+        schedule=args.schedule,
+        class_weight=args.class_weight,
+        model_params=parameters,
+        pass_label=args.pass_label,
+        n_threads=args.threads,
+        random_state=args.seed,
+        verbose=shows_bar,
+    )
+    best: CompletedEpochs | EarlyStopping = CompletedEpochs()
+    if validation_data is not None:
+        best = EarlyStopping(patience=args.patience or args.epochs, restore_best_weights=True)
+    watching: list[Callback] = [best] if shows_bar or args.quiet else [best, EpochLines(args.epochs)]
+    begun = time.perf_counter()
+    interrupted = False
+    try:
+        classifier.fit(train_data, validation_data=validation_data, callbacks=watching)
+    except KeyboardInterrupt:
+        interrupted = True
+        if best.best_epoch is None:
+            raise
+    except DivergenceError as error:
+        if best.best_epoch is None:
+            raise
+        note(args, f"{args.parser.prog}: {error}; the best weights until then are kept")
+    seconds = time.perf_counter() - begun
+    if best.best_epoch is None:
+        raise ValueError("learning_rate: the validation loss is not a number after any epoch; give a smaller one")
+    with writing(out):
+        classifier.save(out)
+    result = {
+        "model": str(out),
+        "parameters": classifier.parameter_count_,
+        "classes": data.classes,
+        "epochs": classifier.n_iter_,
+        "best_epoch": best.best_epoch + 1,
+        "images": len(train_data),
+        "images_per_second": classifier.images_per_second_,
+        "seconds": seconds,
+        "decode_seconds": data.decode_seconds,
+        "validation": _validation_figures(classifier, best.best_epoch, validation_data),
+        "excluded": excluded,
+        "bad_files": len(data.bad_files),
+        "interrupted": interrupted,
+    }
+    show(args, result, _text(result))
+    if interrupted:
+        note(
+            args,
+            f"{args.parser.prog}: interrupted; {out} holds the best weights of {classifier.n_iter_} completed epochs",
+        )
+    return INTERRUPTED if interrupted else DONE
+
+
+def _divide(args: argparse.Namespace, data: Dataset) -> tuple[Dataset, Dataset | None, int]:
+    """Return the pictures for training and validation, and the number of those left out for mixed groups."""
+    parts = None if args.split is None else read_parts(args, data)
+    if parts is None and args.subset is not None:
+        raise ValueError("subset: given without --split; name the split file too")
+    chosen = data if parts is None else named_part(parts, args.subset or "train", "subset")
+    wanted = args.validation
+    if wanted is None:
+        return chosen, None, 0
+    if (share := arguments.as_number(wanted)) is not None:
+        if not 0 < share < 1:
+            raise ValueError(f"validation: found the share {wanted}, expected one between 0 and 1, such as 0.2")
+        divided = chosen.split({"train": 1 - share, "validation": share}, on_mixed=args.on_mixed, seed=args.seed)
+        return divided["train"], divided["validation"], excluded_note(args, divided)
+    if parts is not None and wanted in parts:
+        if parts[wanted] is chosen:
+            raise ValueError(f"validation: the subset {wanted!r} is trained on; name another one")
+        return chosen, parts[wanted], 0
+    if not Path(wanted).exists():
+        subsets = f", or one of the subsets {', '.join(parts)}" if parts else ""
+        raise ValueError(
+            f"validation: found {wanted!r}, expected a share such as 0.2, a folder or table that exists{subsets}"
+        )
+    options = {"image_size": data.image_size, "color_mode": data.color_mode, "resize_mode": data.resize_mode}
+    return chosen, open_dataset(args, wanted, options=options, groups=False), 0
+
+
+def _validation_figures(
+    classifier: InspectionClassifier, epoch: int, data: Dataset | None
+) -> Mapping[str, float | int] | None:
+    if data is None:
+        return None
+    figures = classifier.history_.history
+    return {"accuracy": figures["val_accuracy"][epoch], "loss": figures["val_loss"][epoch], "n": len(data)}
+
+
+def _text(result: Mapping[str, Any]) -> str:
+    rows: list[list[object]] = [
+        ["model", result["model"]],
+        ["parameters", f"{result['parameters']:,}"],
+        ["epochs", f"{result['epochs']}, weights of epoch {result['best_epoch']}"],
+        ["speed", f"{result['images_per_second']:,.0f} images/s, {result['seconds']:.1f} s in all"],
+    ]
+    if (figures := result["validation"]) is not None:
+        rows.append(
+            [
+                "validation",
+                f"accuracy {figures['accuracy']:.4f}, loss {figures['loss']:.4f} on {figures['n']:,} pictures",
+            ]
+        )
+    return table(rows)

@@ -1,0 +1,79 @@
+"""Small pictures, a small net and a trained model that the tests of the command line share."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+SMALL_NET = """
+[parameters]
+dropout = 0.1
+
+[[layers]]
+type = "conv"
+filters = 4
+kernel = 3
+stride = 2
+activation = "relu"
+
+[[layers]]
+type = "max_pool"
+size = 2
+
+[[layers]]
+type = "flatten"
+
+[[layers]]
+type = "dropout"
+rate = "dropout"
+
+[[layers]]
+type = "dense"
+units = "classes"
+"""
+
+
+@pytest.fixture(scope="session")
+def gonogo_json(run_gonogo: Run) -> Callable[..., dict[str, Any]]:
+    """``gonogo_json("info", path)`` runs a command with --json and returns its one object."""
+
+    def run(command: str, *arguments: str | Path, **options: Any) -> dict[str, Any]:
+        completed = run_gonogo(command, *arguments, "--json", **options)
+        assert completed.stdout.count("\n") == 1
+        result = json.loads(completed.stdout)
+        assert isinstance(result, dict)
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def castings(run_gonogo: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 generated castings of 48 parts, 64x64, with groups.csv; not to be changed."""
+    folder = tmp_path_factory.mktemp("pictures") / "castings"
+    run_gonogo("synth", "--out", folder, "--n", "120", "--size", "64", "64")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file in TOML that trains in no time."""
+    path = tmp_path_factory.mktemp("nets") / "small.toml"
+    path.write_text(SMALL_NET)
+    return path
+
+
+@pytest.fixture(scope="session")
+def model(run_gonogo: Run, castings: Path, small_net: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model trained on ``castings`` for two epochs, with ok_front as PASS; not to be changed."""
+    path = tmp_path_factory.mktemp("models") / "small.gonogo"
+    options = ["--model", small_net, "--epochs", "2", "--batch-size", "32", "--pass-label", "ok_front"]
+    run_gonogo("train", castings, *options, "--out", path)
+    return path

@@ -1,0 +1,71 @@
+"""``gonogo demo`` in a small size; whether it learns well is measured in full size."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def demo(run_gonogo: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    out = tmp_path_factory.mktemp("demo") / "made"
+    return out, run_gonogo("demo", "--n", "200", "--epochs", "1", "--out", out)
+
+
+def test_the_demo_leaves_all_it_made(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    out, _ = demo
+    names = {path.name for path in out.iterdir()}
+    assert {"castings", "split.csv", "model.gonogo", "report.txt", "predictions.csv"} <= names
+    assert {"gallery.png", "mistakes.png", "confusion.png", "curves.png"} <= names
+    assert len(list((out / "castings").glob("*/*.png"))) == 200
+
+
+def test_the_demo_ends_with_its_summary(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    out, completed = demo
+    text = completed.stdout
+    assert "confusion" in text
+    assert "escape" in text
+    assert "images/s" in text
+    assert str(out) in text
+    assert "gonogo train" in text
+    assert "epoch 1/1" in completed.stderr
+
+
+def test_its_model_is_the_casting_net_and_works(
+    run_gonogo: Run, demo: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    out, _ = demo
+    stored = json.loads(run_gonogo("info", out / "model.gonogo", "--json").stdout)
+    assert stored["parameters"] == 676_945
+    assert stored["training"]["augment"]["rotation"] == 360
+    assert stored["pass_label"] == "ok_front"
+    arguments = ["--split", out / "split.csv", "--subset", "test"]
+    tested = run_gonogo("evaluate", out / "model.gonogo", out / "castings", *arguments).stdout
+    assert tested.strip() == (out / "report.txt").read_text().strip()
+
+
+def test_the_demo_may_run_again_in_its_own_folder_only(
+    run_gonogo: Run, demo: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    out, _ = demo
+    result = json.loads(run_gonogo("demo", "--n", "120", "--epochs", "1", "--out", out, "--json", "--quiet").stdout)
+    assert {"accuracy", "seconds"} <= result.keys()
+    assert len(list((out / "castings").glob("*/*.png"))) == 120
+
+    (tmp_path / "mine.txt").write_text("precious")
+    failed = run_gonogo("demo", "--out", tmp_path, exit_code=2)
+    assert "holds files that no demo made" in failed.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(("option", "value"), [("--n", "99"), ("--epochs", "0"), ("--size", "3")])
+def test_the_demo_refuses_wrong_options(run_gonogo: Run, tmp_path: Path, option: str, value: str) -> None:
+    failed = run_gonogo("demo", option, value, "--out", tmp_path / "new", exit_code=2)
+    assert option in failed.stderr
+    assert not (tmp_path / "new").exists()

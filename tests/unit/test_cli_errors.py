@@ -1,0 +1,238 @@
+"""Wrong use and bad input: one clear line, the right exit code, nothing half-written, no traceback."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import gonogo
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def refused(run_gonogo: Run, *arguments: str | Path, exit_code: int = 2, **options: object) -> str:
+    """Run a command that must fail and return its one line."""
+    failed = run_gonogo(*arguments, exit_code=exit_code, **options)
+    assert failed.stdout == ""
+    assert "Traceback" not in failed.stderr
+    *remarks, line = failed.stderr.splitlines()
+    assert line.startswith(f"gonogo {arguments[0]}: "), failed.stderr
+    assert not any(remark.startswith("gonogo") for remark in remarks)
+    return line
+
+
+@pytest.fixture
+def pictures(castings: Path, tmp_path: Path) -> Path:
+    """Two classes of two pictures each, to be spoiled."""
+    root = tmp_path / "pictures"
+    for label in ("def_front", "ok_front"):
+        (root / label).mkdir(parents=True)
+        for path in sorted((castings / label).iterdir())[:2]:
+            shutil.copy(path, root / label)
+    return root
+
+
+def spoil_nothing_there(root: Path) -> None:
+    shutil.rmtree(root)
+
+
+def spoil_is_a_file(root: Path) -> None:
+    shutil.rmtree(root)
+    root.write_text("no folder")
+
+
+def spoil_empty(root: Path) -> None:
+    shutil.rmtree(root)
+    root.mkdir()
+
+
+def spoil_no_class_folders(root: Path) -> None:
+    for path in root.glob("*/*"):
+        path.rename(root / path.name)
+    for path in root.iterdir():
+        if path.is_dir():
+            path.rmdir()
+
+
+def spoil_one_class(root: Path) -> None:
+    shutil.rmtree(root / "def_front")
+
+
+def spoil_empty_class(root: Path) -> None:
+    (root / "scrap").mkdir()
+
+
+def spoil_zero_bytes(root: Path) -> None:
+    (root / "ok_front" / "a.png").touch()
+
+
+def spoil_truncated(root: Path) -> None:
+    path = min((root / "ok_front").iterdir())
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def spoil_text_named_png(root: Path) -> None:
+    (root / "ok_front" / "a.png").write_text("hello")
+
+
+def spoil_picture_named_txt(root: Path) -> None:
+    path = min((root / "ok_front").iterdir())
+    path.rename(path.with_suffix(".txt"))
+
+
+def spoil_folder_named_png(root: Path) -> None:
+    (root / "ok_front" / "a.png").mkdir()
+
+
+def spoil_dangling_link(root: Path) -> None:
+    (root / "ok_front" / "a.png").symlink_to("nowhere.png")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (spoil_nothing_there, "pictures: no such folder"),
+        (spoil_is_a_file, "pictures: is not a folder"),
+        (spoil_empty, "pictures: found no folder, expected one folder of pictures per class"),
+        (spoil_no_class_folders, "pictures: found pictures but no folder"),
+        (spoil_one_class, "found only the class 'ok_front', expected at least two"),
+        (spoil_empty_class, "scrap: found no picture of this class"),
+        (spoil_zero_bytes, "a.png: the file is empty (0 bytes)"),
+        (spoil_truncated, ".png: PNG"),
+        (spoil_text_named_png, "a.png: the content is no picture format known here"),
+        (spoil_picture_named_txt, ".txt: found the ending '.txt'"),
+        (spoil_folder_named_png, "a.png: found a folder among pictures"),
+        (spoil_dangling_link, "a.png: "),
+    ],
+)
+def test_bad_data_is_named(
+    run_gonogo: Run, pictures: Path, small_net: Path, spoil: Callable[[Path], None], complaint: str
+) -> None:
+    spoil(pictures)
+    out = pictures.with_name("m.gonogo")
+    line = refused(run_gonogo, "train", pictures, "--model", small_net, "--epochs", "1", "--out", out)
+    assert complaint in line
+    assert not out.exists()
+
+
+def test_pictures_of_several_sizes_need_a_size(run_gonogo: Run, pictures: Path, small_net: Path) -> None:
+    run_gonogo("synth", "--out", pictures.with_name("other"), "--n", "4", "--size", "40", "50")
+    other = min(pictures.with_name("other").glob("ok_front/*"))
+    other.rename(pictures / "ok_front" / "z.png")
+    arguments = ["train", pictures, "--model", small_net, "--epochs", "1", "--out", pictures.with_name("m.gonogo")]
+    line = refused(run_gonogo, *arguments)
+    assert "64x64" in line
+    assert "40x50" in line
+    assert "--image-size" in line
+    run_gonogo(*arguments, "--image-size", "64", "64")
+
+
+def test_bad_files_can_be_skipped_and_are_listed(run_gonogo: Run, pictures: Path, small_net: Path) -> None:
+    spoil_zero_bytes(pictures)
+    arguments = ["train", pictures, "--model", small_net, "--epochs", "1", "--out", pictures.with_name("m.gonogo")]
+    completed = run_gonogo(*arguments, "--on-bad", "skip", "--json")
+    assert '"bad_files": 1' in completed.stdout
+    assert "left out" in completed.stderr
+    assert "a.png" in completed.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--learning-rate", "nan"], "--learning-rate: found 'nan', expected a finite number above 0"),
+        (["--learning-rate", "inf"], "--learning-rate: found 'inf'"),
+        (["--learning-rate", "fast"], "--learning-rate: found 'fast'"),
+        (["--epochs", "-3"], "--epochs: found '-3', expected a whole number of at least 1"),
+        (["--epochs", "2.5"], "--epochs: found '2.5'"),
+        (["--batch-size", "0"], "--batch-size: found '0'"),
+        (["--threads", "0"], "--threads: found '0'"),
+        (["--seed", "-1"], "--seed: found '-1'"),
+        (["--model", "resnet"], "--model: found 'resnet', expected one of casting_cnn"),
+        (["--model", "none.toml"], "--model: the file none.toml does not exist"),
+        (["--model-param", "dropout"], "--model-param: found 'dropout', expected NAME=VALUE"),
+        (["--model-param", "drop=0.1"], "--model-param: 'small' has no parameter 'drop'; it has: dropout"),
+        (["--classes", "ok_front", "scrap"], "no folder 'scrap'"),
+        (["--pass-label", "fine"], "--pass-label: the class 'fine' is unknown"),
+        (["--class-weight", "fine=2"], "--class-weight: the class 'fine' is unknown"),
+        (["--class-weight", "even"], "--class-weight: found 'even', expected NAME=VALUE"),
+        (["--class-weight", "ok_front=nan"], "--class-weight: found 'nan' for 'ok_front'"),
+        (["--optimizer", "newton"], "--optimizer: found 'newton', expected one of sgd"),
+        (["--optimizer", "sgd,momentun=0.9"], "--optimizer: unknown key 'momentun'"),
+        (["--schedule", "sawtooth"], "--schedule: found 'sawtooth'"),
+        (["--schedule", "cosine,speed=1"], "--schedule: unknown key 'speed'"),
+        (["--augment", "steel"], "--augment: found 'steel', expected one of casting, none or a TOML file"),
+        (["--augment", "none.toml"], "--augment: none.toml: No such file"),
+        (["--validation", "1.5"], "--validation: found the share 1.5"),
+        (["--validation", "later"], "--validation: found 'later', expected a share such as 0.2"),
+        (["--patience", "3"], "--patience: needs validation pictures"),
+        (["--split", "none.csv"], "none.csv: no such file"),
+        (["--subset", "train"], "--subset: given without --split"),
+        (["--groups", "none.csv"], "none.csv: no such file"),
+        (["--image-size", "0", "5"], "--image-size: found '0'"),
+        (["--color-mode", "purple"], "--color-mode: invalid choice: 'purple'"),
+        (["--precision", "bfloat16"], "unknown argument '--precision'"),
+        (["--epoch", "3"], "unknown argument '--epoch'"),
+        (["--instruction-set", "neon"], "--instruction-set: invalid choice: 'neon'"),
+    ],
+)
+def test_a_wrong_option_is_named(
+    run_gonogo: Run, castings: Path, small_net: Path, tmp_path: Path, options: list[str], complaint: str
+) -> None:
+    model = [] if "--model" in options else ["--model", str(small_net)]
+    arguments = ["train", castings, *model, "--out", "m.gonogo", *options]
+    assert complaint in refused(run_gonogo, *arguments, cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("out", "complaint", "exit_code"),
+    [
+        ("missing/m.gonogo", "--out: the folder missing does not exist", 2),
+        (".", "--out: . is a folder", 2),
+        # Nobody can make a file there, not even root.
+        ("/proc/m.gonogo", "/proc/m.gonogo: cannot be written", 1),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_named_before_the_work(
+    run_gonogo: Run, castings: Path, tmp_path: Path, out: str, complaint: str, exit_code: int
+) -> None:
+    failed = run_gonogo("train", castings, "--epochs", "1000000", "--out", out, exit_code=exit_code, cwd=tmp_path)
+    assert failed.stderr.startswith(f"gonogo train: {complaint}")
+    assert failed.stderr.count("\n") == 1
+
+
+def test_train_needs_an_output(run_gonogo: Run, castings: Path) -> None:
+    assert "--out: missing" in refused(run_gonogo, "train", castings)
+
+
+def test_debug_shows_the_traceback(run_gonogo: Run, tmp_path: Path) -> None:
+    failed = run_gonogo("train", tmp_path, "--out", tmp_path / "m.gonogo", "--debug", exit_code=2)
+    assert "Traceback" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["calibrate", "compare", "inspect", "audit", "sort", "verify", "dashboard", "bench", "trian", ""]
+)
+def test_an_unknown_command_is_refused(run_gonogo: Run, command: str) -> None:
+    failed = run_gonogo(command, exit_code=2)
+    assert failed.stderr.startswith(f"gonogo: COMMAND: invalid choice: '{command}'")
+    assert failed.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["demo", "synth", "split", "train", "evaluate", "predict", "info", "selftest"])
+def test_help_teaches_with_examples(run_gonogo: Run, command: str) -> None:
+    text = run_gonogo(command, "--help").stdout
+    assert text.startswith(f"usage: gonogo {command} ")
+    assert f"examples:\n  gonogo {command}" in text
+    assert "--json" in text
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    command = [sys.executable, "-m", "gonogo", "--version"]
+    completed = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert completed.stdout == f"gonogo {gonogo.__version__}\n"

@@ -1,0 +1,283 @@
+"""``gonogo train`` as a user types it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Json = Callable[..., dict[str, Any]]
+
+pytestmark = pytest.mark.any_engine
+
+
+@pytest.fixture
+def fast(small_net: Path) -> list[str]:
+    return ["--model", str(small_net), "--epochs", "2", "--batch-size", "32"]
+
+
+def groups_of(castings: Path) -> list[str]:
+    return ["--groups", str(castings / "groups.csv")]
+
+
+def test_train_reports_what_it_did(gonogo_json: Json, castings: Path, fast: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "m.gonogo"
+    result = gonogo_json("train", castings, *fast, *groups_of(castings), "--validation", "0.25", "--out", out)
+    assert out.is_file()
+    assert result["model"] == str(out)
+    # Convolution 4*(9+1), then 15*15*4 values and a bias.
+    assert result["parameters"] == 40 + 901
+    assert result["epochs"] == 2
+    assert result["best_epoch"] in (1, 2)
+    assert result["images"] + result["validation"]["n"] == 120
+    assert 0 <= result["validation"]["accuracy"] <= 1
+    assert result["validation"]["loss"] > 0
+    assert result["images_per_second"] > 0
+    assert result["seconds"] > 0
+    assert result["decode_seconds"] > 0
+
+
+def test_the_file_has_the_weights_of_the_best_validation_loss(
+    gonogo_json: Json, castings: Path, small_net: Path, tmp_path: Path
+) -> None:
+    split = tmp_path / "split.csv"
+    run = ["--split", str(split)]
+    gonogo_json("split", castings, "--fractions", "train=.5,validation=.5", "--out", split)
+    # Steps so large that the first epochs are better than the last.
+    options = ["--model", small_net, "--epochs", "6", "--batch-size", "16", "--learning-rate", "0.3"]
+    result = gonogo_json(
+        "train", castings, *run, "--validation", "validation", *options, "--out", tmp_path / "m.gonogo"
+    )
+    tested = gonogo_json("evaluate", tmp_path / "m.gonogo", castings, *run, "--subset", "validation")
+    assert tested["n"] == result["validation"]["n"] == 60
+    assert tested["accuracy"] == pytest.approx(result["validation"]["accuracy"], abs=1e-12)
+
+
+def test_equal_arguments_give_equal_files_whatever_the_threads(
+    gonogo_json: Json, castings: Path, fast: list[str], tmp_path: Path
+) -> None:
+    contents = []
+    for threads in (1, 2, 3):
+        out = tmp_path / f"{threads}.gonogo"
+        options = [*fast, *groups_of(castings), "--validation", "0.2", "--augment", "casting", "--seed", "7"]
+        gonogo_json("train", castings, *options, "--threads", str(threads), "--out", out)
+        contents.append(out.read_bytes())
+    assert contents[0] == contents[1] == contents[2]
+    gonogo_json("train", castings, *options, "--seed", "8", "--out", out)
+    assert out.read_bytes() != contents[0]
+
+
+def test_progress_goes_to_standard_error(run_gonogo: Run, castings: Path, fast: list[str], tmp_path: Path) -> None:
+    told = run_gonogo("train", castings, *fast, "--out", tmp_path / "m.gonogo")
+    assert "epoch 2/2" in told.stderr
+    assert "images/s" in told.stdout
+    silent = run_gonogo("train", castings, *fast, "--out", tmp_path / "m.gonogo", "--quiet")
+    assert silent.stderr == ""
+
+
+def test_options_reach_the_training(gonogo_json: Json, castings: Path, fast: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "m.gonogo"
+    recipe = tmp_path / "augment.toml"
+    recipe.write_text("rotation = 10\nbrightness = [0.9, 1.1]\n")
+    options = [*fast, "--optimizer", "sgd,momentum=0.9,nesterov=true", "--schedule", "cosine,warmup_steps=2"]
+    options += [
+        "--class-weight",
+        "def_front=2,ok_front=0.5",
+        "--model-param",
+        "dropout=0.4",
+        "--pass-label",
+        "ok_front",
+    ]
+    options += [
+        "--augment",
+        str(recipe),
+        "--classes",
+        "ok_front",
+        "def_front",
+        "--image-size",
+        "48",
+        "40",
+        "--seed",
+        "3",
+    ]
+    gonogo_json("train", castings, *options, "--out", out)
+    stored = gonogo_json("info", out)
+    assert stored["classes"] == ["ok_front", "def_front"]
+    assert stored["pass_label"] == "ok_front"
+    assert (stored["input"]["height"], stored["input"]["width"]) == (48, 40)
+    training = stored["training"]
+    assert training["optimizer"] == {"kind": "sgd", "momentum": 0.9, "nesterov": True}
+    assert training["schedule"] == {"kind": "cosine", "warmup_steps": 2}
+    assert training["class_weight"] == {"def_front": 2, "ok_front": 0.5}
+    assert training["model_params"]["dropout"] == 0.4
+    assert training["augment"] == {"rotation": 10, "brightness": [0.9, 1.1]}
+    assert training["seed"] == 3
+
+
+def test_a_configuration_file_stands_for_options_and_the_command_line_wins(
+    gonogo_json: Json, castings: Path, small_net: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "m.gonogo"
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f"model = '{small_net}'\nepochs = 9\nbatch-size = 32\nclasses = ['ok_front', 'def_front']\nimage-size = [32, 32]\n"
+        f"out = '{out}'\nclass-weight = 'balanced'\noptimizer = 'rmsprop'\nquiet = true\nmodel-param = ['dropout=0.2']\n"
+    )
+    result = gonogo_json("train", castings, "--config", recipe, "--epochs", "1", "--optimizer", "adamw")
+    training = gonogo_json("info", out)["training"]
+    assert result["epochs"] == 1
+    assert result["classes"] == ["ok_front", "def_front"]
+    assert training["optimizer"] == {"kind": "adamw"}
+    assert training["class_weight"] == "balanced"
+    assert training["model_params"] == {"dropout": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("epohcs = 3", "unknown key 'epohcs'; did you mean 'epochs'?"),
+        ("epochs = -3", "epochs: found '-3'"),
+        ("learning-rate = nan", "learning-rate: found 'nan'"),
+        ("color-mode = 'purple'", "color-mode: invalid choice"),
+        ("image-size = [32]", "image-size: found [32], expected 2 values"),
+        ("quiet = 'yes'", "quiet: found 'yes', expected true or false"),
+        ("epochs", "not a TOML file"),
+        (None, "no such file"),
+    ],
+)
+def test_a_wrong_configuration_file_is_named(
+    run_gonogo: Run, castings: Path, tmp_path: Path, text: str | None, complaint: str
+) -> None:
+    recipe = tmp_path / "recipe.toml"
+    if text is not None:
+        recipe.write_text(text)
+    failed = run_gonogo("train", castings, "--config", recipe, "--out", tmp_path / "m.gonogo", exit_code=2)
+    assert failed.stderr.startswith("gonogo train: ")
+    assert str(recipe) in failed.stderr
+    assert complaint in failed.stderr
+
+
+def test_validation_takes_another_folder(gonogo_json: Json, castings: Path, fast: list[str], tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    gonogo_json("synth", "--out", other, "--n", "40", "--size", "64", "64", "--seed", "9")
+    result = gonogo_json(
+        "train", castings, *fast, *groups_of(castings), "--validation", other, "--out", tmp_path / "m.gonogo"
+    )
+    assert (result["images"], result["validation"]["n"]) == (120, 40)
+
+
+def test_mixed_groups_are_refused_or_left_out(
+    run_gonogo: Run, gonogo_json: Json, castings: Path, fast: list[str], tmp_path: Path
+) -> None:
+    rows = (castings / "groups.csv").read_text().splitlines()
+    groups = tmp_path / "groups.csv"
+    # The first good and the first bad picture are said to show one part.
+    firsts = {rows.index(next(row for row in rows if row.startswith(label))) for label in ("def_front", "ok_front")}
+    groups.write_text(
+        "\n".join(",".join([*row.split(",")[:2], "one"]) if i in firsts else row for i, row in enumerate(rows)) + "\n"
+    )
+    arguments = ["train", castings, *fast, "--groups", groups, "--validation", "0.25", "--out", tmp_path / "m.gonogo"]
+    refused = run_gonogo(*arguments, exit_code=2)
+    assert "'one'" in refused.stderr
+    assert "--on-mixed exclude" in refused.stderr
+    assert gonogo_json(*arguments, "--on-mixed", "exclude")["excluded"] == 2
+
+
+def test_a_diverged_training_writes_nothing(run_gonogo: Run, castings: Path, fast: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "m.gonogo"
+    failed = run_gonogo("train", castings, *fast, "--learning-rate", "1e30", "--out", out, exit_code=2)
+    assert "learning" in failed.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_old_file(run_gonogo: Run, castings: Path, fast: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "m.gonogo"
+    out.write_bytes(b"the old one")
+
+    def allow_one_kilobyte() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+
+    failed = run_gonogo("train", castings, *fast, "--out", out, "--quiet", exit_code=1, preexec_fn=allow_one_kilobyte)
+    assert failed.stderr.startswith(f"gonogo train: {out}: cannot be written: ")
+    assert failed.stderr.count("\n") == 1
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("m.gonogo", b"the old one")]
+
+
+def interrupted(
+    command: list[str | Path], signal_after: str, tmp_path: Path, arguments: list[str]
+) -> tuple[int, str, str]:
+    """Send SIGINT as soon as a line with ``signal_after`` appears on standard error."""
+    program = [str(Path(sys.executable).with_name("gonogo")), *map(str, command), *arguments]
+    lines = []
+    with (
+        (tmp_path / "stdout").open("w") as stdout,
+        subprocess.Popen(program, stdout=stdout, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stderr is not None
+        for line in process.stderr:
+            lines.append(line)
+            if signal_after in line:
+                process.send_signal(signal.SIGINT)
+                break
+        lines.append(process.stderr.read())
+    return process.returncode, (tmp_path / "stdout").read_text(), "".join(lines)
+
+
+@pytest.mark.parametrize("validation", [[], ["--validation", "0.2"]], ids=["alone", "validated"])
+def test_an_interrupted_training_leaves_a_usable_model(
+    gonogo_json: Json,
+    castings: Path,
+    small_net: Path,
+    tmp_path: Path,
+    instruction_set_arguments: list[str],
+    validation: list[str],
+) -> None:
+    out = tmp_path / "m.gonogo"
+    command: list[str | Path] = [
+        "train",
+        castings,
+        "--model",
+        small_net,
+        "--epochs",
+        "1000000",
+        "--out",
+        out,
+        *validation,
+    ]
+    code, _, told = interrupted(command, "epoch 1/", tmp_path, instruction_set_arguments)
+    assert code == 130, told
+    assert "interrupted" in told
+    assert "Traceback" not in told
+    assert gonogo_json("info", out)["training"]["epochs"] >= 1
+    assert gonogo_json("evaluate", out, castings)["n"] == 120
+
+
+def test_an_interrupt_before_the_end_of_an_epoch_leaves_no_file(
+    castings: Path, small_net: Path, tmp_path: Path, instruction_set_arguments: list[str]
+) -> None:
+    out = tmp_path / "out" / "m.gonogo"
+    out.parent.mkdir()
+    # One endless epoch: a picture a step, and a net that needs long for it.
+    large = tmp_path / "large.toml"
+    large.write_text(small_net.read_text().replace("filters = 4", "filters = 512").replace("stride = 2", "stride = 1"))
+    command: list[str | Path] = ["train", castings, "--model", large, "--batch-size", "1", "--image-size", "512", "512"]
+    code, stdout, told = interrupted([*command, "--out", out], "training large", tmp_path, instruction_set_arguments)
+    assert code == 130, told
+    assert stdout == ""
+    assert "interrupted" in told.splitlines()[-1]
+    assert list(out.parent.iterdir()) == []
+
+
+def test_two_trainings_need_no_terminal_and_no_home(
+    run_gonogo: Run, castings: Path, fast: list[str], tmp_path: Path
+) -> None:
+    environment = {key: value for key, value in os.environ.items() if key not in ("HOME", "TERM")}
+    run_gonogo("train", castings, *fast, "--out", tmp_path / "m.gonogo", env={**environment, "LC_ALL": "C"})
