@@ -15,7 +15,7 @@ extern const gng_operation_table gng_ref_pool_table;
 extern const gng_operation_table gng_ref_flatten_table;    /* any layout in, plain out */
 extern const gng_operation_table gng_ref_dropout_table;    /* any layout */
 extern const gng_operation_table gng_ref_add_table;        /* any layout; converts the second input to the first's */
-extern const gng_operation_table gng_ref_batch_norm_table; /* any layout; inference form and its packed form, see batch_norm.h */
+extern const gng_operation_table gng_ref_batch_norm_table; /* any layout; inference form; its packed form is described there */
 /* Any layout -> plain, put in front of a reference operation that needs it. Planned with the layer that follows in chain[0]. */
 extern const gng_operation_table gng_ref_reorder_table;
 
