@@ -54,6 +54,9 @@ int gng_bind_augment(PyObject *mapping, gng_augment *out);
 /* One layer; `find` resolves names of inputs to indices among layers[count]. */
 int gng_bind_layer(PyObject *mapping, const gng_layer *layers, int32_t count, gng_layer *out);
 
+/* --- pictures.c: the mode of a name; -1 with a ValueError. */
+int gng_bind_resize_mode(const char *name, gng_resize_mode *out);
+
 /* --- call.c: long calls */
 typedef struct gng_bind_call {
     gng_context context;
@@ -67,7 +70,7 @@ void gng_bind_call_begin(gng_bind_call *call, int threads);
 void gng_bind_call_end(gng_bind_call *call);
 
 /* --- one file per topic */
-extern PyMethodDef gng_bind_machine_methods[], gng_bind_picture_methods[], gng_bind_net_methods[], gng_bind_model_methods[];
+extern PyMethodDef gng_bind_machine_methods[], gng_bind_picture_methods[], gng_bind_picture_file_methods[], gng_bind_net_methods[], gng_bind_model_methods[];
 
 /* --- run_layer.c */
 PyObject *gng_bind_run_layer(PyObject *module, PyObject *arguments, PyObject *keywords);

@@ -1,57 +1,9 @@
-/* Functions on pictures: inspect, decode, resize, warp, augmentation. */
+/* Functions on pixels: resize, warp, augmentation. */
 #include <string.h>
 
 #include "bind/plans.h"
 
-static PyObject *inspect(PyObject *module, PyObject *argument)
-{
-    (void)module;
-    Py_buffer data;
-    if (PyObject_GetBuffer(argument, &data, PyBUF_SIMPLE) < 0)
-        return NULL;
-    gng_inspection found;
-    const gng_status status = gng_image_inspect(data.buf, (size_t)data.len, &found);
-    PyBuffer_Release(&data);
-    return Py_BuildValue("{s:s,s:s,s:s,s:n,s:i,s:i,s:i,s:i,s:O,s:n}", "format", gng_format_name(found.format), "fault", gng_fault_word(found.fault), "reason",
-                         status == GNG_OK ? "" : gng_error_detail(), "offset", (Py_ssize_t)found.offset, "height", (int)found.height, "width",
-                         (int)found.width, "channels", (int)found.channels, "bit_depth", (int)found.bit_depth, "progressive",
-                         found.progressive ? Py_True : Py_False, "picture_bytes", (Py_ssize_t)found.picture_bytes);
-}
-
-static PyObject *decode(PyObject *module, PyObject *arguments, PyObject *keywords)
-{
-    (void)module;
-    static char *names[] = {"data", "channels", NULL};
-    Py_buffer data;
-    int channels;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*i:decode", names, &data, &channels))
-        return NULL;
-    PyObject *result = NULL;
-    gng_inspection found;
-    gng_status status = gng_image_inspect(data.buf, (size_t)data.len, &found);
-    if (channels != 1 && channels != 3) {
-        PyErr_Format(PyExc_ValueError, "channels: found %d, expected 1 or 3", channels);
-    } else if (status != GNG_OK) {
-        gng_bind_raise(status);
-    } else {
-        const npy_intp shape[] = {found.height, found.width, channels};
-        result = gng_bind_new_array(NPY_UINT8, 3, shape);
-        if (result != NULL) {
-            const gng_image image = {PyArray_DATA((PyArrayObject *)result), found.height, found.width, channels};
-            Py_BEGIN_ALLOW_THREADS
-            status = gng_image_decode(data.buf, (size_t)data.len, &image);
-            Py_END_ALLOW_THREADS
-            if (status != GNG_OK) {
-                Py_CLEAR(result);
-                gng_bind_raise(status);
-            }
-        }
-    }
-    PyBuffer_Release(&data);
-    return result;
-}
-
-static int resize_mode(const char *name, gng_resize_mode *out)
+int gng_bind_resize_mode(const char *name, gng_resize_mode *out)
 {
     static const char *const names[] = {"pad", "stretch", "crop"};
     for (int i = 0; i < 3; i++)
@@ -61,160 +13,6 @@ static int resize_mode(const char *name, gng_resize_mode *out)
         }
     PyErr_Format(PyExc_ValueError, "resize_mode: found '%s', expected 'pad', 'stretch' or 'crop'", name);
     return -1;
-}
-
-/* One file of decode_many and what became of it. */
-typedef struct decode_job {
-    Py_buffer data;
-    gng_fault fault;
-    size_t offset;
-    bool grey;
-    char reason[GNG_DETAIL_BYTES];
-} decode_job;
-
-typedef struct decode_jobs {
-    decode_job *jobs;
-    uint8_t *out; /* [count, height, width, channels] */
-    int32_t height, width, channels;
-    gng_resize_mode mode;
-} decode_jobs;
-
-static void reduce_to_luma(const uint8_t *rgb, size_t pixels, uint8_t *grey)
-{
-    for (size_t i = 0; i < pixels; i++)
-        grey[i] = (uint8_t)((77 * rgb[3 * i] + 150 * rgb[3 * i + 1] + 29 * rgb[3 * i + 2] + 128) >> 8);
-}
-
-/* Decodes a picture as it is stored, notes whether it is grey, and brings it to the channels and the size of `out`. */
-static gng_status decode_into(const decode_jobs *jobs, decode_job *job, const gng_inspection *found, const gng_image *out)
-{
-    const size_t pixels = (size_t)found->height * (size_t)found->width;
-    const int32_t stored = found->channels == 3 || out->channels == 3 ? 3 : 1;
-    uint8_t *block = gng_memory_allocate_array(pixels, (size_t)stored);
-    if (block == NULL)
-        return gng_error_set(GNG_STATUS_MEMORY, "decoding %d x %d pixels", (int)found->height, (int)found->width);
-    const gng_image image = {block, found->height, found->width, stored};
-    gng_status status = gng_image_decode(job->data.buf, (size_t)job->data.len, &image);
-    if (status == GNG_OK) {
-        gng_image_view view = {block, found->height, found->width, stored};
-        job->grey = gng_image_is_grey(view);
-        if (out->channels == 1 && stored == 3) {
-            reduce_to_luma(block, pixels, block);
-            view.channels = 1;
-        }
-        status = gng_image_resize(view, jobs->mode, out);
-    }
-    gng_memory_release(block);
-    return status;
-}
-
-static gng_status decode_task(void *argument, size_t index, int worker)
-{
-    (void)worker;
-    const decode_jobs *jobs = argument;
-    decode_job *job = &jobs->jobs[index];
-    const size_t bytes = (size_t)jobs->height * (size_t)jobs->width * (size_t)jobs->channels;
-    const gng_image out = {jobs->out + index * bytes, jobs->height, jobs->width, jobs->channels};
-    gng_inspection found;
-    gng_status status = gng_image_inspect(job->data.buf, (size_t)job->data.len, &found);
-    job->fault = found.fault;
-    job->offset = found.offset;
-    job->grey = true;
-    if (status == GNG_OK)
-        status = decode_into(jobs, job, &found, &out);
-    if (status == GNG_OK || status == GNG_STATUS_MEMORY)
-        return status;
-    /* A bad file is a result, not a failure of the call. */
-    if (job->fault == GNG_FAULT_NONE)
-        job->fault = status == GNG_STATUS_UNSUPPORTED ? GNG_FAULT_UNSUPPORTED : GNG_FAULT_PIXELS;
-    memcpy(job->reason, gng_error_detail(), sizeof job->reason);
-    memset(out.pixels, 0, bytes);
-    return GNG_OK;
-}
-
-static PyObject *failures_and_grey(const decode_job *jobs, Py_ssize_t count)
-{
-    const npy_intp shape[] = {count};
-    PyObject *failures = PyList_New(0), *grey = gng_bind_new_array(NPY_BOOL, 1, shape);
-    for (Py_ssize_t i = 0; i < count && failures != NULL && grey != NULL; i++) {
-        ((npy_bool *)PyArray_DATA((PyArrayObject *)grey))[i] = jobs[i].grey;
-        if (jobs[i].fault == GNG_FAULT_NONE)
-            continue;
-        PyObject *row = Py_BuildValue("(nssn)", i, gng_fault_word(jobs[i].fault), jobs[i].reason, (Py_ssize_t)jobs[i].offset);
-        if (row == NULL || PyList_Append(failures, row) < 0)
-            Py_CLEAR(failures);
-        Py_XDECREF(row);
-    }
-    if (failures == NULL || grey == NULL) {
-        Py_XDECREF(failures);
-        Py_XDECREF(grey);
-        return NULL;
-    }
-    return Py_BuildValue("(NN)", failures, grey);
-}
-
-static PyObject *decode_files(PyObject *files, PyArrayObject *out, gng_resize_mode mode, int threads)
-{
-    const Py_ssize_t count = PyTuple_Size(files);
-    const npy_intp *shape = PyArray_DIMS(out);
-    decode_jobs jobs = {.out = PyArray_DATA(out), .height = (int32_t)shape[1], .width = (int32_t)shape[2], .channels = (int32_t)shape[3], .mode = mode};
-    jobs.jobs = gng_memory_allocate_array((size_t)count, sizeof *jobs.jobs);
-    if (jobs.jobs == NULL)
-        return PyErr_NoMemory();
-    Py_ssize_t held = 0;
-    while (held < count && PyObject_GetBuffer(PyTuple_GetItem(files, held), &jobs.jobs[held].data, PyBUF_SIMPLE) == 0)
-        held++;
-    PyObject *result = NULL;
-    if (held == count) {
-        gng_bind_call call;
-        gng_bind_call_begin(&call, threads);
-        const gng_status status = gng_parallel_run(&call.context, (size_t)count, decode_task, &jobs);
-        gng_bind_call_end(&call);
-        result = status == GNG_OK ? failures_and_grey(jobs.jobs, count) : gng_bind_raise(status);
-    }
-    while (held > 0)
-        PyBuffer_Release(&jobs.jobs[--held].data);
-    gng_memory_release(jobs.jobs);
-    return result;
-}
-
-static PyObject *decode_many(PyObject *module, PyObject *arguments, PyObject *keywords)
-{
-    (void)module;
-    static char *names[] = {"files", "out", "mode", "threads", NULL};
-    PyObject *sequence, *array;
-    const char *mode_name = "pad";
-    int threads = 0;
-    gng_resize_mode mode;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OO|si:decode_many", names, &sequence, &array, &mode_name, &threads))
-        return NULL;
-    PyArrayObject *out = gng_bind_array(array, "out", NPY_UINT8, 4);
-    threads = gng_bind_threads(threads);
-    if (out == NULL || threads < 0 || resize_mode(mode_name, &mode) < 0)
-        return NULL;
-    const npy_intp *shape = PyArray_DIMS(out);
-    if (!PyArray_ISWRITEABLE(out) || shape[1] < 1 || shape[2] < 1 || shape[1] > GNG_IMAGE_SIDE_MAX || shape[2] > GNG_IMAGE_SIDE_MAX ||
-        (shape[3] != 1 && shape[3] != 3))
-        return PyErr_Format(PyExc_ValueError, "out: expected a writable array (n, height, width, 1 or 3) with sides of 1 to %d", (int)GNG_IMAGE_SIDE_MAX);
-    PyObject *files = PySequence_Tuple(sequence);
-    if (files == NULL)
-        return NULL;
-    PyObject *result = NULL;
-    if (PyTuple_Size(files) != shape[0])
-        PyErr_Format(PyExc_ValueError, "out: has room for %zd pictures, but there are %zd files", (Py_ssize_t)shape[0], PyTuple_Size(files));
-    else
-        result = decode_files(files, out, mode, threads);
-    Py_DECREF(files);
-    return result;
-}
-
-static PyObject *is_grey(PyObject *module, PyObject *argument)
-{
-    (void)module;
-    gng_image_view view;
-    if (gng_bind_image(argument, "pixels", &view) < 0)
-        return NULL;
-    return PyBool_FromLong(gng_image_is_grey(view));
 }
 
 static int check_size(int height, int width)
@@ -236,7 +34,7 @@ static PyObject *resize(PyObject *module, PyObject *arguments, PyObject *keyword
     gng_image_view view;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "Oii|s:resize", names, &pixels, &height, &width, &mode_name))
         return NULL;
-    if (gng_bind_image(pixels, "pixels", &view) < 0 || check_size(height, width) < 0 || resize_mode(mode_name, &mode) < 0)
+    if (gng_bind_image(pixels, "pixels", &view) < 0 || check_size(height, width) < 0 || gng_bind_resize_mode(mode_name, &mode) < 0)
         return NULL;
     const npy_intp shape[] = {height, width, view.channels};
     PyObject *result = gng_bind_new_array(NPY_UINT8, 3, shape);
@@ -412,10 +210,6 @@ static PyObject *check_augmentation(PyObject *module, PyObject *argument)
 #define WITH_KEYWORDS(function) (PyCFunction)(void (*)(void))(function), METH_VARARGS | METH_KEYWORDS
 
 PyMethodDef gng_bind_picture_methods[] = {
-    {"inspect", inspect, METH_O, "Structural check of a picture file's bytes."},
-    {"decode", WITH_KEYWORDS(decode), "Pixels (h, w, channels) of a picture file's bytes."},
-    {"decode_many", WITH_KEYWORDS(decode_many), "Decodes files in parallel into one array."},
-    {"is_grey", is_grey, METH_O, "Whether R = G = B in every pixel."},
     {"resize", WITH_KEYWORDS(resize), "Anti-aliased resizing."},
     {"to_tensor", to_tensor, METH_O, "Pixels / 255 as float32 planes."},
     {"warp", WITH_KEYWORDS(warp), "One warp of one picture."},

@@ -1,4 +1,5 @@
-/* Checked bytes -> 8-bit pixels. The only file that sees stb_image.h; it makes it safe to use, and decodes nothing itself.
+/* Checked bytes -> 8-bit pixels: the door of the decoder, and the only file that sees stb_image.h, which decodes JPEG and
+ * inflates zlib streams for decode_png.c.
  *
  * Memory that stb_image asks for is zeroed, limited by what the inspected size justifies, and given back as a whole, so
  * a damaged file can neither show old memory, nor take much, nor leak. Built with -fwrapv and
@@ -7,6 +8,8 @@
 #include "image/decode.h"
 
 #include <string.h>
+
+#include "image/decode_formats.h"
 
 typedef struct memory_block {
     struct memory_block *next;
@@ -81,8 +84,7 @@ static void memory_give_all(void)
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_JPEG
-#define STBI_ONLY_PNG
-#define STBI_ONLY_BMP
+#define STBI_ONLY_PNG /* for its zlib part: only bytes that the JPEG inspector accepted are given to the rest */
 #define STBI_NO_GIF
 #define STBI_NO_STDIO
 #define STBI_NO_HDR
@@ -106,37 +108,21 @@ static void memory_give_all(void)
 #include "stb_image.h"
 #pragma GCC diagnostic pop
 
-/* Most bytes that stb_image holds at one time for an honest file of this size. */
+/* Most bytes that stb_image holds at one time for an honest JPEG of this size. */
 static size_t honest_bytes(const gng_inspection *inspection)
 {
-    const size_t slack = 256 * 1024; /* decoder structures, row buffers, and the least sizes of growing buffers */
+    const size_t slack = 256 * 1024; /* decoder structures and row buffers */
     const size_t height = (size_t)inspection->height, width = (size_t)inspection->width;
-    const size_t pixels = height * width;
     /* Planes are padded to whole coding units of at most 32 x 32 pixels; coefficients of progressive files are int16. */
     const size_t padded = ((height + 31) / 32 * 32) * ((width + 31) / 32 * 32);
-    const size_t channels = (size_t)inspection->channels;
-    switch (inspection->format) {
-    case GNG_FORMAT_JPEG:
-        return slack + padded * channels * (inspection->progressive ? 3 : 1) + 4 * pixels;
-    case GNG_FORMAT_PNG:
-        /* Two growing buffers, old and doubled size at once while they grow: the compressed data and the inflated rows
-         * with their filter bytes; pixels before and after interlacing or palette. Four channels where there is alpha. */
-        return slack + 3 * inspection->picture_bytes + 3 * (4 * pixels + height) + 8 * pixels;
-    case GNG_FORMAT_BMP:
-        return slack + 3 * pixels;
-    case GNG_FORMAT_UNKNOWN:
-        break;
-    }
-    return 0;
+    return slack + padded * (size_t)inspection->channels * (inspection->progressive ? 3 : 1) + 4 * height * width;
 }
 
-/* The alpha channel is the last of `channels` (2 or 4). */
-static bool is_opaque(const uint8_t *pixels, size_t count, size_t channels)
+bool gng_zlib_inflate(const uint8_t *stream, size_t count, uint8_t *out, size_t bytes)
 {
-    uint8_t all = 255;
-    for (size_t i = 0; i < count; ++i)
-        all &= pixels[channels * i + channels - 1];
-    return all == 255;
+    /* Into memory of a fixed size stb_image neither allocates nor writes more. Sizes are within the limits of image.h. */
+    const int inflated = stbi_zlib_decode_buffer((char *)out, (int)bytes, (const char *)stream, (int)count);
+    return inflated >= 0 && (size_t)inflated == bytes;
 }
 
 /* Weights of ITU-R BT.601 in 1/256. Called with a constant number of channels, so that the loop is vectorised. */
@@ -148,8 +134,7 @@ static inline void convert_to_grey(const uint8_t *restrict pixels, size_t count,
     }
 }
 
-/* pixels [count, channels] -> out [count, wanted]; alpha (of 2 or 4 channels the last) is dropped. */
-static void convert(const uint8_t *restrict pixels, size_t count, size_t channels, size_t wanted, uint8_t *restrict out)
+void gng_pixels_convert(const uint8_t *restrict pixels, size_t count, size_t channels, size_t wanted, uint8_t *restrict out)
 {
     if (channels == wanted) {
         memcpy(out, pixels, count * channels);
@@ -158,7 +143,7 @@ static void convert(const uint8_t *restrict pixels, size_t count, size_t channel
             memset(out + wanted * i, pixels[channels * i], wanted);
     } else if (wanted == 3) {
         for (size_t i = 0; i < count; ++i)
-            memcpy(out + 3 * i, pixels + 4 * i, 3);
+            memcpy(out + 3 * i, pixels + channels * i, 3);
     } else if (channels == 3) {
         convert_to_grey(pixels, count, 3, out);
     } else {
@@ -166,47 +151,60 @@ static void convert(const uint8_t *restrict pixels, size_t count, size_t channel
     }
 }
 
-static gng_status finish(const gng_inspection *inspection, const uint8_t *pixels, int height, int width, int channels,
-                         const gng_image *out)
+gng_status gng_inspection_fail_depth(gng_inspection *out, size_t offset, uint32_t value, int32_t bit_depth)
 {
-    const char *format = gng_format_name(inspection->format);
-    if (memory.exhausted)
-        return gng_error_set(GNG_STATUS_MEMORY, "%s: memory is exhausted while decoding %d x %d pixels; close other "
-                             "programs or use fewer threads", format, inspection->height, inspection->width);
-    if (pixels == NULL || memory.over_budget || memory.assertion_failed || height != inspection->height ||
-        width != inspection->width)
-        return gng_error_set(GNG_STATUS_FORMAT, "%s: the pixel data are damaged or do not fit the header (%d x %d pixels); "
-                             "copy or export the picture again", format, inspection->height, inspection->width);
-    const size_t count = (size_t)height * (size_t)width;
-    const size_t stored = (size_t)channels;
-    if (inspection->format == GNG_FORMAT_PNG && stored % 2 == 0 && !is_opaque(pixels, count, stored))
-        return gng_error_set(GNG_STATUS_UNSUPPORTED, "%s: found transparent pixels, expected opaque ones; save the picture "
-                             "without transparency (alpha channel)", format);
-    convert(pixels, count, stored, (size_t)out->channels, out->pixels);
-    return GNG_OK;
+    return gng_inspection_fail(out, GNG_FAULT_PIXELS, offset,
+                               "found the value %u, expected at most %u for a bit depth of %d; give the depth that the camera "
+                               "delivers (bit_depth=16, 12 or 10)", value, (1u << bit_depth) - 1, bit_depth);
 }
 
-gng_status gng_image_decode(const uint8_t *bytes, size_t count, const gng_image *out)
+static gng_status decode_jpeg(const uint8_t *bytes, gng_inspection *inspection, const gng_image *out)
+{
+    /* Colour conversion is vectorised for four channels only (the same values). */
+    const int channels = inspection->channels == 3 ? 4 : 1;
+    int height = 0, width = 0, stored = 0;
+    memory = (decoder_memory){.budget = honest_bytes(inspection)};
+    const uint8_t *pixels =
+        stbi_load_from_memory(bytes, (int)inspection->picture_bytes, &width, &height, &stored, channels);
+    gng_status status = GNG_OK;
+    if (memory.exhausted)
+        status = gng_error_set(GNG_STATUS_MEMORY, "JPEG: memory is exhausted while decoding %d x %d pixels; close other "
+                               "programs or use fewer threads", out->height, out->width);
+    else if (pixels == NULL || memory.over_budget || memory.assertion_failed || height != out->height || width != out->width)
+        status = gng_inspection_fail(inspection, GNG_FAULT_PIXELS, inspection->picture_bytes,
+                                     "the pixel data are damaged or do not fit the header (%d x %d pixels); copy or export "
+                                     "the picture again", out->height, out->width);
+    else
+        gng_pixels_convert(pixels, (size_t)height * (size_t)width, (size_t)channels, (size_t)out->channels, out->pixels);
+    memory_give_all();
+    return status;
+}
+
+gng_status gng_image_decode(const uint8_t *bytes, size_t count, int32_t bit_depth, gng_inspection *inspection,
+                            const gng_image *out)
 {
     if (out->channels != 1 && out->channels != 3)
         return gng_error_set(GNG_STATUS_ARGUMENT, "channels is %d, expected 1 (grey) or 3 (RGB)", out->channels);
-    gng_inspection inspection;
-    GNG_TRY(gng_image_inspect(bytes, count, &inspection));
-    if (out->height != inspection.height || out->width != inspection.width)
+    if (bit_depth != 16 && bit_depth != 12 && bit_depth != 10)
+        return gng_error_set(GNG_STATUS_ARGUMENT, "bit_depth is %d, expected 16, 12 or 10", bit_depth);
+    if (inspection->fault != GNG_FAULT_NONE || inspection->picture_bytes > count)
+        return gng_error_set(GNG_STATUS_ARGUMENT, "the inspection found no good picture in these bytes; decode what passes it");
+    if (out->height != inspection->height || out->width != inspection->width)
         return gng_error_set(GNG_STATUS_SHAPE, "the picture has %d x %d pixels, the buffer for it %d x %d; inspect the same "
-                             "bytes first", inspection.height, inspection.width, out->height, out->width);
-    /* PNG: as stored, to see the alpha. The spare byte of a BMP pixel is no alpha, and where it is one the inspector has
-     * seen that it is opaque. Colour conversion of JPEG is vectorised for four channels only (the same values). */
-    const int wanted = inspection.format == GNG_FORMAT_PNG   ? 0
-                       : inspection.format == GNG_FORMAT_BMP ? 3
-                                                             : (inspection.channels == 3 ? 4 : 1);
-    int height = 0, width = 0, channels = 0;
-    memory = (decoder_memory){.budget = honest_bytes(&inspection)};
-    const uint8_t *pixels =
-        stbi_load_from_memory(bytes, (int)inspection.picture_bytes, &width, &height, &channels, wanted);
-    const gng_status status = finish(&inspection, pixels, height, width, wanted != 0 ? wanted : channels, out);
-    memory_give_all();
-    return status;
+                             "bytes first", inspection->height, inspection->width, out->height, out->width);
+    switch (inspection->format) {
+    case GNG_FORMAT_JPEG:
+        return decode_jpeg(bytes, inspection, out);
+    case GNG_FORMAT_PNG:
+        return gng_png_decode(bytes, count, bit_depth, inspection, out);
+    case GNG_FORMAT_BMP:
+        return gng_bmp_decode(bytes, count, inspection, out);
+    case GNG_FORMAT_TIFF:
+        return gng_tiff_decode(bytes, count, bit_depth, inspection, out);
+    case GNG_FORMAT_UNKNOWN:
+        break;
+    }
+    return gng_error_set(GNG_STATUS_ARGUMENT, "nothing was inspected; inspect the same bytes first");
 }
 
 bool gng_image_is_grey(gng_image_view image)

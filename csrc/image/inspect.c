@@ -1,6 +1,6 @@
 /* The door of the inspector: limits, recognition of the format by content, and the words for what is wrong.
  *
- * The formats themselves are walked in inspect_jpeg.c, inspect_png.c and inspect_bmp.c.
+ * The formats themselves are walked in inspect_jpeg.c, inspect_png.c, inspect_bmp.c and inspect_tiff.c.
  */
 #include "image/inspect.h"
 
@@ -20,6 +20,8 @@ const char *gng_format_name(gng_format format)
         return "PNG";
     case GNG_FORMAT_BMP:
         return "BMP";
+    case GNG_FORMAT_TIFF:
+        return "TIFF";
     case GNG_FORMAT_UNKNOWN:
         break;
     }
@@ -34,6 +36,25 @@ const char *gng_fault_word(gng_fault fault)
 #undef GNG_FAULT_WORD
     };
     return (unsigned)fault < GNG_FAULT_COUNT ? words[fault] : "unknown";
+}
+
+const char *gng_inspection_verdict(const gng_inspection *inspection)
+{
+    const bool unproven = inspection->fault == GNG_FAULT_NONE && inspection->doubt != GNG_DOUBT_NONE;
+    return unproven ? "unproven" : gng_fault_word(inspection->fault);
+}
+
+void gng_inspection_doubt_write(const gng_inspection *inspection, char text[GNG_DETAIL_BYTES])
+{
+    static const char *const sentences[GNG_DOUBT_COUNT] = {
+#define GNG_DOUBT_SENTENCE(name, sentence) [GNG_DOUBT_##name] = sentence,
+        GNG_DOUBT_LIST(GNG_DOUBT_SENTENCE)
+#undef GNG_DOUBT_SENTENCE
+    };
+    text[0] = '\0';
+    if (inspection->doubt != GNG_DOUBT_NONE && (unsigned)inspection->doubt < GNG_DOUBT_COUNT)
+        snprintf(text, GNG_DETAIL_BYTES, "%s, byte %zu: %s", gng_format_name(inspection->format), inspection->offset,
+                 sentences[inspection->doubt]);
 }
 
 static gng_status fault_status(gng_fault fault)
@@ -54,6 +75,7 @@ gng_status gng_inspection_fail(gng_inspection *out, gng_fault fault, size_t offs
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     out->fault = fault;
+    out->doubt = GNG_DOUBT_NONE;
     out->offset = offset;
     const gng_status status = fault_status(fault);
     if (out->format == GNG_FORMAT_UNKNOWN)
@@ -77,6 +99,18 @@ gng_status gng_inspection_size_set(gng_inspection *out, int64_t height, int64_t 
     return GNG_OK;
 }
 
+void gng_inspection_doubt_zeros(const uint8_t *bytes, size_t end, size_t row_bytes, gng_inspection *out)
+{
+    enum { ZEROS = 64 };
+    size_t start = end - (row_bytes < ZEROS ? row_bytes : ZEROS);
+    while (start < end && bytes[start] == 0)
+        ++start;
+    if (start == end) {
+        out->doubt = GNG_DOUBT_PREALLOCATED;
+        out->offset = end;
+    }
+}
+
 typedef struct signature {
     const char *bytes;
     size_t count;
@@ -90,8 +124,8 @@ static const signature signatures[] = {
     {"\xFF\xD8", 2, "JPEG", gng_jpeg_inspect, GNG_FORMAT_JPEG},
     {"\x89PNG", 4, "PNG", gng_png_inspect, GNG_FORMAT_PNG},
     {"BM", 2, "BMP", gng_bmp_inspect, GNG_FORMAT_BMP},
-    {"II*\0", 4, "TIFF", NULL, GNG_FORMAT_UNKNOWN},
-    {"MM\0*", 4, "TIFF", NULL, GNG_FORMAT_UNKNOWN},
+    {"II*\0", 4, "TIFF", gng_tiff_inspect, GNG_FORMAT_TIFF},
+    {"MM\0*", 4, "TIFF", gng_tiff_inspect, GNG_FORMAT_TIFF},
     {"II+\0", 4, "BigTIFF", NULL, GNG_FORMAT_UNKNOWN},
     {"MM\0+", 4, "BigTIFF", NULL, GNG_FORMAT_UNKNOWN},
     {"GIF8", 4, "GIF", NULL, GNG_FORMAT_UNKNOWN},
@@ -125,8 +159,8 @@ gng_status gng_image_inspect(const uint8_t *bytes, size_t count, gng_inspection 
     }
     if (found != NULL)
         return gng_inspection_fail(out, GNG_FAULT_FORMAT_UNKNOWN, 0,
-                                   "the content is %s, expected JPEG, PNG or BMP; save it as PNG", found);
+                                   "the content is %s, expected JPEG, PNG, BMP or TIFF; save it as PNG", found);
     return gng_inspection_fail(out, GNG_FAULT_FORMAT_UNKNOWN, 0,
                                "the content is no picture format known here (it begins with byte 0x%02X), expected JPEG, "
-                               "PNG or BMP, whatever the file's name; save it as PNG", bytes[0]);
+                               "PNG, BMP or TIFF, whatever the file's name; save it as PNG", bytes[0]);
 }

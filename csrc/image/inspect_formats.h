@@ -1,4 +1,4 @@
-/* What the walkers of the single formats share inside the inspector. Not for other rooms: they include inspect.h. */
+/* What the walkers and the decoders of the single formats share. Not for other rooms: they include inspect.h. */
 #ifndef GNG_IMAGE_INSPECT_FORMATS_H
 #define GNG_IMAGE_INSPECT_FORMATS_H
 
@@ -13,6 +13,7 @@
 GNG_MUST_CHECK gng_status gng_jpeg_inspect(const uint8_t *bytes, size_t count, gng_inspection *out);
 GNG_MUST_CHECK gng_status gng_png_inspect(const uint8_t *bytes, size_t count, gng_inspection *out);
 GNG_MUST_CHECK gng_status gng_bmp_inspect(const uint8_t *bytes, size_t count, gng_inspection *out);
+GNG_MUST_CHECK gng_status gng_tiff_inspect(const uint8_t *bytes, size_t count, gng_inspection *out);
 
 /* Records the fault in *out and the detail "<format>, byte <offset>: <text>"; returns the status that belongs to the
  * fault, so that a refusal is one statement. */
@@ -21,6 +22,9 @@ gng_status gng_inspection_fail(gng_inspection *out, gng_fault fault, size_t offs
 
 /* Stores height and width when both are at least 1 and within the limits of image.h. `offset`: of their field. */
 GNG_MUST_CHECK gng_status gng_inspection_size_set(gng_inspection *out, int64_t height, int64_t width, size_t offset);
+
+/* Formats without checksums: doubts a picture whose last stored bytes, before `end`, are zero for a whole row or 64 bytes. */
+void gng_inspection_doubt_zeros(const uint8_t *bytes, size_t end, size_t row_bytes, gng_inspection *out);
 
 /* CRC-32 of bytes[count] as PNG uses it (ISO 3309). Any thread. */
 uint32_t gng_crc32(const uint8_t *bytes, size_t count);

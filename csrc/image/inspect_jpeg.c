@@ -1,6 +1,6 @@
 /* JPEG (ITU-T T.81): every segment whole, tables and headers valid, every component coded, the end marker in place.
  *
- * Entropy-coded data is searched for markers alone; its symbols are not decoded here. Baseline, extended and progressive
+ * Entropy-coded data is walked in inspect_jpeg_scan.c. Baseline, extended and progressive
  * frames (SOF0 to SOF2) of 8-bit samples with one or three components are accepted.
  */
 #include "image/inspect_jpeg.h"
@@ -9,7 +9,7 @@
 
 enum {
     SOF0 = 0xC0, SOF1 = 0xC1, SOF2 = 0xC2, DHT = 0xC4, RST0 = 0xD0, RST7 = 0xD7, SOI = 0xD8, EOI = 0xD9, SOS = 0xDA,
-    DQT = 0xDB, DRI = 0xDD, APP0 = 0xE0, APP14 = 0xEE, APP15 = 0xEF, COM = 0xFE
+    DQT = 0xDB, DRI = 0xDD, APP0 = 0xE0, APP2 = 0xE2, APP14 = 0xEE, APP15 = 0xEF, COM = 0xFE
 };
 
 enum {
@@ -18,14 +18,6 @@ enum {
     SHIFT_MAX = 13,           /* largest successive approximation bit position (B.2.3) */
     NOT_CODED = -1
 };
-
-typedef struct scan {
-    int count;
-    gng_jpeg_component *components[GNG_JPEG_COMPONENTS_MAX];
-    uint8_t tables[GNG_JPEG_COMPONENTS_MAX][2]; /* Huffman table indices by role */
-    uint8_t first, last;               /* coefficients, in zigzag order */
-    uint8_t high, low;                 /* bit positions before and after this scan */
-} scan;
 
 static gng_status next_segment(gng_jpeg_walk *w, gng_jpeg_segment *s)
 {
@@ -118,12 +110,15 @@ static gng_status read_frame(gng_jpeg_walk *w, const gng_jpeg_segment *s)
                                        "number; save the picture again", w->components[i].id, w->components[i].horizontal,
                                        w->components[i].vertical, w->horizontal_max, w->vertical_max);
     w->components_count = components;
+    w->frame_offset = s->offset;
     return GNG_OK;
 }
 
 /* JFIF and Adobe segments say how three components are to be read as colours. */
 static gng_status read_application(gng_jpeg_walk *w, const gng_jpeg_segment *s)
 {
+    /* Multi-Picture Format (CIPA DC-007): the pictures behind the first one are meant to be there. */
+    w->pictures_index = w->pictures_index || (s->marker == APP2 && s->length >= 4 && memcmp(s->data, "MPF", 4) == 0);
     const bool jfif = s->marker == APP0 && s->length >= 5 && memcmp(s->data, "JFIF", 5) == 0;
     const bool adobe = s->marker == APP14 && s->length >= 12 && memcmp(s->data, "Adobe", 5) == 0;
     if (!jfif && !adobe)
@@ -165,9 +160,9 @@ static gng_status check_colour_markers(gng_jpeg_walk *w, const gng_jpeg_segment 
     return GNG_OK;
 }
 
-static gng_status read_scan_header(gng_jpeg_walk *w, const gng_jpeg_segment *s, scan *out)
+static gng_status read_scan_header(gng_jpeg_walk *w, const gng_jpeg_segment *s, gng_jpeg_scan *out)
 {
-    *out = (scan){.count = s->length > 0 ? s->data[0] : 0};
+    *out = (gng_jpeg_scan){.count = s->length > 0 ? s->data[0] : 0};
     if (out->count < 1 || out->count > w->components_count || s->length != 4 + 2 * (size_t)out->count)
         return gng_inspection_fail(w->out, GNG_FAULT_HEADER, s->offset,
                                    "the scan header has %zu bytes for %d of %d components; export the picture again",
@@ -202,7 +197,7 @@ static gng_status read_scan_header(gng_jpeg_walk *w, const gng_jpeg_segment *s, 
 }
 
 /* Every coefficient once, from its first scan down to bit 0 without a gap (G.1.1.1). */
-static gng_status check_progress(gng_jpeg_walk *w, const gng_jpeg_segment *s, const scan *sc)
+static gng_status check_progress(gng_jpeg_walk *w, const gng_jpeg_segment *s, const gng_jpeg_scan *sc)
 {
     for (int i = 0; i < sc->count; ++i) {
         gng_jpeg_component *c = sc->components[i];
@@ -218,7 +213,7 @@ static gng_status check_progress(gng_jpeg_walk *w, const gng_jpeg_segment *s, co
     return GNG_OK;
 }
 
-static gng_status check_scan_tables(gng_jpeg_walk *w, const gng_jpeg_segment *s, const scan *sc)
+static gng_status check_scan_tables(gng_jpeg_walk *w, const gng_jpeg_segment *s, const gng_jpeg_scan *sc)
 {
     const bool needs[2] = {sc->first == 0 && sc->high == 0, sc->last > 0};
     int blocks = 0;
@@ -226,7 +221,7 @@ static gng_status check_scan_tables(gng_jpeg_walk *w, const gng_jpeg_segment *s,
         const gng_jpeg_component *c = sc->components[i];
         for (int role = GNG_JPEG_DC; role <= GNG_JPEG_AC; ++role) {
             const uint8_t index = sc->tables[i][role];
-            if (index >= GNG_JPEG_TABLES || (needs[role] && (w->huffman_defined[role] >> index & 1) == 0))
+            if (index >= GNG_JPEG_TABLES || (needs[role] && w->huffman[role][index] == NULL))
                 return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
                                            "the scan needs %s Huffman table %u, which is not defined before it; export the "
                                            "picture again", role == GNG_JPEG_DC ? "DC" : "AC", index);
@@ -245,70 +240,6 @@ static gng_status check_scan_tables(gng_jpeg_walk *w, const gng_jpeg_segment *s,
     return GNG_OK;
 }
 
-static uint32_t divide_up(uint32_t a, uint32_t b)
-{
-    return (a + b - 1) / b;
-}
-
-/* Coding units of the scan and blocks in each: a lone component is coded without the padding that interleaving needs,
- * whatever its sampling factors (A.2.2, A.2.3). */
-static void count_units(const gng_jpeg_walk *w, const scan *sc, uint64_t *units, uint64_t *blocks)
-{
-    const uint32_t height = (uint32_t)w->out->height, width = (uint32_t)w->out->width;
-    const gng_jpeg_component *c = sc->components[0];
-    *blocks = 1;
-    if (sc->count == 1) {
-        *units = (uint64_t)divide_up(divide_up(height * c->vertical, w->vertical_max), 8) *
-                 divide_up(divide_up(width * c->horizontal, w->horizontal_max), 8);
-        return;
-    }
-    *units = (uint64_t)divide_up(height, 8u * w->vertical_max) * divide_up(width, 8u * w->horizontal_max);
-    *blocks = 0;
-    for (int i = 0; i < sc->count; ++i)
-        *blocks += (uint64_t)sc->components[i]->horizontal * sc->components[i]->vertical;
-}
-
-/* Entropy-coded data up to the next marker, with the restart markers in between. */
-static gng_status skip_scan_data(gng_jpeg_walk *w, const gng_jpeg_segment *s, const scan *sc)
-{
-    uint64_t units, blocks;
-    count_units(w, sc, &units, &blocks);
-    const uint64_t restarts = w->restart_interval == 0 ? 0 : (units - 1) / w->restart_interval;
-    const size_t start = w->at;
-    for (uint64_t found = 0;;) {
-        const uint8_t *mark = memchr(w->bytes + w->at, 0xFF, w->count - w->at);
-        size_t next = mark == NULL ? w->count : (size_t)(mark - w->bytes);
-        const size_t end = next;
-        while (next < w->count && w->bytes[next] == 0xFF)
-            ++next;
-        if (next == w->count)
-            return gng_inspection_fail(w->out, GNG_FAULT_TRUNCATED, w->count,
-                                       "the file ends after %zu bytes, inside the pixel data; copy it again", w->count);
-        const uint8_t marker = w->bytes[next];
-        w->at = next + 1;
-        if (marker == 0) /* a data byte 0xFF */
-            continue;
-        if (marker >= RST0 && marker <= RST7 && found < restarts && (unsigned)(marker - RST0) == found % 8) {
-            ++found;
-            continue;
-        }
-        w->at = end;
-        if (found != restarts || (marker >= RST0 && marker <= RST7))
-            return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, end,
-                                       "found marker FF%02X after %llu of %llu restart markers: pixel data are missing; copy "
-                                       "or export the picture again", marker, (unsigned long long)found,
-                                       (unsigned long long)restarts);
-        break;
-    }
-    /* A code has at least one bit: blocks need two (DC and end of block), first DC scans and their refinements one. */
-    const uint64_t bits = sc->first > 0 ? 0 : units * blocks * (w->out->progressive ? 1 : 2);
-    if (bits > 8 * (uint64_t)(w->at - start))
-        return gng_inspection_fail(w->out, GNG_FAULT_TRUNCATED, s->offset,
-                                   "%zu bytes of pixel data cannot hold the promised %d x %d pixels; export the picture again",
-                                   w->at - start, w->out->height, w->out->width);
-    return GNG_OK;
-}
-
 static gng_status read_scan(gng_jpeg_walk *w, const gng_jpeg_segment *s)
 {
     if (w->components_count == 0)
@@ -317,11 +248,11 @@ static gng_status read_scan(gng_jpeg_walk *w, const gng_jpeg_segment *s)
     if (++w->scans > SCANS_MAX)
         return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, s->offset,
                                    "found more than %d scans; save the picture as baseline JPEG or as PNG", SCANS_MAX);
-    scan sc;
+    gng_jpeg_scan sc = {0};
     GNG_TRY(read_scan_header(w, s, &sc));
     GNG_TRY(check_scan_tables(w, s, &sc));
     GNG_TRY(check_progress(w, s, &sc));
-    return skip_scan_data(w, s, &sc);
+    return gng_jpeg_scan_data_walk(w, s, &sc);
 }
 
 static gng_status read_segment(gng_jpeg_walk *w, const gng_jpeg_segment *s)
@@ -355,6 +286,27 @@ static gng_status read_segment(gng_jpeg_walk *w, const gng_jpeg_segment *s)
                                "progressive Huffman coding; save the picture as baseline JPEG or as PNG", s->marker);
 }
 
+/* A tail is none of our business, unless it is a picture that may be the one that is meant. */
+static void find_doubt(gng_jpeg_walk *w)
+{
+    if (w->out->progressive) {
+        w->out->doubt = GNG_DOUBT_PROGRESSIVE;
+        w->out->offset = w->frame_offset;
+        return;
+    }
+    for (size_t at = w->at; !w->pictures_index && at + 3 <= w->count; ++at) {
+        const uint8_t *mark = memchr(w->bytes + at, 0xFF, w->count - at - 2);
+        if (mark == NULL)
+            return;
+        at = (size_t)(mark - w->bytes);
+        if (mark[1] == SOI && mark[2] == 0xFF) {
+            w->out->doubt = GNG_DOUBT_SECOND_PICTURE;
+            w->out->offset = at;
+            return;
+        }
+    }
+}
+
 static gng_status finish(gng_jpeg_walk *w, const gng_jpeg_segment *end)
 {
     for (int i = 0; i < w->components_count; ++i)
@@ -368,6 +320,7 @@ static gng_status finish(gng_jpeg_walk *w, const gng_jpeg_segment *end)
                                    "found the end marker before any frame header; export the picture again");
     GNG_TRY(check_colour_markers(w, end));
     w->out->picture_bytes = w->at;
+    find_doubt(w);
     return GNG_OK;
 }
 

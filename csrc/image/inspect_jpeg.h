@@ -23,18 +23,29 @@ typedef struct gng_jpeg_walk {
     size_t at;
     gng_inspection *out;
     int components_count; /* 0 before the frame header */
+    size_t frame_offset;  /* of the frame header */
     gng_jpeg_component components[GNG_JPEG_COMPONENTS_MAX];
     uint8_t horizontal_max;
     uint8_t vertical_max;
     uint8_t quantisation_defined; /* bit i: table i */
     uint8_t quantisation_used;
-    uint8_t huffman_defined[2];   /* by role */
+    uint16_t dc_step[GNG_JPEG_TABLES];          /* first value of each quantisation table */
+    const uint8_t *huffman[2][GNG_JPEG_TABLES]; /* by role: 16 counts and the symbols, checked; NULL: not defined */
     uint32_t restart_interval;    /* in coding units, 0: none */
     int scans;
+    bool pictures_index;          /* the file says that it holds several pictures */
     bool jfif;
     bool adobe;
     uint8_t adobe_transform;
 } gng_jpeg_walk;
+
+typedef struct gng_jpeg_scan {
+    int count;
+    gng_jpeg_component *components[GNG_JPEG_COMPONENTS_MAX];
+    uint8_t tables[GNG_JPEG_COMPONENTS_MAX][2]; /* Huffman table indices by role */
+    uint8_t first, last;                        /* coefficients, in zigzag order */
+    uint8_t high, low;                          /* bit positions before and after this scan */
+} gng_jpeg_scan;
 
 typedef struct gng_jpeg_segment {
     const uint8_t *data; /* [length], behind the length field */
@@ -46,5 +57,9 @@ typedef struct gng_jpeg_segment {
 /* Check the tables of one DQT or DHT segment and note which are defined. */
 GNG_MUST_CHECK gng_status gng_jpeg_quantisation_read(gng_jpeg_walk *w, const gng_jpeg_segment *s);
 GNG_MUST_CHECK gng_status gng_jpeg_huffman_read(gng_jpeg_walk *w, const gng_jpeg_segment *s);
+
+/* Walks the entropy-coded data behind the scan header s, up to the marker that ends it. Sequential scans are followed code
+ * by code: every promised block must be there, and nothing else. Progressive ones are searched for their markers alone. */
+GNG_MUST_CHECK gng_status gng_jpeg_scan_data_walk(gng_jpeg_walk *w, const gng_jpeg_segment *s, const gng_jpeg_scan *scan);
 
 #endif

@@ -21,6 +21,7 @@ gng_status gng_jpeg_quantisation_read(gng_jpeg_walk *w, const gng_jpeg_segment *
                                            "quantisation table %u holds a zero, expected 1 or more; export the picture "
                                            "again", index);
         w->quantisation_defined |= (uint8_t)(1u << index);
+        w->dc_step[index] = (uint16_t)(precision == 0 ? values[0] : gng_read_u16_be(values));
         at += 1 + needed;
     }
     return GNG_OK;
@@ -52,7 +53,7 @@ gng_status gng_jpeg_huffman_read(gng_jpeg_walk *w, const gng_jpeg_segment *s)
                 return gng_inspection_fail(w->out, GNG_FAULT_TABLE, s->offset,
                                            "DC Huffman table %u holds category %u, expected at most 15; export the picture "
                                            "again", index, symbols[i]);
-        w->huffman_defined[role] |= (uint8_t)(1u << index);
+        w->huffman[role][index] = counts;
         at += 17 + total;
     }
     return GNG_OK;

@@ -1,12 +1,9 @@
-/* PNG (W3C PNG, third edition): every chunk whole, in order and with its checksum. The data is not inflated here. */
+/* PNG (W3C PNG, third edition): every chunk whole, in order and with its checksum. The data is inflated in decode_png.c. */
+#include "image/png.h"
+
 #include <string.h>
 
-#include "image/inspect_formats.h"
-
 enum { SIGNATURE_BYTES = 8, CHUNK_OVERHEAD = 12 /* length, type, checksum */, PALETTE_ENTRIES_MAX = 256 };
-
-/* Colour types of IHDR. */
-enum { GREY = 0, RGB = 2, PALETTE = 3, GREY_ALPHA = 4, RGB_ALPHA = 6 };
 
 typedef struct chunk {
     const uint8_t *data; /* [length] */
@@ -20,15 +17,11 @@ typedef struct walk {
     size_t count;
     size_t at;
     gng_inspection *out;
-    uint32_t colour_type;
-    uint32_t bits_per_pixel;
-    bool interlaced;
+    gng_png_layout *layout;
     bool palette_seen;
-    uint32_t palette_entries;
     bool transparency_seen;
     bool data_seen;
-    bool data_ended;     /* another chunk followed the data */
-    uint64_t data_bytes; /* of all IDAT together */
+    bool data_ended; /* another chunk followed the data */
 } walk;
 
 #define TYPE(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
@@ -104,14 +97,16 @@ static gng_status read_header(walk *w, const chunk *c)
         return gng_inspection_fail(w->out, GNG_FAULT_HEADER, c->offset + 18,
                                    "found compression %u, filter %u, interlace %u, expected 0, 0 and 0 or 1; export the "
                                    "picture again", c->data[10], c->data[11], interlace);
-    w->colour_type = colour_type;
-    w->bits_per_pixel = samples[colour_type] * depth;
-    w->interlaced = interlace == 1;
+    w->layout->colour_type = colour_type;
+    w->layout->depth = depth;
+    w->layout->samples = samples[colour_type];
+    w->layout->interlaced = interlace == 1;
     w->out->channels = (colour_type & 2) != 0 ? 3 : 1;
-    w->out->bit_depth = colour_type == PALETTE ? 8 : (int32_t)depth;
-    if (depth == 16)
+    w->out->bit_depth = colour_type == GNG_PNG_PALETTE ? 8 : (int32_t)depth;
+    if (depth == 16 && colour_type != GNG_PNG_GREY)
         return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, c->offset + 16,
-                                   "found 16 bits per sample, expected at most 8; convert the picture to 8 bits");
+                                   "found 16 bits per sample in a picture with colour or alpha, expected at most 8; convert "
+                                   "it to 8 bits, or to plain grey of 16 bits");
     return GNG_OK;
 }
 
@@ -121,17 +116,18 @@ static gng_status read_palette(walk *w, const chunk *c)
         return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, c->offset,
                                    "found chunk PLTE twice or too late, expected once and before tRNS and IDAT; export the "
                                    "picture again");
-    if (w->colour_type == GREY || w->colour_type == GREY_ALPHA)
+    if (w->layout->colour_type == GNG_PNG_GREY || w->layout->colour_type == GNG_PNG_GREY_ALPHA)
         return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, c->offset,
                                    "found a palette in a grey picture, expected none; export the picture again");
-    const uint32_t most = w->colour_type == PALETTE ? 1u << w->bits_per_pixel : PALETTE_ENTRIES_MAX;
+    const uint32_t most = w->layout->colour_type == GNG_PNG_PALETTE ? 1u << w->layout->depth : PALETTE_ENTRIES_MAX;
     if (c->length == 0 || c->length % 3 != 0 || c->length / 3 > most)
         return gng_inspection_fail(w->out, GNG_FAULT_TABLE, c->offset,
                                    "the palette has %u bytes, expected 3 for each of 1 to %u colours; export the picture "
                                    "again", c->length, most);
     w->palette_seen = true;
-    w->palette_entries = c->length / 3;
-    if (w->colour_type == PALETTE) {
+    w->layout->palette = c->data;
+    w->layout->palette_entries = c->length / 3;
+    if (w->layout->colour_type == GNG_PNG_PALETTE) {
         w->out->channels = 1;
         for (uint32_t i = 0; i < c->length; i += 3)
             if (c->data[i] != c->data[i + 1] || c->data[i] != c->data[i + 2])
@@ -143,19 +139,21 @@ static gng_status read_palette(walk *w, const chunk *c)
 /* Whether transparency is used at all shows in the pixels: the decoder refuses those that are not opaque. */
 static gng_status read_transparency(walk *w, const chunk *c)
 {
-    if (w->transparency_seen || w->data_seen || (w->colour_type == PALETTE && !w->palette_seen))
+    if (w->transparency_seen || w->data_seen || (w->layout->colour_type == GNG_PNG_PALETTE && !w->palette_seen))
         return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, c->offset,
                                    "found chunk tRNS twice or in the wrong place, expected once, after PLTE and before "
                                    "IDAT; export the picture again");
-    const bool fits = w->colour_type == GREY      ? c->length == 2
-                      : w->colour_type == RGB     ? c->length == 6
-                      : w->colour_type == PALETTE ? c->length >= 1 && c->length <= w->palette_entries
+    const bool fits = w->layout->colour_type == GNG_PNG_GREY      ? c->length == 2
+                      : w->layout->colour_type == GNG_PNG_RGB     ? c->length == 6
+                      : w->layout->colour_type == GNG_PNG_PALETTE ? c->length >= 1 && c->length <= w->layout->palette_entries
                                                   : false;
     if (!fits)
         return gng_inspection_fail(w->out, GNG_FAULT_TABLE, c->offset,
                                    "chunk tRNS has %u bytes, which does not fit colour type %u; save the picture without "
-                                   "transparency", c->length, w->colour_type);
+                                   "transparency", c->length, w->layout->colour_type);
     w->transparency_seen = true;
+    w->layout->transparency = c->data;
+    w->layout->transparency_bytes = c->length;
     return GNG_OK;
 }
 
@@ -166,12 +164,14 @@ static gng_status read_chunk(walk *w, const chunk *c)
         if (w->data_ended)
             return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, c->offset,
                                        "the data chunks IDAT are not contiguous; export the picture again");
-        if (w->colour_type == PALETTE && !w->palette_seen)
+        if (w->layout->colour_type == GNG_PNG_PALETTE && !w->palette_seen)
             return gng_inspection_fail(w->out, GNG_FAULT_TABLE, c->offset,
                                        "found pixel data before the palette PLTE, expected after; export the picture "
                                        "again");
+        if (!w->data_seen)
+            w->layout->data_offset = c->offset;
         w->data_seen = true;
-        w->data_bytes += c->length;
+        w->layout->data_bytes += c->length;
         return GNG_OK;
     }
     w->data_ended = w->data_seen;
@@ -193,20 +193,27 @@ static gng_status read_chunk(walk *w, const chunk *c)
     return GNG_OK;
 }
 
-/* Bytes after inflating: each row of each pass has a filter byte (sections 7.2 and 8.1). */
-static uint64_t inflated_bytes(const walk *w)
+gng_png_pass gng_png_pass_of(const gng_png_layout *layout, int32_t height, int32_t width, int pass)
 {
-    static const uint8_t x_start[7] = {0, 4, 0, 2, 0, 1, 0}, x_step[7] = {8, 8, 4, 4, 2, 2, 1};
-    static const uint8_t y_start[7] = {0, 0, 4, 0, 2, 0, 1}, y_step[7] = {8, 8, 8, 4, 4, 2, 2};
-    const uint64_t height = (uint64_t)w->out->height, width = (uint64_t)w->out->width;
-    if (!w->interlaced)
-        return height * ((width * w->bits_per_pixel + 7) / 8 + 1);
-    uint64_t sum = 0;
-    for (int pass = 0; pass < 7; ++pass) {
-        const uint64_t columns = (width + x_step[pass] - 1 - x_start[pass]) / x_step[pass];
-        const uint64_t rows = (height + y_step[pass] - 1 - y_start[pass]) / y_step[pass];
-        if (columns > 0)
-            sum += rows * ((columns * w->bits_per_pixel + 7) / 8 + 1);
+    static const uint8_t x_first[7] = {0, 4, 0, 2, 0, 1, 0}, x_step[7] = {8, 8, 4, 4, 2, 2, 1};
+    static const uint8_t y_first[7] = {0, 0, 4, 0, 2, 0, 1}, y_step[7] = {8, 8, 8, 4, 4, 2, 2};
+    gng_png_pass out = {.x_step = 1, .y_step = 1};
+    if (layout->interlaced)
+        out = (gng_png_pass){.x_first = x_first[pass], .y_first = y_first[pass], .x_step = x_step[pass], .y_step = y_step[pass]};
+    out.columns = (width - out.x_first + out.x_step - 1) / out.x_step;
+    out.rows = (height - out.y_first + out.y_step - 1) / out.y_step;
+    if (out.columns <= 0)
+        out.rows = 0;
+    out.row_bytes = ((size_t)out.columns * layout->samples * layout->depth + 7) / 8;
+    return out;
+}
+
+size_t gng_png_inflated_bytes(const gng_png_layout *layout, int32_t height, int32_t width)
+{
+    size_t sum = 0;
+    for (int pass = 0; pass < gng_png_passes(layout); ++pass) {
+        const gng_png_pass p = gng_png_pass_of(layout, height, width, pass);
+        sum += (size_t)p.rows * (p.row_bytes + 1);
     }
     return sum;
 }
@@ -220,17 +227,18 @@ static gng_status finish(walk *w, const chunk *end)
         return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, end->offset,
                                    "found no pixel data (chunk IDAT) before IEND; export the picture again");
     /* Deflate spends at least two bits on a copy of at most 258 bytes (RFC 1951): a factor of 1032. */
-    const uint64_t needed = inflated_bytes(w);
-    if (needed / 1032 > w->data_bytes)
+    const size_t needed = gng_png_inflated_bytes(w->layout, w->out->height, w->out->width);
+    if (needed / 1032 > w->layout->data_bytes)
         return gng_inspection_fail(w->out, GNG_FAULT_TRUNCATED, end->offset,
                                    "%llu bytes of compressed data cannot hold the promised %d x %d pixels; export the "
-                                   "picture again", (unsigned long long)w->data_bytes, w->out->height, w->out->width);
+                                   "picture again", (unsigned long long)w->layout->data_bytes, w->out->height, w->out->width);
     w->out->picture_bytes = w->at;
     return GNG_OK;
 }
 
-gng_status gng_png_inspect(const uint8_t *bytes, size_t count, gng_inspection *out)
+gng_status gng_png_layout_read(const uint8_t *bytes, size_t count, gng_inspection *out, gng_png_layout *layout)
 {
+    *layout = (gng_png_layout){0};
     static const uint8_t signature[SIGNATURE_BYTES] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
     if (memcmp(bytes, signature, count < SIGNATURE_BYTES ? count : SIGNATURE_BYTES) != 0)
         return gng_inspection_fail(out, GNG_FAULT_HEADER, 4,
@@ -239,7 +247,7 @@ gng_status gng_png_inspect(const uint8_t *bytes, size_t count, gng_inspection *o
     if (count < SIGNATURE_BYTES)
         return gng_inspection_fail(out, GNG_FAULT_TRUNCATED, count,
                                    "the file ends after %zu bytes, inside its signature; copy it again", count);
-    walk w = {.bytes = bytes, .count = count, .at = SIGNATURE_BYTES, .out = out};
+    walk w = {.bytes = bytes, .count = count, .at = SIGNATURE_BYTES, .out = out, .layout = layout};
     chunk c = {0};
     GNG_TRY(next_chunk(&w, &c));
     GNG_TRY(read_header(&w, &c));
@@ -249,4 +257,10 @@ gng_status gng_png_inspect(const uint8_t *bytes, size_t count, gng_inspection *o
             return finish(&w, &c);
         GNG_TRY(read_chunk(&w, &c));
     }
+}
+
+gng_status gng_png_inspect(const uint8_t *bytes, size_t count, gng_inspection *out)
+{
+    gng_png_layout layout;
+    return gng_png_layout_read(bytes, count, out, &layout);
 }

@@ -34,10 +34,18 @@ def shuffled(n: int, seed: int, epoch: int = 0, stream: str = "shuffle") -> NDAr
 def learning_rate(schedule: Mapping[str, Any], step: int) -> float: ...
 
 # --- pictures
-def inspect(data: bytes) -> dict[str, Any]: ...
-def decode(data: bytes, channels: int) -> NDArray[np.uint8]: ...
+def inspect(data: bytes) -> dict[str, Any]:
+    """Structural check. ``verdict`` is "ok", "unproven" or the word of ``fault`` ("ok" where there is none); ``reason``
+    is "" for "ok". What only the pixels show is found by decoding alone."""
+
+def decode(data: bytes, channels: int, bit_depth: int = 16) -> NDArray[np.uint8]:
+    """Pixels (h, w, channels). ``bit_depth`` (16, 12, 10): bits of 16-bit grey in use; larger values are refused."""
+
+def check_many(files: Sequence[bytes], threads: int = 0, bit_depth: int = 16) -> list[dict[str, Any]]:
+    """For each file what ``inspect`` returns, after decoding it on trial."""
+
 def decode_many(
-    files: Sequence[bytes], out: NDArray[np.uint8], mode: str = "pad", threads: int = 0
+    files: Sequence[bytes], out: NDArray[np.uint8], mode: str = "pad", threads: int = 0, bit_depth: int = 16
 ) -> tuple[list[tuple[int, str, str, int]], NDArray[np.bool_]]:
     """Decode files in parallel into ``out`` (n, h, w, c), resizing where a picture has another size.
 

@@ -16,25 +16,32 @@ typedef struct picture {
 } picture;
 
 /* Decodes to `channels`; after a failure checks that nothing was written, and always that nothing was leaked. */
-static gng_status decode(const file *f, int channels, picture *out)
+static gng_status decode_deep(const file *f, int channels, int bit_depth, picture *out)
 {
     gng_inspection inspection;
     const uint64_t live = gng_memory_live_count();
     memset(out->pixels, UNTOUCHED, sizeof out->pixels);
     out->image = (gng_image){out->pixels, 1, 1, channels};
-    if (gng_image_inspect(f->bytes, f->count, &inspection) == GNG_OK) {
+    gng_status status = gng_image_inspect(f->bytes, f->count, &inspection);
+    if (status == GNG_OK) {
         out->image.height = inspection.height;
         out->image.width = inspection.width;
         if ((size_t)inspection.height * (size_t)inspection.width * (size_t)channels > PIXELS_MAX)
             return GNG_STATUS_TOO_LARGE; /* mutations may ask for more than the test has room for */
     }
-    const gng_status status = gng_image_decode(f->bytes, f->count, &out->image);
+    if (status == GNG_OK)
+        status = gng_image_decode(f->bytes, f->count, bit_depth, &inspection, &out->image);
     CHECK(gng_memory_live_count() == live);
     size_t untouched = 0;
     while (untouched < PIXELS_MAX && out->pixels[untouched] == UNTOUCHED)
         ++untouched;
     CHECK(status == GNG_OK || untouched == PIXELS_MAX);
     return status;
+}
+
+static gng_status decode(const file *f, int channels, picture *out)
+{
+    return decode_deep(f, channels, 16, out);
 }
 
 static int luma(const uint8_t *rgb)
@@ -197,6 +204,115 @@ static void test_png_without_all_its_rows_is_refused(void)
         CHECK(decode(&f, 1, &out) == (missing == 0 ? GNG_OK : GNG_STATUS_FORMAT));
     }
     CHECK(strstr(gng_error_detail(), "do not fit the header") != NULL);
+    put_png_start(&f, 9, 9, 8, 0, 0); /* a row too many */
+    put_png_end(&f, rows, sizeof rows);
+    CHECK(decode(&f, 1, &out) == GNG_STATUS_FORMAT);
+}
+
+/* A grey picture of one row whose stream is changed at a place before chunks get their checksums. */
+static gng_status decode_changed_stream(size_t at, uint8_t change)
+{
+    static file f;
+    static picture out;
+    const uint8_t row[6] = {0, 1, 2, 3, 4, 5};
+    uint8_t stream[64];
+    const size_t count = zlib_store(row, sizeof row, stream);
+    stream[at < count ? at : count - 1] ^= change;
+    put_png_start(&f, 5, 1, 8, 0, 0);
+    put_chunk(&f, "IDAT", stream, count);
+    put_chunk(&f, "IEND", NULL, 0);
+    return decode(&f, 1, &out);
+}
+
+static void test_png_checks_the_inflated_data(void)
+{
+    static file f;
+    static picture out;
+    CHECK(decode_changed_stream(0, 0) == GNG_OK);
+    CHECK(decode_changed_stream(9, 1) == GNG_STATUS_FORMAT); /* a pixel */
+    CHECK(strstr(gng_error_detail(), "PNG, byte 33: the pixels have checksum") == gng_error_detail());
+    CHECK(decode_changed_stream(63, 1) == GNG_STATUS_FORMAT); /* the checksum */
+    CHECK(decode_changed_stream(7, 5) == GNG_STATUS_FORMAT && decode_changed_stream(0, 1) == GNG_STATUS_FORMAT);
+    const uint8_t filter[6] = {5, 1, 2, 3, 4, 5}, indices[4] = {0, 0, 1, 2}, palette[6] = {0, 0, 0, 9, 9, 9};
+    put_png_start(&f, 5, 1, 8, 0, 0);
+    put_png_end(&f, filter, sizeof filter);
+    CHECK(decode(&f, 1, &out) == GNG_STATUS_FORMAT && strstr(gng_error_detail(), "row 0 has filter 5") != NULL);
+    put_png_start(&f, 3, 1, 8, 3, 0);
+    put_chunk(&f, "PLTE", palette, sizeof palette);
+    put_png_end(&f, indices, sizeof indices);
+    CHECK(decode(&f, 1, &out) == GNG_STATUS_FORMAT && strstr(gng_error_detail(), "colour 2 of a palette of 2") != NULL);
+    gng_inspection found;
+    CHECK(gng_image_inspect(f.bytes, f.count, &found) == GNG_OK);
+    const gng_image image = {out.pixels, 1, 3, 1};
+    CHECK(gng_image_decode(f.bytes, f.count, 16, &found, &image) == GNG_STATUS_FORMAT);
+    CHECK(found.fault == GNG_FAULT_PIXELS && found.offset == 33 + 18);
+    put_png_start(&f, 5, 1, 8, 0, 0);
+    put_chunk(&f, "IDAT", (const uint8_t *)"", 0);
+    put_chunk(&f, "IEND", NULL, 0);
+    CHECK(decode(&f, 1, &out) == GNG_STATUS_FORMAT);
+}
+
+/* All five filters (section 9.2), of a picture whose rows are given to them one after the other. */
+static void test_png_filters(void)
+{
+    enum { WIDTH = 7, HEIGHT = 10 };
+    static file f;
+    static uint8_t expected[PIXELS_MAX];
+    uint8_t rows[HEIGHT * (3 * WIDTH + 1)];
+    for (int y = 0; y < HEIGHT; ++y) {
+        uint8_t *row = rows + y * (3 * WIDTH + 1);
+        row[0] = (uint8_t)(y % 5);
+        for (int i = 0; i < 3 * WIDTH; ++i) {
+            const uint8_t *now = expected + y * 3 * WIDTH;
+            expected[y * 3 * WIDTH + i] = (uint8_t)(y * 71 + i * 37 + y * i * 5);
+            const int left = i < 3 ? 0 : now[i - 3], above = y == 0 ? 0 : now[i - 3 * WIDTH];
+            const int corner = i < 3 || y == 0 ? 0 : now[i - 3 * WIDTH - 3], guess = left + above - corner;
+            const int nearest = abs(guess - left) <= abs(guess - above) && abs(guess - left) <= abs(guess - corner) ? left
+                                : abs(guess - above) <= abs(guess - corner)                                     ? above
+                                                                                                                : corner;
+            const int predicted[5] = {0, left, above, (left + above) / 2, nearest};
+            row[1 + i] = (uint8_t)(now[i] - predicted[y % 5]);
+        }
+    }
+    put_png_start(&f, WIDTH, HEIGHT, 8, 2, 0);
+    put_png_end(&f, rows, sizeof rows);
+    check_pixels(&f, HEIGHT, WIDTH, expected);
+}
+
+static void test_deep_grey(void)
+{
+    static file f;
+    static picture out;
+    const uint8_t deep[7] = {0, 0x12, 0x34, 0x0F, 0xFF, 0x03, 0xFF};
+    put_png_start(&f, 3, 1, 16, 0, 0);
+    put_png_end(&f, deep, sizeof deep);
+    CHECK(decode_deep(&f, 1, 16, &out) == GNG_OK && memcmp(out.pixels, "\x12\x0F\x03", 3) == 0);
+    CHECK(decode_deep(&f, 1, 12, &out) == GNG_STATUS_FORMAT);
+    CHECK(strstr(gng_error_detail(), "found the value 4660, expected at most 4095") != NULL);
+    for (int big = 0; big <= 1; ++big) {
+        f.count = 0;
+        put_bytes(&f, big ? "MM\0*\0\0\0\xE" : "II*\0\xE\0\0\0", 8);
+        void (*const put_u16)(file *, unsigned) = big ? put_u16_be : put_u16_le;
+        void (*const put_u32)(file *, unsigned) = big ? put_u32_be : put_u32_le;
+        put_u16(&f, 0x0FFF);
+        put_u16(&f, 0x03FF);
+        put_u16(&f, 0x0010);
+        static const unsigned entries[8][2] = {{256, 3}, {257, 1}, {258, 16}, {259, 1}, {262, 1}, {273, 8}, {278, 1}, {279, 6}};
+        put_u16(&f, 8);
+        for (int i = 0; i < 8; ++i) {
+            put_u16(&f, entries[i][0]);
+            put_u16(&f, 4);
+            put_u32(&f, 1);
+            put_u32(&f, entries[i][1]);
+        }
+        put_u32(&f, 0);
+        CHECK(decode_deep(&f, 1, 16, &out) == GNG_OK && memcmp(out.pixels, "\x0F\x03\0", 3) == 0);
+        CHECK(decode_deep(&f, 1, 12, &out) == GNG_OK && memcmp(out.pixels, "\xFF\x3F\1", 3) == 0);
+        CHECK(decode_deep(&f, 3, 12, &out) == GNG_OK && memcmp(out.pixels, "\xFF\xFF\xFF\x3F", 4) == 0);
+        CHECK(decode_deep(&f, 1, 10, &out) == GNG_STATUS_FORMAT);
+        f.bytes[big ? 8 : 9] = 3;
+        CHECK(decode_deep(&f, 1, 10, &out) == GNG_OK && memcmp(out.pixels, "\xFF\xFF\4", 3) == 0);
+    }
 }
 
 static void test_png_bomb_is_refused(void)
@@ -268,6 +384,43 @@ static void test_bmp_masks(void)
     check_pixels(&f, 1, 1, expected);
 }
 
+/* 40-byte header; rows of pixels of few bits, with masks for 16 bits. */
+static void test_bmp_packed_pixels(void)
+{
+    static const uint32_t palette[16] = {0x010203, 0x141516, 0x272829, 0x3A3B3C, 0x4D4E4F, 0x606162, 0x737475, 0x868788,
+                                         0x99A0A1, 0xACADAE, 0xBFC0C1, 0xD2D3D4, 0xE5E6E7, 0xF8F9FA, 0x0B0C0D, 0x1E1F20};
+    static file f;
+    uint8_t expected[11 * 3];
+    for (int bits = 1; bits <= 4; bits += 3) {
+        put_bmp_start(&f, 11, 1, bits, palette, 1u << bits);
+        put_bytes(&f, bits == 1 ? "\xB2\xE0\0" : "\x01\x23\x45\x67\x89\xAF\0", bits == 1 ? 4 : 8);
+        static const uint8_t indices[2][11] = {{1, 0, 1, 1, 0, 0, 1, 0, 1, 1, 1}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}};
+        for (int i = 0; i < 33; ++i)
+            expected[i] = (uint8_t)(palette[indices[bits == 4][i / 3]] >> (16 - 8 * (i % 3)));
+        check_pixels(&f, 1, 11, expected);
+    }
+    static const uint8_t full[6] = {255, 0, 0, 0, 255, 255}, narrow[6] = {8, 16, 24, 32, 41, 49};
+    for (int masks = 0; masks <= 1; ++masks) {
+        put_bmp_start(&f, 2, 2, 16, NULL, 0);
+        if (masks == 1) { /* red and blue five bits, green six */
+            f.bytes[10] = 66;
+            f.bytes[30] = 3;
+            put_u32_le(&f, 0xF800);
+            put_u32_le(&f, 0x07E0);
+            put_u32_le(&f, 0x001F);
+        }
+        put_u16_le(&f, masks == 0 ? 1 << 10 | 2 << 5 | 3 : 1 << 11 | 4 << 5 | 3);
+        put_u16_le(&f, masks == 0 ? 4 << 10 | 5 << 5 | 6 : 4 << 11 | 10 << 5 | 6);
+        put_u16_le(&f, masks == 0 ? 0x7C00 : 0xF800);
+        put_u16_le(&f, masks == 0 ? 0x03FF : 0x07FF);
+        memcpy(expected, full, 6);
+        memcpy(expected + 6, narrow, 6);
+        if (masks == 1)
+            expected[10] = 40; /* floor(255 * 10 / 63) */
+        check_pixels(&f, 2, 2, expected);
+    }
+}
+
 static void make(file *f, unsigned kind)
 {
     if (kind < 4) {
@@ -306,8 +459,11 @@ static void test_truncated_files_are_never_decoded(void)
         const gng_status status = gng_image_inspect(f.bytes, f.count, &inspection);
         CHECK(status == GNG_OK);
         const gng_image image = {out.pixels, inspection.height, inspection.width, 1};
-        for (f.count = 0; f.count < inspection.picture_bytes; ++f.count)
-            CHECK(gng_image_decode(f.bytes, f.count, &image) != GNG_OK);
+        for (f.count = 0; f.count < inspection.picture_bytes; ++f.count) {
+            gng_inspection cut;
+            CHECK(gng_image_inspect(f.bytes, f.count, &cut) != GNG_OK);
+            CHECK(gng_image_decode(f.bytes, f.count, 16, &cut, &image) == GNG_STATUS_ARGUMENT);
+        }
     }
 }
 
@@ -335,9 +491,17 @@ static void test_arguments_are_checked(void)
     static picture out;
     make(&f, 0);
     CHECK(decode(&f, 2, &out) == GNG_STATUS_ARGUMENT);
-    const gng_image wrong = {out.pixels, 37, 21, 1};
-    CHECK(gng_image_decode(f.bytes, f.count, &wrong) == GNG_STATUS_SHAPE);
-    CHECK(gng_image_decode(f.bytes, 0, &wrong) == GNG_STATUS_TRUNCATED);
+    CHECK(decode_deep(&f, 1, 8, &out) == GNG_STATUS_ARGUMENT);
+    CHECK(decode_deep(&f, 1, 17, &out) == GNG_STATUS_ARGUMENT);
+    const gng_image wrong = {out.pixels, 37, 21, 1}, right = {out.pixels, 21, 37, 1};
+    gng_inspection inspection = {0};
+    CHECK(gng_image_decode(f.bytes, f.count, 16, &inspection, &right) == GNG_STATUS_SHAPE);
+    inspection = (gng_inspection){.height = 21, .width = 37};
+    CHECK(gng_image_decode(f.bytes, f.count, 16, &inspection, &right) == GNG_STATUS_ARGUMENT); /* nothing was inspected */
+    CHECK(gng_image_inspect(f.bytes, f.count, &inspection) == GNG_OK);
+    CHECK(gng_image_decode(f.bytes, f.count, 16, &inspection, &wrong) == GNG_STATUS_SHAPE);
+    CHECK(gng_image_decode(f.bytes, f.count - 1, 16, &inspection, &right) == GNG_STATUS_ARGUMENT);
+    CHECK(gng_image_decode(f.bytes, f.count, 16, &inspection, &right) == GNG_OK);
 }
 
 static void test_grey_is_told_from_colour(void)
@@ -411,9 +575,13 @@ int main(int argc, char **argv)
     test_png_pixels();
     test_png_transparency_is_refused();
     test_png_without_all_its_rows_is_refused();
+    test_png_checks_the_inflated_data();
+    test_png_filters();
+    test_deep_grey();
     test_png_bomb_is_refused();
     test_bmp_pixels();
     test_bmp_masks();
+    test_bmp_packed_pixels();
     test_truncated_files_are_never_decoded();
     test_exhausted_memory_is_reported();
     test_arguments_are_checked();

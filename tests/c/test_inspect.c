@@ -187,7 +187,7 @@ static void test_jpeg_frames(void)
         {9, 4, GNG_FAULT_HEADER},         /* components without room */
         {11, 0x02, GNG_FAULT_HEADER},     /* sampling 0 */
         {11, 0x52, GNG_FAULT_HEADER},     /* sampling 5 */
-        {11, 0x32, GNG_FAULT_NONE},       /* 3 to 1 is a whole number */
+        {11, 0x32, GNG_FAULT_STRUCTURE},  /* 3 to 1 is a whole number, but 2 x 2 blocks are stored */
         {11, 0x44, GNG_FAULT_HEADER},     /* 18 blocks in a unit */
         {12, 4, GNG_FAULT_HEADER},        /* quantisation table 4 */
         {12, 1, GNG_FAULT_TABLE},         /* not defined */
@@ -392,10 +392,16 @@ static void test_jpeg_restarts_and_data(void)
     CHECK(file_fault(&f) == GNG_FAULT_STRUCTURE);
     put_jpeg(&f, &o);
     f.bytes[marker_at(&f, 0xDD, 0) + 5] = 4; /* fewer promised than found */
-    CHECK(file_fault(&f) == GNG_FAULT_STRUCTURE);
+    CHECK(file_fault(&f) == GNG_FAULT_TRUNCATED);
     o.restart_interval = 0;
     put_jpeg(&f, &o);
     insert_bytes(&f, f.count - 4, "\xFF\xD0", 2); /* none promised */
+    CHECK(file_fault(&f) == GNG_FAULT_TRUNCATED);
+    put_jpeg(&f, &o);
+    insert_bytes(&f, f.count - 2, "\xFF\xD0", 2); /* behind the last block */
+    CHECK(file_fault(&f) == GNG_FAULT_STRUCTURE);
+    put_jpeg(&f, &o);
+    insert_bytes(&f, f.count - 2, "\0", 1); /* more data than blocks */
     CHECK(file_fault(&f) == GNG_FAULT_STRUCTURE);
     put_jpeg(&f, &o);
     const size_t data = marker_at(&f, 0xDA, 0) + 10;
@@ -475,7 +481,7 @@ static void test_png_headers(void)
     } cases[] = {
         {3, 0, 0, GNG_FAULT_HEADER},       {4, 2, 0, GNG_FAULT_HEADER},       {16, 3, 0, GNG_FAULT_HEADER},
         {8, 1, 0, GNG_FAULT_HEADER},       {8, 7, 0, GNG_FAULT_HEADER},       {40, 0, 0, GNG_FAULT_HEADER},
-        {8, 0, 2, GNG_FAULT_HEADER},       {16, 0, 0, GNG_FAULT_UNSUPPORTED}, {16, 6, 1, GNG_FAULT_UNSUPPORTED},
+        {8, 0, 2, GNG_FAULT_HEADER},       {16, 0, 0, GNG_FAULT_NONE},        {16, 6, 1, GNG_FAULT_UNSUPPORTED},
         {8, 3, 0, GNG_FAULT_TABLE},        {8, 0, 0, GNG_FAULT_NONE},         {2, 0, 1, GNG_FAULT_NONE},
     };
     static file f;
@@ -568,7 +574,7 @@ static void test_bmp_headers(void)
     CHECK(bmp_fault(32, 6, 0) == GNG_FAULT_NONE);
     CHECK(bmp_fault(8, 6, 0) == GNG_FAULT_NONE);
     CHECK(bmp_fault(24, 10, 53) == GNG_FAULT_HEADER);      /* pixels inside the header */
-    CHECK(bmp_fault(24, 10, 58) == GNG_FAULT_UNSUPPORTED); /* a gap */
+    CHECK(bmp_fault(24, 10, 58) == GNG_FAULT_NONE);        /* a gap */
     CHECK(bmp_fault(24, 10, 0xFFFFFFF0) == GNG_FAULT_TRUNCATED);
     CHECK(bmp_fault(24, 14, 52) == GNG_FAULT_UNSUPPORTED);
     CHECK(bmp_fault(24, 14, 41) == GNG_FAULT_HEADER);
@@ -577,7 +583,8 @@ static void test_bmp_headers(void)
     CHECK(bmp_fault(24, 22, 0) == GNG_FAULT_HEADER);          /* height */
     CHECK(bmp_fault(24, 22, 0x80000000) == GNG_FAULT_IMAGE_TOO_LARGE); /* the most negative height */
     CHECK(bmp_fault(24, 26, 2 | 24 << 16) == GNG_FAULT_HEADER);     /* planes */
-    CHECK(bmp_fault(24, 26, 1 | 16 << 16) == GNG_FAULT_UNSUPPORTED); /* bits */
+    CHECK(bmp_fault(24, 26, 1 | 2 << 16) == GNG_FAULT_UNSUPPORTED); /* bits */
+    CHECK(bmp_fault(24, 26, 1 | 16 << 16) == GNG_FAULT_NONE);
     CHECK(bmp_fault(8, 30, 1) == GNG_FAULT_UNSUPPORTED);   /* RLE8 */
     CHECK(bmp_fault(8, 30, 5) == GNG_FAULT_UNSUPPORTED);   /* PNG inside */
     CHECK(bmp_fault(8, 30, 3) == GNG_FAULT_HEADER);        /* masks with a palette */
@@ -612,16 +619,18 @@ static gng_fault other_header_fault(unsigned header_bytes, unsigned bits, unsign
 static void test_bmp_headers_of_other_sizes(void)
 {
     CHECK(other_header_fault(12, 24, 0) == GNG_FAULT_NONE);
-    CHECK(other_header_fault(12, 8, 0) == GNG_FAULT_UNSUPPORTED);
+    CHECK(other_header_fault(12, 8, 0) == GNG_FAULT_TABLE); /* no room for a palette */
+    CHECK(other_header_fault(12, 32, 0) == GNG_FAULT_UNSUPPORTED);
+    CHECK(other_header_fault(12, 16, 0) == GNG_FAULT_UNSUPPORTED);
     CHECK(other_header_fault(56, 24, 0) == GNG_FAULT_NONE);
     CHECK(other_header_fault(56, 32, 0) == GNG_FAULT_NONE);
-    CHECK(other_header_fault(56, 32, 3) == GNG_FAULT_UNSUPPORTED);
+    CHECK(other_header_fault(56, 32, 3) == GNG_FAULT_UNSUPPORTED); /* with transparent pixels */
     static file f;
     static const uint32_t palette[257] = {0};
     put_bmp_start(&f, 5, 3, 8, palette, 257);
-    f.bytes[46] = 4, f.bytes[47] = 0; /* a gap that stb_image would take for colours */
+    f.bytes[46] = 4, f.bytes[47] = 0; /* a gap behind the colours */
     put_rows(&f, 24);
-    CHECK(file_fault(&f) == GNG_FAULT_UNSUPPORTED);
+    CHECK(file_fault(&f) == GNG_FAULT_NONE);
 }
 
 /* A 2 x 1 picture with a 108-byte header, its four masks and two pixels. */
@@ -644,16 +653,203 @@ static gng_fault masks_fault(const uint32_t masks[4], uint32_t first, uint32_t s
 static void test_bmp_masks_and_alpha(void)
 {
     const uint32_t bgra[4] = {0xFF0000, 0xFF00, 0xFF, 0xFF000000}, rgbx[4] = {0xFF, 0xFF00, 0xFF0000, 0};
-    const uint32_t narrow[4] = {0xF800, 0x7E0, 0x1F, 0}, overlapping[4] = {0xFF0000, 0xFF00, 0xFF00, 0};
-    const uint32_t none[4] = {0, 0xFF00, 0xFF, 0};
+    const uint32_t narrow[4] = {0xF800, 0x7E0, 0x1F, 0}, wide[4] = {0x3FF00000, 0xFFC00, 0x3FF, 0}, overlapping[4] = {0xFF0000, 0xFF00, 0xFF00, 0};
+    const uint32_t none[4] = {0, 0xFF00, 0xFF, 0}, broken[4] = {0xF50000, 0xFF00, 0xFF, 0};
     CHECK(masks_fault(bgra, 0xFF123456, 0xFF000000) == GNG_FAULT_NONE);
     CHECK(masks_fault(bgra, 0x00123456, 0x00000000) == GNG_FAULT_NONE);
     CHECK(masks_fault(bgra, 0xFF123456, 0x7F000000) == GNG_FAULT_UNSUPPORTED);
     CHECK(masks_fault(bgra, 0xFF123456, 0x00000000) == GNG_FAULT_UNSUPPORTED);
     CHECK(masks_fault(rgbx, 0x12345678, 0x00000000) == GNG_FAULT_NONE);
-    CHECK(masks_fault(narrow, 0, 0) == GNG_FAULT_UNSUPPORTED);
+    CHECK(masks_fault(narrow, 0, 0) == GNG_FAULT_NONE);
+    CHECK(masks_fault(wide, 0, 0) == GNG_FAULT_UNSUPPORTED);
+    CHECK(masks_fault(broken, 0, 0) == GNG_FAULT_UNSUPPORTED);
     CHECK(masks_fault(overlapping, 0, 0) == GNG_FAULT_UNSUPPORTED);
     CHECK(masks_fault(none, 0, 0) == GNG_FAULT_UNSUPPORTED);
+}
+
+static const char *file_verdict(const file *f, gng_inspection *out)
+{
+    CHECK(gng_image_inspect(f->bytes, f->count, out) == GNG_OK);
+    return gng_inspection_verdict(out);
+}
+
+static void test_doubts_have_a_sentence_and_a_place(void)
+{
+    static file f;
+    gng_inspection found;
+    char text[GNG_DETAIL_BYTES];
+    jpeg_options o = colour;
+    put_jpeg(&f, &o);
+    CHECK(strcmp(file_verdict(&f, &found), "ok") == 0);
+    gng_inspection_doubt_write(&found, text);
+    CHECK(text[0] == '\0');
+    const size_t end = f.count;
+    static file second;
+    put_jpeg(&second, &o);
+    put_bytes(&f, "\xFF\xD8", 2); /* no picture yet */
+    CHECK(strcmp(file_verdict(&f, &found), "ok") == 0 && found.picture_bytes == end);
+    f.count = end;
+    put_bytes(&f, "tail", 4);
+    put_bytes(&f, second.bytes, second.count);
+    CHECK(strcmp(file_verdict(&f, &found), "unproven") == 0 && found.doubt == GNG_DOUBT_SECOND_PICTURE);
+    CHECK(found.offset == end + 4 && found.picture_bytes == end);
+    gng_inspection_doubt_write(&found, text);
+    CHECK(strncmp(text, "JPEG, byte ", 11) == 0 && strstr(text, "save the one that is meant") != NULL);
+    insert_bytes(&f, 2, "\xFF\xE2\0\x08MPF\0II", 10); /* an index of pictures */
+    CHECK(strcmp(file_verdict(&f, &found), "ok") == 0);
+    o.progressive = true;
+    put_jpeg(&f, &o);
+    CHECK(strcmp(file_verdict(&f, &found), "unproven") == 0 && found.doubt == GNG_DOUBT_PROGRESSIVE);
+    CHECK(found.offset == marker_at(&f, 0xC2, 0));
+    put_bmp_start(&f, 30, 4, 24, NULL, 0);
+    for (int i = 0; i < 4 * 92; ++i)
+        put_u8(&f, i < 3 * 92 + 28 ? 7 : 0);
+    CHECK(strcmp(file_verdict(&f, &found), "unproven") == 0 && found.doubt == GNG_DOUBT_PREALLOCATED);
+    CHECK(found.offset == f.count);
+    f.bytes[54 + 3 * 92 + 28] = 1;
+    CHECK(strcmp(file_verdict(&f, &found), "ok") == 0);
+    f.count = 0;
+    CHECK(gng_image_inspect(f.bytes, 0, &found) != GNG_OK && strcmp(gng_inspection_verdict(&found), "empty") == 0);
+}
+
+/* Levels of blocks, so that every lost or changed bit of the data shows in the count of blocks or in a level. */
+static void test_jpeg_data_that_lost_their_middle(void)
+{
+    static file f;
+    for (int variant = 0; variant < 4; ++variant) {
+        jpeg_options o = variant % 2 == 0 ? grey : colour;
+        o.width = o.height = 160;
+        o.separate = variant >= 2;
+        put_jpeg(&f, &o);
+        const size_t start = marker_at(&f, 0xDA, 0) + (o.components == 3 && !o.separate ? 14u : 10u);
+        const size_t end = variant >= 2 && o.components == 3 ? marker_at(&f, 0xDA, 1) : f.count - 2;
+        for (size_t lost = 4; lost < (end - start) / 2; lost *= 2)
+            for (size_t at = start; at + lost < end; at += lost) {
+                put_jpeg(&f, &o);
+                memset(f.bytes + at, 0, lost);
+                CHECK(file_fault(&f) != GNG_FAULT_NONE);
+                put_jpeg(&f, &o);
+                remove_bytes(&f, at, lost);
+                CHECK(file_fault(&f) != GNG_FAULT_NONE);
+            }
+    }
+}
+
+static void test_jpeg_codes_and_values_that_cannot_be(void)
+{
+    static file f;
+    put_jpeg(&f, &grey);
+    const size_t data = marker_at(&f, 0xDA, 0) + 10, dc = marker_at(&f, 0xC4, 0), ac = marker_at(&f, 0xC4, 1);
+    f.bytes[data] = 0xF0; /* DC codes end at 1011 */
+    CHECK(file_fault(&f) == GNG_FAULT_PIXELS);
+    put_jpeg(&f, &grey);
+    f.bytes[dc + 21 + 6] = 15; /* a category that 8-bit samples do not reach */
+    CHECK(file_fault(&f) == GNG_FAULT_PIXELS);
+    put_jpeg(&f, &grey);
+    f.bytes[ac + 21] = 0xF1; /* "end of block" becomes sixteen positions and a bit: beyond the 64th */
+    CHECK(file_fault(&f) != GNG_FAULT_NONE);
+    put_jpeg(&f, &grey);
+    f.bytes[ac + 21] = 0x0B; /* eleven bits */
+    CHECK(file_fault(&f) == GNG_FAULT_PIXELS);
+    put_jpeg(&f, &grey);
+    f.bytes[marker_at(&f, 0xDB, 0) + 5] = 255; /* levels far outside 8 bits */
+    CHECK(file_fault(&f) == GNG_FAULT_PIXELS);
+}
+
+/* One entry of a directory; types 3 (two bytes, in front) and 4. */
+static void put_entry(file *f, bool big, unsigned tag, unsigned type, unsigned count, unsigned value)
+{
+    void (*const put_u16)(file *, unsigned) = big ? put_u16_be : put_u16_le;
+    void (*const put_u32)(file *, unsigned) = big ? put_u32_be : put_u32_le;
+    put_u16(f, tag);
+    put_u16(f, type);
+    put_u32(f, count);
+    if (type == 3 && count == 1) {
+        put_u16(f, value);
+        put_u16(f, 0);
+    } else {
+        put_u32(f, value);
+    }
+}
+
+/* 5 x 4 pixels in two strips of 3 rows and 1; 40 bytes of pixels at 8 (16 bits: 40, 8 bits: 20), then the directory.
+ * change: a tag whose type, count and value are others than usual (0: none). */
+static void put_tiff(file *f, bool big, unsigned bits, unsigned change, unsigned type, unsigned count, unsigned value)
+{
+    const unsigned row = 5 * bits / 8, directory = 64;
+    const struct {
+        unsigned tag, type, count, value;
+    } entries[] = {{256, 3, 1, 5},  {257, 4, 1, 4},  {258, 3, 1, bits}, {259, 3, 1, 1}, {262, 3, 1, 1}, {273, 4, 2, 48},
+                   {277, 3, 1, 1},  {278, 3, 1, 3},  {279, 4, 2, 56},   {284, 3, 1, 1}, {305, 2, 1, 0}};
+    enum { ENTRIES = sizeof entries / sizeof *entries };
+    f->count = 0;
+    put_bytes(f, big ? "MM\0*\0\0\0\x40" : "II*\0\x40\0\0\0", 8);
+    for (unsigned i = 0; i < 40; ++i)
+        put_u8(f, i + 1);
+    for (unsigned i = 0; i < 4; ++i) {
+        const unsigned number = i == 0 ? 8 : i == 1 ? 8 + 3 * row : i == 2 ? 3 * row : row;
+        (big ? put_u32_be : put_u32_le)(f, number);
+    }
+    f->count = directory;
+    (big ? put_u16_be : put_u16_le)(f, ENTRIES + (change > 400));
+    for (unsigned i = 0; i < ENTRIES; ++i) {
+        const bool changed = entries[i].tag == change;
+        put_entry(f, big, entries[i].tag, changed ? type : entries[i].type, changed ? count : entries[i].count,
+                  changed ? value : entries[i].value);
+    }
+    if (change > 400)
+        put_entry(f, big, change - 400, type, count, value);
+    put_u32_le(f, 0);
+}
+
+static gng_fault tiff_fault(unsigned tag, unsigned type, unsigned count, unsigned value)
+{
+    static file f;
+    put_tiff(&f, false, 8, tag, type, count, value);
+    return file_fault(&f);
+}
+
+static void test_tiff(void)
+{
+    static file f;
+    gng_inspection found;
+    for (int variant = 0; variant < 4; ++variant) {
+        put_tiff(&f, variant % 2 == 1, variant >= 2 ? 16 : 8, 0, 0, 0, 0);
+        check_truncations(&f, GNG_FORMAT_TIFF);
+        CHECK(strcmp(file_verdict(&f, &found), "ok") == 0 && found.height == 4 && found.width == 5 && found.channels == 1);
+        CHECK(found.bit_depth == (variant >= 2 ? 16 : 8));
+    }
+    f.bytes[f.count - 4] = 9; /* a second page */
+    CHECK(file_fault(&f) == GNG_FAULT_UNSUPPORTED);
+    CHECK(tiff_fault(256, 3, 1, 0) == GNG_FAULT_HEADER);
+    CHECK(tiff_fault(256, 2, 1, 5) == GNG_FAULT_HEADER); /* text */
+    CHECK(tiff_fault(256, 3, 0, 5) == GNG_FAULT_HEADER);
+    CHECK(tiff_fault(256, 4, 1, 20000) == GNG_FAULT_IMAGE_TOO_LARGE);
+    CHECK(tiff_fault(257, 4, 1, 7) == GNG_FAULT_STRUCTURE);      /* three strips needed */
+    CHECK(tiff_fault(257, 4, 1, 5) == GNG_FAULT_STRUCTURE);      /* the second strip is too short */
+    CHECK(tiff_fault(258, 3, 1, 16) == GNG_FAULT_STRUCTURE);
+    CHECK(tiff_fault(258, 3, 1, 4) == GNG_FAULT_UNSUPPORTED);
+    CHECK(tiff_fault(258, 3, 3, 8) == GNG_FAULT_UNSUPPORTED);    /* values that differ */
+    CHECK(tiff_fault(259, 3, 1, 5) == GNG_FAULT_UNSUPPORTED);
+    CHECK(tiff_fault(262, 3, 1, 0) == GNG_FAULT_NONE);           /* white is zero */
+    CHECK(tiff_fault(262, 3, 1, 2) == GNG_FAULT_UNSUPPORTED);
+    CHECK(tiff_fault(262, 3, 1, 3) == GNG_FAULT_UNSUPPORTED);
+    CHECK(tiff_fault(273, 4, 2, 60000) == GNG_FAULT_TRUNCATED);
+    CHECK(tiff_fault(273, 4, 1, 48) == GNG_FAULT_STRUCTURE);
+    CHECK(tiff_fault(273, 4, 2, 0) == GNG_FAULT_TRUNCATED);      /* the strips begin beyond the file */
+    CHECK(tiff_fault(277, 3, 1, 3) == GNG_FAULT_UNSUPPORTED);
+    CHECK(tiff_fault(278, 3, 1, 0) == GNG_FAULT_UNSUPPORTED);
+    CHECK(tiff_fault(284, 3, 1, 2) == GNG_FAULT_NONE);           /* no matter with one sample */
+    CHECK(tiff_fault(400 + 322, 3, 1, 16) == GNG_FAULT_UNSUPPORTED); /* tiles */
+    CHECK(tiff_fault(400 + 338, 3, 1, 2) == GNG_FAULT_UNSUPPORTED);  /* alpha */
+    CHECK(tiff_fault(400 + 339, 3, 1, 3) == GNG_FAULT_UNSUPPORTED);  /* floating point */
+    CHECK(tiff_fault(400 + 266, 3, 1, 2) == GNG_FAULT_UNSUPPORTED);  /* bits the other way round */
+    CHECK(tiff_fault(400 + 256, 3, 1, 5) == GNG_FAULT_HEADER);       /* twice */
+    put_tiff(&f, true, 16, 262, 3, 1, 0);
+    CHECK(file_fault(&f) == GNG_FAULT_UNSUPPORTED); /* 16 bits with white as zero */
+    put_tiff(&f, false, 8, 0, 0, 0, 0);
+    f.bytes[64 + 3] = 0; /* no width */
+    CHECK(file_fault(&f) == GNG_FAULT_HEADER);
 }
 
 static void test_refusals_say_what_where_and_what_to_do(void)
@@ -687,6 +883,10 @@ int main(void)
     test_bmp_headers();
     test_bmp_headers_of_other_sizes();
     test_bmp_masks_and_alpha();
+    test_doubts_have_a_sentence_and_a_place();
+    test_jpeg_data_that_lost_their_middle();
+    test_jpeg_codes_and_values_that_cannot_be();
+    test_tiff();
     test_refusals_say_what_where_and_what_to_do();
     return check_result();
 }

@@ -1,0 +1,291 @@
+/* Functions on picture files: inspect, decode, check. */
+#include <string.h>
+
+#include "bind/plans.h"
+
+/* Bytes of which nobody else can change any while they are inspected and decoded. A new reference. */
+static PyObject *constant_bytes(PyObject *data)
+{
+    if (PyBytes_Check(data))
+        return Py_NewRef(data);
+    if (!PyObject_CheckBuffer(data))
+        return PyErr_Format(PyExc_TypeError, "data: expected bytes, found %R", (PyObject *)Py_TYPE(data));
+    return PyBytes_FromObject(data);
+}
+
+/* What was found, and the reason of a fault or a doubt. */
+static PyObject *inspection_mapping(const gng_inspection *found, const char *fault_reason)
+{
+    char doubt[GNG_DETAIL_BYTES];
+    gng_inspection_doubt_write(found, doubt);
+    return Py_BuildValue("{s:s,s:s,s:s,s:s,s:n,s:i,s:i,s:i,s:i,s:O,s:n}", "format", gng_format_name(found->format), "verdict",
+                         gng_inspection_verdict(found), "fault", gng_fault_word(found->fault), "reason",
+                         found->fault == GNG_FAULT_NONE ? doubt : fault_reason, "offset", (Py_ssize_t)found->offset, "height", (int)found->height, "width",
+                         (int)found->width, "channels", (int)found->channels, "bit_depth", (int)found->bit_depth, "progressive",
+                         found->progressive ? Py_True : Py_False, "picture_bytes", (Py_ssize_t)found->picture_bytes);
+}
+
+static PyObject *inspect(PyObject *module, PyObject *argument)
+{
+    (void)module;
+    PyObject *data = constant_bytes(argument);
+    if (data == NULL)
+        return NULL;
+    gng_inspection found;
+    gng_status status;
+    const uint8_t *bytes = (const uint8_t *)PyBytes_AsString(data);
+    const size_t count = (size_t)PyBytes_Size(data);
+    Py_BEGIN_ALLOW_THREADS
+    status = gng_image_inspect(bytes, count, &found);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(data);
+    return inspection_mapping(&found, status == GNG_OK ? "" : gng_error_detail());
+}
+
+static int check_bit_depth(int bit_depth)
+{
+    if (bit_depth == 16 || bit_depth == 12 || bit_depth == 10)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "bit_depth: found %d, expected 16, 12 or 10", bit_depth);
+    return -1;
+}
+
+static PyObject *decode_bytes(const uint8_t *bytes, size_t count, int channels, int bit_depth)
+{
+    gng_inspection found;
+    gng_status status = gng_image_inspect(bytes, count, &found);
+    if (status != GNG_OK)
+        return gng_bind_raise(status);
+    const npy_intp shape[] = {found.height, found.width, channels};
+    PyObject *result = gng_bind_new_array(NPY_UINT8, 3, shape);
+    if (result == NULL)
+        return NULL;
+    const gng_image image = {PyArray_DATA((PyArrayObject *)result), found.height, found.width, channels};
+    Py_BEGIN_ALLOW_THREADS
+    status = gng_image_decode(bytes, count, bit_depth, &found, &image);
+    Py_END_ALLOW_THREADS
+    if (status == GNG_OK)
+        return result;
+    Py_DECREF(result);
+    return gng_bind_raise(status);
+}
+
+static PyObject *decode(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    (void)module;
+    static char *names[] = {"data", "channels", "bit_depth", NULL};
+    PyObject *argument;
+    int channels, bit_depth = 16;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "Oi|i:decode", names, &argument, &channels, &bit_depth))
+        return NULL;
+    if (channels != 1 && channels != 3)
+        return PyErr_Format(PyExc_ValueError, "channels: found %d, expected 1 or 3", channels);
+    PyObject *data = check_bit_depth(bit_depth) < 0 ? NULL : constant_bytes(argument);
+    if (data == NULL)
+        return NULL;
+    PyObject *result = decode_bytes((const uint8_t *)PyBytes_AsString(data), (size_t)PyBytes_Size(data), channels, bit_depth);
+    Py_DECREF(data);
+    return result;
+}
+
+/* One of many files and what became of it. */
+typedef struct file_job {
+    const uint8_t *bytes; /* [count] */
+    size_t count;
+    gng_inspection found;
+    bool grey;
+    char reason[GNG_DETAIL_BYTES]; /* of a fault */
+} file_job;
+
+typedef struct file_jobs {
+    file_job *jobs;
+    int bit_depth;
+    uint8_t *out; /* [number of files, height, width, channels]; NULL: pixels are looked at and dropped */
+    int32_t height, width, channels;
+    gng_resize_mode mode;
+} file_jobs;
+
+static void reduce_to_luma(const uint8_t *rgb, size_t pixels, uint8_t *grey)
+{
+    for (size_t i = 0; i < pixels; i++)
+        grey[i] = (uint8_t)((77 * rgb[3 * i] + 150 * rgb[3 * i + 1] + 29 * rgb[3 * i + 2] + 128) >> 8);
+}
+
+/* Decodes a picture as it is stored, notes whether it is grey, and brings it to the channels and the size of `out`. */
+static gng_status decode_into(const file_jobs *jobs, file_job *job, const gng_image *out)
+{
+    const size_t pixels = (size_t)job->found.height * (size_t)job->found.width;
+    const int32_t stored = job->found.channels == 3 || out->channels == 3 ? 3 : 1;
+    uint8_t *block = gng_memory_allocate_array(pixels, (size_t)stored);
+    if (block == NULL)
+        return gng_error_set(GNG_STATUS_MEMORY, "decoding %d x %d pixels", (int)job->found.height, (int)job->found.width);
+    const gng_image image = {block, job->found.height, job->found.width, stored};
+    gng_status status = gng_image_decode(job->bytes, job->count, jobs->bit_depth, &job->found, &image);
+    if (status == GNG_OK && out->pixels != NULL) {
+        gng_image_view view = {block, image.height, image.width, stored};
+        job->grey = gng_image_is_grey(view);
+        if (out->channels == 1 && stored == 3) {
+            reduce_to_luma(block, pixels, block);
+            view.channels = 1;
+        }
+        status = gng_image_resize(view, jobs->mode, out);
+    }
+    gng_memory_release(block);
+    return status;
+}
+
+static gng_status file_task(void *argument, size_t index, int worker)
+{
+    (void)worker;
+    const file_jobs *jobs = argument;
+    file_job *job = &jobs->jobs[index];
+    const size_t bytes = (size_t)jobs->height * (size_t)jobs->width * (size_t)jobs->channels;
+    const gng_image out = {jobs->out == NULL ? NULL : jobs->out + index * bytes, jobs->height, jobs->width, jobs->channels};
+    job->grey = true;
+    gng_status status = gng_image_inspect(job->bytes, job->count, &job->found);
+    if (status == GNG_OK)
+        status = decode_into(jobs, job, &out);
+    if (status == GNG_OK || status == GNG_STATUS_MEMORY)
+        return status;
+    /* A bad file is a result, not a failure of the call. */
+    if (job->found.fault == GNG_FAULT_NONE)
+        job->found.fault = GNG_FAULT_PIXELS;
+    memcpy(job->reason, gng_error_detail(), sizeof job->reason);
+    if (out.pixels != NULL)
+        memset(out.pixels, 0, bytes);
+    return GNG_OK;
+}
+
+static PyObject *failures_and_grey(const file_job *jobs, Py_ssize_t count)
+{
+    const npy_intp shape[] = {count};
+    PyObject *failures = PyList_New(0), *grey = gng_bind_new_array(NPY_BOOL, 1, shape);
+    for (Py_ssize_t i = 0; i < count && failures != NULL && grey != NULL; i++) {
+        ((npy_bool *)PyArray_DATA((PyArrayObject *)grey))[i] = jobs[i].grey;
+        if (jobs[i].found.fault == GNG_FAULT_NONE)
+            continue;
+        PyObject *row = Py_BuildValue("(nssn)", i, gng_fault_word(jobs[i].found.fault), jobs[i].reason, (Py_ssize_t)jobs[i].found.offset);
+        if (row == NULL || PyList_Append(failures, row) < 0)
+            Py_CLEAR(failures);
+        Py_XDECREF(row);
+    }
+    if (failures == NULL || grey == NULL) {
+        Py_XDECREF(failures);
+        Py_XDECREF(grey);
+        return NULL;
+    }
+    return Py_BuildValue("(NN)", failures, grey);
+}
+
+static PyObject *all_mappings(const file_job *jobs, Py_ssize_t count)
+{
+    PyObject *rows = PyList_New(0);
+    for (Py_ssize_t i = 0; i < count && rows != NULL; i++) {
+        PyObject *row = inspection_mapping(&jobs[i].found, jobs[i].reason);
+        if (row == NULL || PyList_Append(rows, row) < 0)
+            Py_CLEAR(rows);
+        Py_XDECREF(row);
+    }
+    return rows;
+}
+
+/* Runs all files (a tuple of objects with bytes) on several threads. */
+static PyObject *run_files(PyObject *files, file_jobs *jobs, int threads)
+{
+    const Py_ssize_t count = PyTuple_Size(files);
+    PyObject *held = PyList_New(0), *result = NULL;
+    jobs->jobs = gng_memory_allocate_array((size_t)count, sizeof *jobs->jobs);
+    bool ready = held != NULL && jobs->jobs != NULL;
+    if (jobs->jobs == NULL)
+        PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < count && ready; i++) {
+        PyObject *data = constant_bytes(PyTuple_GetItem(files, i));
+        ready = data != NULL && PyList_Append(held, data) == 0;
+        if (ready) {
+            jobs->jobs[i].bytes = (const uint8_t *)PyBytes_AsString(data);
+            jobs->jobs[i].count = (size_t)PyBytes_Size(data);
+        }
+        Py_XDECREF(data); /* the list holds it */
+    }
+    if (ready) {
+        gng_bind_call call;
+        gng_bind_call_begin(&call, threads);
+        const gng_status status = gng_parallel_run(&call.context, (size_t)count, file_task, jobs);
+        gng_bind_call_end(&call);
+        result = status != GNG_OK ? gng_bind_raise(status) : jobs->out == NULL ? all_mappings(jobs->jobs, count) : failures_and_grey(jobs->jobs, count);
+    }
+    Py_XDECREF(held);
+    gng_memory_release(jobs->jobs);
+    return result;
+}
+
+static PyObject *decode_many(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    (void)module;
+    static char *names[] = {"files", "out", "mode", "threads", "bit_depth", NULL};
+    PyObject *sequence, *array;
+    const char *mode_name = "pad";
+    int threads = 0;
+    file_jobs jobs = {.bit_depth = 16};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OO|sii:decode_many", names, &sequence, &array, &mode_name, &threads, &jobs.bit_depth))
+        return NULL;
+    PyArrayObject *out = gng_bind_array(array, "out", NPY_UINT8, 4);
+    threads = gng_bind_threads(threads);
+    if (out == NULL || threads < 0 || gng_bind_resize_mode(mode_name, &jobs.mode) < 0 || check_bit_depth(jobs.bit_depth) < 0)
+        return NULL;
+    const npy_intp *shape = PyArray_DIMS(out);
+    if (!PyArray_ISWRITEABLE(out) || shape[1] < 1 || shape[2] < 1 || shape[1] > GNG_IMAGE_SIDE_MAX || shape[2] > GNG_IMAGE_SIDE_MAX ||
+        (shape[3] != 1 && shape[3] != 3))
+        return PyErr_Format(PyExc_ValueError, "out: expected a writable array (n, height, width, 1 or 3) with sides of 1 to %d", (int)GNG_IMAGE_SIDE_MAX);
+    jobs.out = PyArray_DATA(out);
+    jobs.height = (int32_t)shape[1];
+    jobs.width = (int32_t)shape[2];
+    jobs.channels = (int32_t)shape[3];
+    PyObject *files = PySequence_Tuple(sequence), *result = NULL;
+    if (files == NULL)
+        return NULL;
+    if (PyTuple_Size(files) != shape[0])
+        PyErr_Format(PyExc_ValueError, "out: has room for %zd pictures, but there are %zd files", (Py_ssize_t)shape[0], PyTuple_Size(files));
+    else
+        result = run_files(files, &jobs, threads);
+    Py_DECREF(files);
+    return result;
+}
+
+static PyObject *check_many(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    (void)module;
+    static char *names[] = {"files", "threads", "bit_depth", NULL};
+    PyObject *sequence;
+    int threads = 0;
+    file_jobs jobs = {.bit_depth = 16, .channels = 1};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|ii:check_many", names, &sequence, &threads, &jobs.bit_depth))
+        return NULL;
+    threads = gng_bind_threads(threads);
+    PyObject *files = threads < 0 || check_bit_depth(jobs.bit_depth) < 0 ? NULL : PySequence_Tuple(sequence);
+    if (files == NULL)
+        return NULL;
+    PyObject *result = run_files(files, &jobs, threads);
+    Py_DECREF(files);
+    return result;
+}
+
+static PyObject *is_grey(PyObject *module, PyObject *argument)
+{
+    (void)module;
+    gng_image_view view;
+    if (gng_bind_image(argument, "pixels", &view) < 0)
+        return NULL;
+    return PyBool_FromLong(gng_image_is_grey(view));
+}
+
+#define WITH_KEYWORDS(function) (PyCFunction)(void (*)(void))(function), METH_VARARGS | METH_KEYWORDS
+
+PyMethodDef gng_bind_picture_file_methods[] = {
+    {"inspect", inspect, METH_O, "Structural check of a picture file's bytes."},
+    {"decode", WITH_KEYWORDS(decode), "Pixels (h, w, channels) of a picture file's bytes."},
+    {"decode_many", WITH_KEYWORDS(decode_many), "Decodes files in parallel into one array."},
+    {"check_many", WITH_KEYWORDS(check_many), "Inspects files and decodes them on trial, in parallel."},
+    {"is_grey", is_grey, METH_O, "Whether R = G = B in every pixel."},
+    {0},
+};
