@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK = "#333333"
-_POINTS = 72  # to an inch
 _LINE = 0.09  # height of a caption's line, in widths of a cell
 _GAP = 0.03  # between pictures, in widths of a cell
 _FONT = 10.0  # points, at most
@@ -48,6 +47,8 @@ def draw_gallery(
     import matplotlib.pyplot as plt
     from matplotlib.patches import Rectangle
 
+    from gonogo.fitted_text import FittedText, write_fitted
+
     count = max(len(images), 1)
     height, width = images[0].shape[:2] if images else (1, 2)
     tall = height / width
@@ -60,6 +61,7 @@ def draw_gallery(
         ax = plt.subplots(figsize=size, layout="constrained")[1]
     ax.set_axis_off()
     ax.set_title(title, fontsize=12, color=INK, wrap=True)
+    written: list[FittedText] = []
     for place, (image, caption, color) in enumerate(zip(images, captions, colors, strict=True)):
         row, column = divmod(place, columns)
         left, top = column + _GAP, row * (tall + room) + room
@@ -74,29 +76,24 @@ def draw_gallery(
             interpolation="antialiased",
         )
         ax.add_patch(Rectangle((left, top), wide, high, fill=False, edgecolor=color, linewidth=2))
-        ax.text(column + 0.5, top - 0.6 * _GAP, caption, ha="center", va="bottom", color=color, linespacing=1.1)
+        written.append(
+            FittedText(
+                column + 0.5,
+                top - 0.5 * _GAP,
+                caption,
+                place=(wide, _LINE * (caption.count("\n") + 1)),
+                largest=_FONT,
+                ha="center",
+                va="bottom",
+                color=color,
+                linespacing=1.1,
+            )
+        )
     if not images:
         ax.text(0.5, tall / 2, "nothing to show", ha="center", va="center", color=INK, fontsize=11)
     # imshow sets the limits to its picture.
     ax.set_xlim(0, columns)
     ax.set_ylim(rows * (tall + room), 0)
     ax.set_aspect("equal")
-    if images:
-        _fit_captions(ax)
+    write_fitted(ax, written)
     return ax
-
-
-def _fit_captions(ax: Axes) -> None:
-    """Bring all captions to the largest size at which none leaves its place."""
-    figure = ax.figure.canvas.figure
-    figure.draw_without_rendering()
-    (x0, y0), (x1, y1) = ax.transData.transform([(0, 0), (1, 1)])
-    cell = min(abs(x1 - x0), abs(y1 - y0)) / figure.dpi
-    size = min(_FONT, cell * _LINE * _POINTS / 1.25)
-    for text in ax.texts:
-        text.set_fontsize(size)
-    figure.draw_without_rendering()
-    widest = max(text.get_window_extent().width for text in ax.texts) / figure.dpi
-    if widest > cell * (1 - _GAP):
-        for text in ax.texts:
-            text.set_fontsize(size * cell * (1 - _GAP) / widest)

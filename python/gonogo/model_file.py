@@ -165,10 +165,12 @@ def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, thr
     metadata = core.metadata
     classes = _from_json(path, metadata, "classes", list)
     expected = 2 if core.outputs == 1 else core.outputs
-    if len(classes) != expected or not all(isinstance(name, str) for name in classes):
+    if len(classes) != expected:
         raise ModelFileError(
             path, f"__metadata__: classes: found {len(classes)}, but the net has outputs for {expected}"
         )
+    if not all(isinstance(name, str) for name in classes):
+        raise ModelFileError(path, "__metadata__: classes: found something that is no text, expected names")
     try:
         check_class_names(classes)
     except ValueError as error:
@@ -176,7 +178,9 @@ def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, thr
     parts = {key: _from_json(path, metadata, key, dict) for key in ("preprocess", "training", "versions")}
     _check_preprocess(path, parts["preprocess"], core.input_shape)
     if (passing := parts["training"].get("pass_label")) is not None and passing not in classes:
-        raise ModelFileError(path, f"__metadata__: training: pass_label: found {passing!r}, expected one of {classes}")
+        raise ModelFileError(
+            path, f"__metadata__: training: pass_label: found {passing!r}, expected one of {', '.join(classes)}"
+        )
     return ModelFile(core, classes, parts["preprocess"], parts["training"], parts["versions"], data)
 
 

@@ -159,6 +159,8 @@ class Report:
         """
         import matplotlib.pyplot as plt
 
+        from gonogo.fitted_text import FittedText, write_fitted
+
         count = len(self.classes)
         names = [_shortened(name) for name in self.classes]
         slanted = count > 3 or max(map(len, names)) > 10
@@ -167,10 +169,11 @@ class Report:
             ax = plt.subplots(figsize=(side + 0.6, side), layout="constrained")[1]
         shares = self.confusion / np.maximum(self.confusion.sum(axis=1, keepdims=True), 1)
         ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        written: list[FittedText] = []
         for (row, column), share in np.ndenumerate(shares):
-            ink = "white" if share > 0.6 else INK
+            style = {"color": "white" if share > 0.6 else INK, "ha": "center", "va": "center", "linespacing": 1.3}
             text = f"{self.confusion[row, column]:,}\n{_percent(share)}"
-            ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=11, linespacing=1.3)
+            written.append(FittedText(column, row, text, place=(0.9, 0.8), largest=11, **style))
         ax.set_xticks(range(count), names, rotation=40 if slanted else 0, ha="right" if slanted else "center")
         ax.set_yticks(range(count), names)
         ax.tick_params(length=0, colors=INK)
@@ -182,11 +185,7 @@ class Report:
         ax.set_xlabel("prediction", color=INK)
         ax.set_ylabel("truth", color=INK)
         ax.set_title(f"accuracy {self.accuracy.value:.4f} on {len(self):,} pictures", fontsize=12, color=INK)
-        ax.figure.canvas.figure.draw_without_rendering()
-        cell = ax.get_window_extent().width / count
-        widest = max(written.get_window_extent().width for written in ax.texts)
-        for written in ax.texts:  # at most 11 points, and no wider than its cell
-            written.set_fontsize(11 * min(1.0, 0.9 * cell / widest))
+        write_fitted(ax, written)
         return ax
 
     def plot_gallery(self, n: int = 16, seed: int = 0, ax: Axes | None = None) -> Axes:

@@ -171,5 +171,5 @@ def test_a_preview_shows_the_epochs_of_one_picture() -> None:
 
 @pytest.mark.parametrize("image", [np.zeros((4, 4)), np.zeros(4, np.uint8), [[1, 2]], np.zeros((2, 2, 2, 2), np.uint8)])
 def test_what_is_no_picture_is_refused(image: Any) -> None:
-    with pytest.raises(TypeError, match="^image: found .*expected a uint8 array"):
+    with pytest.raises(TypeError, match=r"^image: found .*expected a uint8 array"):
         CASTING.apply(image, seed=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def trainer() -> Trainer:
     graph = ModelSpec("mine", tuple(NET)).build((4, 1, 1), 2)
     chosen = Settings(3, 16, 0.01, {"kind": "sgd"}, {"kind": "constant"}, 0)
     data = Labelled(X, one_hot(Y, 2), np.arange(30, dtype=np.uint32))
-    made = training.start(graph, data, chosen, graph.initialise("glorot_uniform", 1), lambda weights: b"")
+    made = training.start(graph, data, chosen, graph.initialise("glorot_uniform", 1), lambda _: b"")
     made.figures = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
     return made
 
@@ -137,9 +137,11 @@ class TestEarlyStopping:
 
     def test_a_figure_that_will_never_come_is_refused_before_the_training(self) -> None:
         clf = InspectionClassifier(NET, epochs=2)
-        with pytest.raises(ValueError, match="monitor: found 'val_loss', expected one of loss, .*pass validation_data"):
+        with pytest.raises(
+            ValueError, match=r"monitor: found 'val_loss', expected one of loss, .*pass validation_data"
+        ):
             clf.fit(X, Y, callbacks=[EarlyStopping()])
-        with pytest.raises(ValueError, match="monitor: found 'val_acc', expected one of .*val_accuracy"):
+        with pytest.raises(ValueError, match=r"monitor: found 'val_acc', expected one of .*val_accuracy"):
             fitted(EarlyStopping("val_acc"))
         assert not hasattr(clf, "classes_")
 
@@ -160,7 +162,7 @@ class TestEarlyStopping:
 
     def test_after_an_interrupt_the_estimator_has_the_weights_of_the_best_epoch(self) -> None:
         class Interrupt(Callback):
-            def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
+            def on_train_batch_end(self, *_: object) -> None:
                 if self.model.step.count == 8:
                     raise KeyboardInterrupt
 

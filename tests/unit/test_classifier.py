@@ -8,7 +8,6 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -331,7 +330,7 @@ class TestEndings:
         weights: list[Any] = []
 
         class Interrupt(Callback):
-            def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
+            def on_train_batch_end(self, *_: object) -> None:
                 if self.model.step.count == 4:
                     weights.append(self.model.get_weights())
                     raise KeyboardInterrupt
@@ -347,7 +346,7 @@ class TestEndings:
 
     def test_an_interrupt_before_the_first_step_changes_nothing(self, fitted: InspectionClassifier) -> None:
         class Interrupt(Callback):
-            def on_train_batch_begin(self, batch: int, logs: Mapping[str, float]) -> None:
+            def on_train_batch_begin(self, *_: object) -> None:
                 raise KeyboardInterrupt
 
         X, y = pictures()
@@ -393,7 +392,7 @@ except KeyboardInterrupt:
     def test_a_loss_that_is_no_number_is_told_and_the_estimator_stays_usable(self) -> None:
         X, y = rows()
         clf = made(model=ROWS_NET, optimizer="sgd", learning_rate=1e25, epochs=50)
-        with pytest.raises(DivergenceError, match="not finite.*lower the learning rate"):
+        with pytest.raises(DivergenceError, match=r"not finite.*lower the learning rate"):
             clf.fit(1000 * X, y)
         # Here too: with the weights before that step, or, where they are no numbers, with those of the earlier model.
         good = made(model=ROWS_NET).fit(X, y)
@@ -405,7 +404,7 @@ except KeyboardInterrupt:
 
     def test_an_error_of_a_callback_leaves_a_usable_estimator(self) -> None:
         class Fail(Callback):
-            def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
+            def on_epoch_end(self, *_: object) -> None:
                 raise OSError("disk full")
 
         clf = made()
@@ -417,7 +416,7 @@ except KeyboardInterrupt:
         seen: list[Trainer] = []
 
         class Seen(Callback):
-            def on_train_begin(self, logs: Mapping[str, float]) -> None:
+            def on_train_begin(self, *_: object) -> None:
                 seen.append(self.model)
 
         names = ["a/b", "ok"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import stat
 import subprocess
 import sys
@@ -82,4 +81,4 @@ def test_a_link_is_replaced_and_its_file_kept(tmp_path: Path) -> None:
     (tmp_path / "current").symlink_to("v1")
     write_atomically(tmp_path / "current", b"two")
     assert files(tmp_path) == {"v1": b"one", "current": b"two"}
-    assert not os.path.islink(tmp_path / "current")
+    assert not (tmp_path / "current").is_symlink()

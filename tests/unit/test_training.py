@@ -43,7 +43,7 @@ def options(**changed: Any) -> Settings:
 
 def started(data: Labelled, chosen: Settings) -> Trainer:
     graph = ROWS.build((6, 1, 1), max(2, data.targets.shape[1]))
-    return training.start(graph, data, chosen, graph.initialise("glorot_uniform", 1), lambda weights: b"")
+    return training.start(graph, data, chosen, graph.initialise("glorot_uniform", 1), lambda _: b"")
 
 
 def run(
@@ -199,7 +199,7 @@ def test_every_callback_hears_of_the_end_however_it_came(hook: str, error: BaseE
 
 def test_a_callback_ends_the_training_after_the_epoch() -> None:
     class Stop(Callback):
-        def on_train_batch_begin(self, batch: int, logs: Mapping[str, float]) -> None:
+        def on_train_batch_begin(self, *_: object) -> None:
             self.model.stop_training = True
 
     trainer = run(rows(40), options(epochs=5), Stop())
@@ -211,7 +211,7 @@ def test_an_interrupted_step_changes_nothing() -> None:
     kept: list[Any] = []
 
     class Keep(Callback):
-        def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
+        def on_train_batch_end(self, *_: object) -> None:
             kept.append(self.model.get_weights()[0])
             if len(kept) == 4:
                 raise KeyboardInterrupt
