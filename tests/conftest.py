@@ -107,7 +107,7 @@ def run_gonogo(instruction_set_arguments: list[str]) -> Callable[..., subprocess
     ) -> subprocess.CompletedProcess[str]:
         program: Sequence[str] = [str(Path(sys.executable).with_name("gonogo")), command]
         completed = subprocess.run(
-            [*program, *map(str, arguments), *instruction_set_arguments],
+            [*program, *instruction_set_arguments, *map(str, arguments)],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
