@@ -21,7 +21,7 @@ void gng_image_to_tensor(gng_image_view in, float *out)
 {
     const size_t pixels = (size_t)in.height * (size_t)in.width;
     const size_t step = (size_t)in.channels;
-    if (gng_cpu_effective() < GNG_INSTRUCTION_SET_AVX2) {
+    if (gng_cpu_effective() < GNG_INSTRUCTION_SET_AVX2 || (step != 1 && step != 3)) {
         for (size_t c = 0; c < step; c++)
             for (size_t i = 0; i < pixels; i++)
                 out[c * pixels + i] = (float)in.pixels[i * step + c] * gng_grey_scale;
