@@ -164,8 +164,9 @@ static void score_group(const net_pass *pass)
     for (uint32_t slot = 0; slot < pass->count; slot++) {
         const uint32_t position = pass->first + slot, sample = pass->targets->samples[position];
         const double weight = pass->targets->weights != NULL ? (double)pass->targets->weights[sample] : 1.0;
+        float *gradient = net->units[last].gradient_wanted ? net_gradient(net, last, slot, 0) : NULL;
         losses[position] = gng_loss_cross_entropy(outputs, net_value(net, last, slot, 0), pass->targets->targets + (size_t)sample * (size_t)outputs,
-                                                  weight, 1.0 / pass->run->count, net_gradient(net, last, slot, 0), &correct[position]);
+                                                  weight, 1.0 / pass->run->count, gradient, &correct[position]);
     }
 }
 

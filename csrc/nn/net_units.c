@@ -71,7 +71,7 @@ static void find_tensors(const gng_parameter *tensors, int32_t count, int32_t la
         }
 }
 
-/* A change of the layout of edge `input` to plain, in front of layer `layer`. */
+/* Edge `input` in plain layout, in front of layer `layer`: a copy where it is plain already. */
 static gng_status append_reorder(gng_net *net, int32_t input, int32_t layer, int32_t *out)
 {
     const gng_operation_request request = {
@@ -124,6 +124,11 @@ static gng_status append_layer(gng_net *net, int32_t layer, const int32_t *unit_
     net_unit planned = {0};
     *taken = 1;
     if (normalises) {
+        /* The lanes of the segment before collect the statistics, and a dense segment has none: a copy gives it lanes. */
+        if (net->units[net->unit_count - 1].kind == NET_UNIT_DENSE) {
+            GNG_TRY(append_reorder(net, inputs[0], layer, &inputs[0]));
+            request.inputs[0] = net->units[inputs[0]].shape;
+        }
         planned.memory.output = request.inputs[0];
     } else {
         gng_status status = gng_choice_plan(&request, &planned.table, &planned.operation, &planned.memory, taken);
