@@ -59,7 +59,7 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("--n", type=whole_number(100), default=2600, metavar="N", help="pictures to draw")
     parser.add_argument(
-        "--epochs", type=whole_number(1), default=12, metavar="N", help="passes over the training pictures"
+        "--epochs", type=whole_number(1), default=20, metavar="N", help="passes over the training pictures"
     )
     add_common(parser, seed="pictures, split and training")
 
@@ -133,6 +133,7 @@ def _train(args: argparse.Namespace, parts: dict[str, Dataset]) -> InspectionCla
         model="casting_cnn",
         augment=Augment.preset("casting"),
         epochs=args.epochs,
+        batch_size=32,
         schedule="one_cycle",
         learning_rate=0.002,
         pass_label="ok_front",
