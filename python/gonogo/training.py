@@ -164,7 +164,7 @@ def start(
     _core.learning_rate(settings.full_schedule(len(data)), 0)
     batch = min(settings.batch_size, len(data)) if settings.steps_per_epoch is None else settings.batch_size
     step = _core.Step(graph, data.samples.shape[1:], batch, settings.optimizer, settings.threads)
-    predictor = _core.Predictor(graph, 256, settings.threads)
+    predictor = _core.Predictor(graph, 64, settings.threads)
     trainer = Trainer(graph, settings, step, predictor, serialise)
     trainer.set_weights(initial)
     return trainer

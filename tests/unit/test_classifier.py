@@ -305,7 +305,7 @@ class TestPromises:
         np.testing.assert_array_equal(again.decision_function(rows()[0]), drawn.decision_function(rows()[0]))
 
     def test_a_training_on_a_dataset_does_not_copy_the_pixels(self) -> None:
-        """128 MB of pixels, in a process that may have 90 MB more than before."""
+        """128 MB of pixels, in a process that may have 40 MB more than before."""
         program = """
 import resource, sys
 import numpy as np
@@ -369,8 +369,8 @@ class Ready(Callback):
     def on_epoch_end(self, epoch, logs):
         if epoch == 1:
             print("ready", flush=True)
-X = np.random.default_rng(0).integers(0, 255, (400, 64, 64), dtype=np.uint8)
-y = np.arange(400) % 2
+X = np.random.default_rng(0).integers(0, 255, (100, 64, 64), dtype=np.uint8)
+y = np.arange(100) % 2
 net = [layers.conv(16, 3, activation="relu"), layers.conv(16, 3), layers.flatten(), layers.dense("classes")]
 clf = InspectionClassifier(net, epochs=100_000, random_state=1, n_threads=2)
 try:

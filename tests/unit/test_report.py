@@ -7,6 +7,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import json
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -263,3 +264,10 @@ def test_galleries_need_pictures_and_a_number() -> None:
         with pytest.raises(ValueError, match="n: found 0"):
             plot(n=0)
     assert rows.plot_confusion().get_title() == "accuracy 0.5000 on 2 pictures"
+
+
+def test_a_figure_survives_the_way_between_processes() -> None:
+    figure = report([0, 1, 1], [0, 1, 0]).plot_gallery().get_figure()
+    twin = pickle.loads(pickle.dumps(figure))
+    twin.draw_without_rendering()
+    assert [text.get_text() for text in twin.axes[0].texts] == [text.get_text() for text in figure.axes[0].texts]
