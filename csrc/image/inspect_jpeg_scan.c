@@ -18,6 +18,7 @@ enum {
     AC_BITS_MAX = 10,
     DC_MAX = 2048,        /* 8-bit samples reach 1024; rounding to a large quantisation step at most doubles that */
     BITS_NEEDED = 32,     /* a code and its value have at most 27 */
+    ZEROS_MAX = 16,       /* bytes in a row */
     BLOCK_ENDED = 128     /* step of "end of block": beyond every position */
 };
 
@@ -236,6 +237,24 @@ static gng_status fail_in_block(gng_jpeg_walk *w, const bit_reader *r, uint64_t 
                                (unsigned long long)done + 1, (unsigned long long)units);
 }
 
+/* Zeroed sectors, whose wrong blocks can by chance be as many as those that were there. Where zero bits do not mean "end of
+ * block", sixteen zero bytes would be a block with dozens of equal coefficients in a row, which no picture has. */
+static gng_status check_zeros(gng_jpeg_walk *w, size_t start, size_t end)
+{
+    for (size_t at = start + ZEROS_MAX - 1; at < end; at += ZEROS_MAX) {
+        size_t first = at, behind = at;
+        while (behind < end && w->bytes[behind] == 0)
+            ++behind;
+        while (behind > at && first > start && w->bytes[first - 1] == 0)
+            --first;
+        if (behind - first >= ZEROS_MAX)
+            return gng_inspection_fail(w->out, GNG_FAULT_PIXELS, first,
+                                       "%zu bytes of the pixel data are zero, as where a disk or a transfer failed; copy or "
+                                       "export the picture again", behind - first);
+    }
+    return GNG_OK;
+}
+
 static gng_status walk_sequential(gng_jpeg_walk *w, const gng_jpeg_scan *sc)
 {
     huffman tables[GNG_JPEG_COMPONENTS_MAX][2];
@@ -250,6 +269,7 @@ static gng_status walk_sequential(gng_jpeg_walk *w, const gng_jpeg_scan *sc)
                 build_huffman(w->huffman[role][sc->tables[i][role]], role, &tables[i][role]);
             of[i][role] = &tables[same][role];
         }
+    const size_t start = w->at;
     uint64_t units, restarts = 0;
     count_units(w, sc, &units, blocks);
     bit_reader r = {.bytes = w->bytes, .count = w->count, .at = w->at};
@@ -283,7 +303,10 @@ static gng_status walk_sequential(gng_jpeg_walk *w, const gng_jpeg_scan *sc)
         return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, r.at,
                                    "found restart marker FF%02X behind the last coding unit, expected the end of the pixel "
                                    "data; copy or export the picture again", code);
-    return GNG_OK;
+    bool zeros_are_flat = true;
+    for (int i = 0; i < sc->count; ++i)
+        zeros_are_flat = zeros_are_flat && of[i][GNG_JPEG_AC]->entries[0] >> 8 == BLOCK_ENDED;
+    return zeros_are_flat ? GNG_OK : check_zeros(w, start, w->at);
 }
 
 /* To the next marker, with the restart markers in between. */

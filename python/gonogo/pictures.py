@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ OnBad = Literal["raise", "skip"]
 
 RESIZE_MODES = ("pad", "stretch", "crop")
 COLOR_MODES = ("auto", "grayscale", "rgb")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
+BIT_DEPTHS = (16, 12, 10)
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 _FILE_BYTES_MAX = 64 * 1024 * 1024
 _CHUNK = 256  # files in memory at a time
 
@@ -41,6 +42,100 @@ class Pictures:
     images: NDArray[np.uint8]
     kept: NDArray[np.intp]
     bad: list[DecodeError]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What ``inspect_files`` says of one file.
+
+    Attributes
+    ----------
+    file : pathlib.Path
+        The file.
+    verdict : str
+        ``"ok"``; ``"unproven"`` for a valid picture that cannot be proven complete (a progressive JPEG, a BMP or TIFF that
+        ends in zeros, a second JPEG behind the first), which training accepts and a line reviews; or the code of a fault.
+    reason : str
+        What was found and, unless it is ``"ok"``, what to do.
+    offset : int
+        Byte at which a fault or doubt was noticed; for ``"ok"`` where the picture ends.
+    """
+
+    file: Path
+    verdict: str
+    reason: str
+    offset: int
+
+    @property
+    def bad(self) -> bool:
+        """Whether the file has a fault."""
+        return self.verdict not in ("ok", "unproven")
+
+
+def inspect_files(
+    paths: Sequence[str | Path],
+    *,
+    bit_depth: int = 16,
+    threads: int = 0,
+    progress: Callable[[int], object] | None = None,
+) -> list[Verdict]:
+    """Check picture files: their structure, and by decoding them on trial also what only the pixels show.
+
+    Parameters
+    ----------
+    paths : sequence of paths
+        JPEG, PNG, BMP or TIFF files; their content decides, not their names. Orientation tags are ignored.
+    bit_depth : {16, 12, 10}
+        How many bits of 16-bit grey are in use; larger values are a fault.
+    threads : int
+        0: one for each processor.
+    progress : callable, optional
+        Called with the number of files done since the last call.
+
+    Returns
+    -------
+    list of Verdict
+        One for each path, in their order.
+
+    Raises
+    ------
+    ValueError
+        ``bit_depth`` is none of the three.
+    """
+    verdicts: list[Verdict] = []
+    files = [Path(path) for path in paths]
+    for first in range(0, len(files), _CHUNK):
+        part = files[first : first + _CHUNK]
+        contents, unreadable = _read_part(part)
+        for i, found in enumerate(_core.check_many(contents, threads, bit_depth)):
+            if (error := unreadable.get(i)) is not None:
+                verdicts.append(Verdict(part[i], error.fault, error.reason, error.offset))
+            elif found["verdict"] == "ok":
+                verdicts.append(Verdict(part[i], "ok", _praise(found, len(contents[i])), found["picture_bytes"]))
+            else:
+                verdicts.append(Verdict(part[i], found["verdict"], found["reason"], found["offset"]))
+        if progress is not None:
+            progress(len(part))
+    return verdicts
+
+
+def _praise(found: Mapping[str, Any], size: int) -> str:
+    tail = size - found["picture_bytes"]
+    behind = f"; {tail} bytes behind the picture are not looked at" if tail else ""
+    return f"complete {found['format']}, {found['height']} x {found['width']} pixels{behind}"
+
+
+def _read_part(files: Sequence[Path]) -> tuple[list[bytes], dict[int, DecodeError]]:
+    """Return the bytes of files, empty for those that cannot be read, and the errors of these."""
+    contents: list[bytes] = []
+    unreadable: dict[int, DecodeError] = {}
+    for i, path in enumerate(files):
+        try:
+            contents.append(read_bytes(path))
+        except DecodeError as error:
+            unreadable[i] = error
+            contents.append(b"")
+    return contents, unreadable
 
 
 def read_bytes(path: Path) -> bytes:
@@ -96,6 +191,7 @@ def read_pictures(
     color_mode: ColorMode = "auto",
     resize_mode: ResizeMode = "pad",
     on_bad: OnBad = "raise",
+    bit_depth: int = 16,
     threads: int = 0,
     progress: Callable[[int], object] | None = None,
 ) -> Pictures:
@@ -104,7 +200,7 @@ def read_pictures(
     Parameters
     ----------
     paths : sequence of paths
-        JPEG, PNG or BMP files; their content decides, not their names.
+        JPEG, PNG, BMP or TIFF files; their content decides, not their names. Orientation tags are ignored.
     image_size : (height, width), optional
         Size to which pictures of another size are brought; None: all must have the same size, which is kept.
     color_mode : {"auto", "grayscale", "rgb"}
@@ -113,6 +209,9 @@ def read_pictures(
         What happens to another aspect ratio.
     on_bad : {"raise", "skip"}
         Whether the first bad file ends the reading, or bad files are left out and listed.
+    bit_depth : {16, 12, 10}
+        How many bits of 16-bit grey are in use: a value v becomes ``v >> (bit_depth - 8)``, and a picture with a value of
+        ``2 ** bit_depth`` or more is bad.
     threads : int
         0: one for each processor.
     progress : callable, optional
@@ -131,6 +230,8 @@ def read_pictures(
             raise ValueError(f"{name}: found {value!r}, expected one of {', '.join(known)}")
     if on_bad not in ("raise", "skip"):
         raise ValueError(f"on_bad: found {on_bad!r}, expected 'raise' or 'skip'")
+    if bit_depth not in BIT_DEPTHS:
+        raise ValueError(f"bit_depth: found {bit_depth!r}, expected 16, 12 or 10")
     if not files:
         raise ValueError("paths: found no file, expected at least one picture")
     size = image_size or find_size(files, on_bad)
@@ -138,9 +239,9 @@ def read_pictures(
         raise ValueError(f"paths: none of the {len(files)} files is a good picture; gonogo cannot read {files[0]}")
 
     channels = 3 if color_mode == "rgb" else 1
-    images, grey, bad = _decode(files, size, channels, resize_mode, on_bad, threads, progress)
+    images, grey, bad = _decode(files, size, channels, resize_mode, on_bad, bit_depth, threads, progress)
     if color_mode == "auto" and not grey:
-        images, _, bad = _decode(files, size, 3, resize_mode, on_bad, threads, None)
+        images, _, bad = _decode(files, size, 3, resize_mode, on_bad, bit_depth, threads, None)
     lost = {error.path for error in bad}
     kept = np.array([i for i, path in enumerate(files) if path not in lost], np.intp)
     if len(kept) == 0:
@@ -154,6 +255,7 @@ def _decode(
     channels: int,
     resize_mode: ResizeMode,
     on_bad: OnBad,
+    bit_depth: int,
     threads: int,
     progress: Callable[[int], object] | None,
 ) -> tuple[NDArray[np.uint8], bool, list[DecodeError]]:
@@ -161,15 +263,9 @@ def _decode(
     all_grey, bad = True, []
     for first in range(0, len(files), _CHUNK):
         part = files[first : first + _CHUNK]
-        contents: list[bytes] = []
-        unreadable: dict[int, DecodeError] = {}
-        for i, path in enumerate(part):
-            try:
-                contents.append(read_bytes(path))
-            except DecodeError as error:
-                unreadable[i] = error
-                contents.append(b"")
-        failures, grey = _core.decode_many(contents, images[first : first + len(part)], resize_mode, threads)
+        contents, unreadable = _read_part(part)
+        rows = images[first : first + len(part)]
+        failures, grey = _core.decode_many(contents, rows, resize_mode, threads, bit_depth)
         for i, fault, reason, offset in failures:
             bad.append(unreadable.get(i) or DecodeError(part[i], fault, reason, offset))
             if on_bad == "raise":

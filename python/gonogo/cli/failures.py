@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gonogo.errors import ModelFileError
 
-DONE, FAILED, BAD_INPUT, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, BAD_INPUT, REFUSED, PROBLEMS, INTERRUPTED = 0, 1, 2, 3, 5, 130
 
 # What the user can do about a write that failed.
 _REMEDIES = {
