@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,13 +19,13 @@ from gonogo.data import Dataset
 from gonogo.estimator import Estimator
 from gonogo.history import History
 from gonogo.inputs import class_weights, label_positions, sample_chunks, training_inputs, validation_inputs
-from gonogo.model_file import GOLDEN_PICTURES, ModelFile, check_class_names, model_bytes, parse_model, read_model
+from gonogo.model_file import ModelFile, check_class_names, model_bytes, parse_model, read_model
 from gonogo.network import ModelSpec, load_spec
 from gonogo.progress import TrainingProgress, Verbose, wants_progress
+from gonogo.provenance import describe_training, golden_samples, plain_weights
 from gonogo.storage import write_atomically
 from gonogo.training import Labelled, Samples, Settings, Trainer, Weights
 
-_GOLDEN_BYTES = 4 * 1024 * 1024  # of golden samples in a model file, or one sample where that is larger
 _ROWS_MODEL = ModelSpec("rows", (layers.dense(64, activation="relu"), layers.dense("classes")), {}, "glorot_uniform")
 
 
@@ -177,8 +176,16 @@ class InspectionClassifier(Estimator):
         spec = self._spec(data.samples).with_parameters(self.model_params)
         height, width, channels = sample_shape if len(sample_shape) == 3 else (1, 1, sample_shape[0])
         graph = spec.build((channels, height, width), len(classes))
-        description = self._description(X, spec, settings, data, labels)
-        golden = _golden(data, labels)
+        description = {
+            "model": spec.name,
+            "model_params": spec.parameters,
+            "augment": {} if self.augment is None else self.augment.to_dict(),
+            "class_weight": plain_weights(self.class_weight),
+            "pass_label": None if self.pass_label is None else str(self.pass_label),
+            "source": "folder" if isinstance(X, Dataset) and X.paths is not None else "arrays",
+            **describe_training(settings, data, labels),
+        }
+        golden = golden_samples(data, labels)
 
         def serialise(weights: Weights) -> bytes:
             return model_bytes(
@@ -249,32 +256,6 @@ class InspectionClassifier(Estimator):
             return {}
         mode = X.resize_mode if isinstance(X, Dataset) else "pad"
         return {"color_mode": "grayscale" if samples.shape[3] == 1 else "rgb", "resize_mode": mode}
-
-    def _description(
-        self, X: Any, spec: ModelSpec, settings: Settings, data: Labelled, labels: NDArray[np.intp]
-    ) -> dict[str, Any]:
-        """Return how the model is trained; no date, speed or thread count, so that equal trainings give equal files."""
-        digest = hashlib.sha256()
-        for position in data.index.tolist():
-            digest.update(data.samples[position])
-        digest.update(labels.astype("<i8").tobytes())
-        weights = self.class_weight
-        return {
-            "model": spec.name,
-            "model_params": dict(spec.parameters),
-            "images": len(data),
-            "batch_size": int(settings.batch_size),
-            "steps_per_epoch": settings.steps_per_epoch,
-            "optimizer": dict(settings.optimizer),
-            "learning_rate": float(settings.learning_rate),
-            "schedule": dict(settings.schedule),
-            "augment": self.augment.to_dict() if self.augment is not None else {},
-            "class_weight": {str(k): float(v) for k, v in weights.items()} if isinstance(weights, Mapping) else weights,
-            "pass_label": None if self.pass_label is None else str(self.pass_label),
-            "seed": settings.seed,
-            "data_sha256": digest.hexdigest(),
-            "source": "folder" if isinstance(X, Dataset) and X.paths is not None else "arrays",
-        }
 
     def _fitted(self) -> ModelFile:
         if not hasattr(self, "_file"):
@@ -387,12 +368,3 @@ def _named(parameter: str, value: Any, known: Sequence[str]) -> dict[str, Any]:
             f"{parameter}: found {found!r}, expected one of {', '.join(known)}, or a dict with that 'kind'"
         )
     return dict(mapping)
-
-
-def _golden(data: Labelled, labels: NDArray[np.intp]) -> Samples:
-    """Return the first samples of each class in turn: what a self-test runs."""
-    positions = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    order = [p[i] for i in range(max(map(len, positions))) for p in positions if i < len(p)]
-    count = max(1, min(GOLDEN_PICTURES, _GOLDEN_BYTES // data.samples[0].nbytes))
-    golden: Samples = data.samples[data.index[order[:count]]]
-    return golden

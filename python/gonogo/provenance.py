@@ -1,0 +1,52 @@
+"""What a model file says about its training: how, on which data, and with which samples it can be checked.
+
+No date, speed or thread count, so that equal trainings give equal files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gonogo.model_file import GOLDEN_PICTURES
+from gonogo.training import Labelled, Samples, Settings
+
+_GOLDEN_BYTES = 4 * 1024 * 1024  # of golden samples in a model file, or one sample where that is larger
+
+
+def describe_training(settings: Settings, data: Labelled, labels: NDArray[np.intp]) -> dict[str, Any]:
+    """Return the settings and the SHA-256 of samples and labels, in their order, as values for JSON."""
+    digest = hashlib.sha256()
+    for position in data.index.tolist():
+        digest.update(data.samples[position])
+    digest.update(labels.astype("<i8").tobytes())
+    return {
+        "images": len(data),
+        "batch_size": settings.batch_size,
+        "steps_per_epoch": settings.steps_per_epoch,
+        "optimizer": dict(settings.optimizer),
+        "learning_rate": float(settings.learning_rate),
+        "schedule": dict(settings.schedule),
+        "seed": settings.seed,
+        "data_sha256": digest.hexdigest(),
+    }
+
+
+def plain_weights(class_weight: str | Mapping[Any, float] | None) -> str | dict[str, float] | None:
+    """Return the parameter ``class_weight`` with classes as texts."""
+    if isinstance(class_weight, Mapping):
+        return {str(name): float(weight) for name, weight in class_weight.items()}
+    return class_weight
+
+
+def golden_samples(data: Labelled, labels: NDArray[np.intp]) -> Samples:
+    """Return the first samples of each class in turn: what a self-test runs."""
+    positions = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    order = [p[i] for i in range(max(map(len, positions))) for p in positions if i < len(p)]
+    count = max(1, min(GOLDEN_PICTURES, _GOLDEN_BYTES // data.samples[0].nbytes))
+    golden: Samples = data.samples[data.index[order[:count]]]
+    return golden
