@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/arithmetic.h"
 #include "base/cpu.h"
 
 /* The gate, from the low bits: workers inside, workers allowed (the caller included), open, round. */
@@ -60,28 +61,6 @@ int gng_context_threads(const gng_context *context)
     return threads < GNG_THREADS_MAX ? threads : GNG_THREADS_MAX;
 }
 
-/* Tasks round to nearest and keep subnormal numbers whatever mode the calling thread is in, or results would depend on
- * which thread runs them. Returns the mode before. */
-static unsigned int arithmetic_mode_default(void)
-{
-#if defined(__x86_64__)
-    const unsigned int before = __builtin_ia32_stmxcsr();
-    __builtin_ia32_ldmxcsr(0x1F80);
-    return before;
-#else
-    return 0;
-#endif
-}
-
-static void arithmetic_mode_restore(unsigned int mode)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_ldmxcsr(mode);
-#else
-    (void)mode;
-#endif
-}
-
 static gng_status cancelled(size_t done, size_t count)
 {
     return gng_error_set(GNG_STATUS_CANCELLED, "cancelled by the caller after %zu of %zu tasks", done, count);
@@ -99,11 +78,11 @@ static bool stopped(gng_context *context, bool calling_thread)
 
 static gng_status run_alone(gng_context *context, bool asks, size_t count, gng_task task, void *argument)
 {
-    const unsigned int mode = arithmetic_mode_default();
+    const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
     gng_status status = GNG_OK;
     for (size_t index = 0; index < count && status == GNG_OK; index++)
         status = stopped(context, asks) ? cancelled(index, count) : task(argument, index, 0);
-    arithmetic_mode_restore(mode);
+    (void)gng_arithmetic_exchange(mode);
     return status;
 }
 
@@ -195,7 +174,7 @@ static void leave(void)
 static void *worker_main(void *number)
 {
     const int worker = (int)(intptr_t)number;
-    (void)arithmetic_mode_default();
+    (void)gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
     for (uint64_t round = 0;;) {
         const uint64_t gate = wait_for_other_round(round);
         round = gate >> GATE_ROUND_SHIFT;
@@ -274,15 +253,17 @@ static gng_status run_together(int threads, gng_context *context, size_t count, 
     atomic_store(&pool.next, 0);
     atomic_store(&pool.failed, false);
     open_gate(threads);
-    const unsigned int mode = arithmetic_mode_default();
+    const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
     run_claimed(0);
-    arithmetic_mode_restore(mode);
+    (void)gng_arithmetic_exchange(mode);
     close_gate();
     atomic_store(&pool.context, NULL);
     if (pool.failure_index != SIZE_MAX)
         return gng_error_set(pool.failure_status, "%s", pool.failure_detail);
+    /* The caller may ask to stop after the last task was claimed: an exception is then waiting to be heard of. */
     const size_t claimed = atomic_load(&pool.next);
-    return claimed < count ? cancelled(claimed, count) : GNG_OK;
+    const bool stop = context != NULL && atomic_load(&context->cancel) != 0;
+    return claimed < count || stop ? cancelled(claimed < count ? claimed : count, count) : GNG_OK;
 }
 
 gng_status gng_parallel_run(gng_context *context, size_t count, gng_task task, void *argument)

@@ -190,6 +190,24 @@ static gng_status meet_and_nest(void *argument, size_t index, int worker)
     return gng_parallel_run(&call->context, 10, do_nothing, NULL);
 }
 
+static bool all_have_run(void *argument)
+{
+    const record *seen = argument;
+    int runs = 0;
+    for (size_t i = 0; i < 4; i++)
+        runs += atomic_load(&seen->runs[i]);
+    return runs == 4;
+}
+
+/* The one who answered must not be told that nothing happened: an exception may be waiting. */
+static void an_interrupt_behind_the_last_task_still_cancels(void)
+{
+    record seen = {0};
+    gng_context context = {.threads = 2, .interrupted = all_have_run, .argument = &seen};
+    const gng_status status = gng_parallel_run(&context, 4, count_run, &seen);
+    CHECK((status == GNG_STATUS_CANCELLED) == (atomic_load(&context.cancel) != 0));
+}
+
 static void only_the_calling_thread_is_asked_about_interrupts(int threads)
 {
     asking call = {.context = {.threads = threads, .interrupted = ask}, .caller = pthread_self(), .answer_at = 4};
@@ -402,6 +420,8 @@ int main(void)
     a_cancelled_call_stops(1);
     only_the_calling_thread_is_asked_about_interrupts(1);
     the_callers_rounding_mode_changes_no_result(1);
+    for (int i = 0; i < 50; i++)
+        an_interrupt_behind_the_last_task_still_cancels();
     callers_side_by_side_all_get_their_work_done();
     signals_are_left_to_the_program();
     a_forked_child_works();

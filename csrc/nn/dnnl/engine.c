@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <threads.h>
 
+#include "base/arithmetic.h"
 #include "base/cpu.h"
 #include "nn/dnnl/memory.h"
 
@@ -22,37 +23,9 @@ static struct {
     char version[64];
 } engine_global = {.looked = ONCE_FLAG_INIT, .started = ONCE_FLAG_INIT, .named = ONCE_FLAG_INIT};
 
-#if defined(__x86_64__)
-
-/* MXCSR (Intel SDM volume 1, section 10.2.3): results and operands below the normal range count as zero (bits 15 and 6),
- * rounding to nearest (bits 14 and 13 zero), no exception traps (bits 12 to 7 set). */
-enum { MODE = 0x9FC0 };
-
-static unsigned int exchange_mode(unsigned int mode)
-{
-    const unsigned int before = __builtin_ia32_stmxcsr();
-    __builtin_ia32_ldmxcsr(mode);
-    return before;
-}
-
-#else
-
-#include <fenv.h>
-
-enum { MODE = FE_TONEAREST };
-
-static unsigned int exchange_mode(unsigned int mode)
-{
-    const int before = fegetround();
-    (void)fesetround((int)mode);
-    return (unsigned int)before;
-}
-
-#endif
-
 gng_engine_bracket gng_engine_enter(void)
 {
-    gng_engine_bracket bracket = {.floating_point_mode = exchange_mode(MODE), .engine = gng_engine_available()};
+    gng_engine_bracket bracket = {.floating_point_mode = gng_arithmetic_exchange(GNG_ARITHMETIC_FLUSH), .engine = gng_engine_available()};
     if (bracket.engine) {
         bracket.openmp_threads = omp_get_max_threads();
         omp_set_num_threads(1);
@@ -64,7 +37,7 @@ void gng_engine_leave(gng_engine_bracket bracket)
 {
     if (bracket.engine)
         omp_set_num_threads(bracket.openmp_threads);
-    (void)exchange_mode(bracket.floating_point_mode);
+    (void)gng_arithmetic_exchange(bracket.floating_point_mode);
 }
 
 /* CPUID costs microseconds in a virtual machine. */
