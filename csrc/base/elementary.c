@@ -177,3 +177,12 @@ void gng_sin_cos_degrees(double degrees, double *sine, double *cosine)
     *sine = sines[turn] + 0.0; /* no negative zero */
     *cosine = cosines[turn] + 0.0;
 }
+
+double gng_power(double base, uint64_t exponent)
+{
+    double result = 1;
+    for (; exponent > 0; exponent /= 2, base *= base)
+        if (exponent % 2 == 1)
+            result *= base;
+    return result;
+}

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/elementary.h"
 #include "nn/dnnl/dnnl_engine.h"
 
 enum { SLICE_FLOATS_MIN = 16384, SLICES_MAX = 1024 };
@@ -207,16 +208,6 @@ static gng_status update_task(void *argument, size_t index, int worker)
     return GNG_OK;
 }
 
-/* base^exponent by squaring: the same bits everywhere. */
-static double power(double base, uint64_t exponent)
-{
-    double result = 1;
-    for (; exponent > 0; exponent /= 2, base *= base)
-        if (exponent % 2 == 1)
-            result *= base;
-    return result;
-}
-
 /* Pairwise, so that the result depends on the number of slices alone. */
 static double tree_sum(double *sums, size_t count)
 {
@@ -252,7 +243,7 @@ gng_status gng_optimizer_update(const gng_optimizer *optimizer, gng_context *con
     if (optimizer->clip_norm > 0 && length > optimizer->clip_norm)
         u.scale = (float)(optimizer->clip_norm / length);
     if (optimizer->kind == GNG_OPTIMIZER_ADAM || optimizer->kind == GNG_OPTIMIZER_ADAMW)
-        u.rate = learning_rate * sqrt(1 - power(optimizer->beta_2, step)) / (1 - power(optimizer->beta_1, step));
+        u.rate = learning_rate * sqrt(1 - gng_power(optimizer->beta_2, step)) / (1 - gng_power(optimizer->beta_1, step));
     if (optimizer->kind == GNG_OPTIMIZER_ADAMW)
         u.decay = learning_rate * optimizer->weight_decay;
 

@@ -76,12 +76,9 @@ static double one_cycle(const gng_schedule *schedule, uint64_t step)
 
 static double decay(const gng_schedule *schedule, uint64_t step)
 {
-    double factor = 1;
     switch (schedule->kind) {
     case GNG_SCHEDULE_STEP:
-        for (uint64_t boundary = schedule->step_size; boundary <= step && factor > 0; boundary += schedule->step_size)
-            factor *= schedule->gamma;
-        return factor;
+        return gng_power(schedule->gamma, step / schedule->step_size);
     case GNG_SCHEDULE_COSINE: {
         const uint64_t steps = schedule->total_steps > schedule->warmup_steps ? schedule->total_steps - schedule->warmup_steps : 1;
         const double share = steps > 1 ? (double)(step - schedule->warmup_steps) / (double)(steps - 1) : 0;
@@ -92,7 +89,7 @@ static double decay(const gng_schedule *schedule, uint64_t step)
     case GNG_SCHEDULE_CONSTANT:
         break;
     }
-    return factor;
+    return 1;
 }
 
 double gng_schedule_rate(const gng_schedule *schedule, uint64_t step)
