@@ -11,6 +11,9 @@ struct gng_step {
     gng_arena arena;
     float *moments[2];
     float *states_before; /* running statistics, to be restored when the update is refused */
+    uint32_t *indices;    /* of the batch: a copy, because the caller's may change while the step runs */
+    uint32_t batch;
+    bool pixels; /* what the scratch memory is planned for */
     size_t scratch_bytes; /* of one worker */
     unsigned char *scratch;
     uint64_t count;
@@ -27,6 +30,8 @@ gng_status gng_step_create(const gng_graph *graph, const gng_samples *samples, u
     step->graph = graph;
     step->optimizer = *optimizer;
     step->threads = threads;
+    step->batch = batch;
+    step->pixels = samples->pixels != NULL;
     const gng_net_options options = {.batch = batch, .threads = threads, .training = true};
     gng_status status = gng_net_create(graph, &options, &step->net);
     if (status == GNG_OK) {
@@ -36,6 +41,7 @@ gng_status gng_step_create(const gng_graph *graph, const gng_samples *samples, u
         for (int k = 0; k < moments; k++)
             offsets[k] = gng_arena_layout_add(&layout, graph->parameter_floats, sizeof(float));
         const size_t states = gng_arena_layout_add(&layout, graph->state_floats, sizeof(float));
+        const size_t indices = gng_arena_layout_add(&layout, batch, sizeof *step->indices);
         step->scratch_bytes = (gng_batch_scratch_bytes(samples) + GNG_ALIGNMENT - 1) / GNG_ALIGNMENT * GNG_ALIGNMENT;
         const size_t scratch = gng_arena_layout_add(&layout, (size_t)threads, step->scratch_bytes);
         status = gng_arena_create(&layout, &step->arena);
@@ -43,6 +49,7 @@ gng_status gng_step_create(const gng_graph *graph, const gng_samples *samples, u
             for (int k = 0; k < moments; k++)
                 step->moments[k] = gng_arena_at(&step->arena, offsets[k]);
             step->states_before = gng_arena_at(&step->arena, states);
+            step->indices = gng_arena_at(&step->arena, indices);
             step->scratch = gng_arena_at(&step->arena, scratch);
         }
     }
@@ -104,17 +111,42 @@ static gng_status update(gng_step *step, gng_context *context, double learning_r
     return GNG_OK;
 }
 
+static gng_status check_batch(const gng_step *step, const gng_batch *batch)
+{
+    if (batch->targets == NULL)
+        return gng_error_set(GNG_STATUS_ARGUMENT, "targets: a training step needs them");
+    if ((batch->samples->pixels != NULL) != step->pixels)
+        return gng_error_set(GNG_STATUS_ARGUMENT, "samples: found %s, but the step was planned for %s", step->pixels ? "rows" : "pictures",
+                             step->pixels ? "pictures" : "rows");
+    if (batch->count < 1 || batch->count > step->batch)
+        return gng_error_set(GNG_STATUS_ARGUMENT, "indices: found %u, expected 1 to %u, the batch size of the step", batch->count, step->batch);
+    return GNG_OK;
+}
+
+/* Targets and weights are found by index too, so none may pass that was not looked at. */
+static gng_status copy_indices(const gng_step *step, const gng_batch *batch)
+{
+    memcpy(step->indices, batch->indices, batch->count * sizeof *step->indices);
+    for (uint32_t i = 0; i < batch->count; i++)
+        if (step->indices[i] >= batch->samples->count)
+            return gng_error_set(GNG_STATUS_ARGUMENT, "indices: found %u, but there are %llu samples", step->indices[i],
+                                 (unsigned long long)batch->samples->count);
+    return GNG_OK;
+}
+
 gng_status gng_step_run(gng_step *step, gng_context *context, const gng_batch *batch, uint64_t dropout_seed, double learning_rate, bool apply,
                         gng_step_result *result)
 {
     if (!isfinite(learning_rate) || learning_rate < 0)
         return gng_error_set(GNG_STATUS_ARGUMENT, "learning_rate: found %g, expected a finite number >= 0", learning_rate);
-    if (batch->targets == NULL)
-        return gng_error_set(GNG_STATUS_ARGUMENT, "targets: a training step needs them");
-    fill_source source = {.step = step, .batch = batch};
+    GNG_TRY(check_batch(step, batch));
+    GNG_TRY(copy_indices(step, batch));
+    gng_batch own = *batch;
+    own.indices = step->indices;
+    fill_source source = {.step = step, .batch = &own};
     const gng_net_run run = {.count = batch->count, .fill = fill, .argument = &source};
     const gng_net_targets targets = {
-        .samples = batch->indices,
+        .samples = own.indices,
         .occurrences = batch->occurrences,
         .targets = batch->targets,
         .weights = batch->weights,
