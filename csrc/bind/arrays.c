@@ -56,18 +56,23 @@ PyObject *gng_bind_vector(const float *values, size_t count)
     return array;
 }
 
-int gng_bind_copy_vector(PyObject *object, const char *name, float *out, size_t count)
+const float *gng_bind_vector_of(PyObject *object, const char *name, size_t count)
 {
     PyArrayObject *array = gng_bind_array(object, name, NPY_FLOAT32, 1);
     if (array == NULL)
-        return -1;
-    if ((size_t)PyArray_SIZE(array) != count) {
-        PyErr_Format(PyExc_ValueError, "%s: expected %zu values, found %zd", name, count, (Py_ssize_t)PyArray_SIZE(array));
-        return -1;
-    }
-    if (count > 0)
-        memcpy(out, PyArray_DATA(array), count * sizeof *out);
-    return 0;
+        return NULL;
+    if ((size_t)PyArray_SIZE(array) == count)
+        return PyArray_DATA(array);
+    PyErr_Format(PyExc_ValueError, "%s: expected %zu values, found %zd", name, count, (Py_ssize_t)PyArray_SIZE(array));
+    return NULL;
+}
+
+int gng_bind_copy_vector(PyObject *object, const char *name, float *out, size_t count)
+{
+    const float *values = gng_bind_vector_of(object, name, count);
+    if (values != NULL && count > 0)
+        memcpy(out, values, count * sizeof *out);
+    return values != NULL ? 0 : -1;
 }
 
 int gng_bind_image(PyObject *object, const char *name, gng_image_view *out)

@@ -32,6 +32,8 @@ PyArrayObject *gng_bind_array(PyObject *object, const char *name, int type, int 
 PyObject *gng_bind_new_array(int type, int dimensions, const npy_intp *shape);
 /* New float32 vector with a copy of values[count]. */
 PyObject *gng_bind_vector(const float *values, size_t count);
+/* Borrowed float32 vector of exactly `count` values; NULL with an exception that names the argument otherwise. */
+const float *gng_bind_vector_of(PyObject *object, const char *name, size_t count);
 /* Copies a float32 vector of exactly `count` values; -1 with an exception that names the argument otherwise. */
 int gng_bind_copy_vector(PyObject *object, const char *name, float *out, size_t count);
 /* uint8 [height, width, channels] -> view; -1 with an exception otherwise. The array must outlive the view. */
@@ -61,12 +63,13 @@ int gng_bind_resize_mode(const char *name, gng_resize_mode *out);
 typedef struct gng_bind_call {
     gng_context context;
     PyThreadState *saved;
-    double polled; /* seconds on a monotonic clock */
+    double polled;           /* seconds */
+    unsigned int arithmetic; /* mode of the caller */
 } gng_bind_call;
 
-/* Prepares a context that notices Ctrl-C, and releases the lock. */
+/* Prepares a context that notices Ctrl-C, releases the lock, and rounds to nearest whatever the caller's thread does. */
 void gng_bind_call_begin(gng_bind_call *call, int threads);
-/* Takes the lock back. */
+/* Takes the lock back, and gives the thread its arithmetic mode. */
 void gng_bind_call_end(gng_bind_call *call);
 
 /* --- one file per topic */

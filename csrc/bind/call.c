@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "base/arithmetic.h"
+
 /* Seconds between two looks: well under the 200 ms promised, and rare enough to cost nothing. */
 #define POLL_SECONDS 0.05
 
@@ -31,9 +33,11 @@ void gng_bind_call_begin(gng_bind_call *call, int threads)
 {
     *call = (gng_bind_call){.context = {.threads = threads, .interrupted = interrupted, .argument = call}, .polled = now()};
     call->saved = PyEval_SaveThread();
+    call->arithmetic = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
 }
 
 void gng_bind_call_end(gng_bind_call *call)
 {
+    (void)gng_arithmetic_exchange(call->arithmetic);
     PyEval_RestoreThread(call->saved);
 }

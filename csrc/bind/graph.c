@@ -1,20 +1,25 @@
 /* gonogo._core.Graph. */
-#include "bind/bind.h"
+#include "bind/arguments.h"
 
 #include <string.h>
 
+#include "base/arithmetic.h"
+
+static void graph_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    gng_graph_destroy(((gng_bind_graph *)self)->graph);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
+
 const gng_graph *gng_bind_graph_of(PyObject *object)
 {
-    PyType_Spec *spec = &gng_bind_graph_spec;
-    PyObject *module = PyImport_ImportModule("gonogo._core");
-    PyObject *type = module != NULL ? PyObject_GetAttrString(module, "Graph") : NULL;
-    Py_XDECREF(module);
-    const int matches = type != NULL ? PyObject_IsInstance(object, type) : -1;
-    Py_XDECREF(type);
-    if (matches == 1)
+    /* Known by its destructor: isinstance believes whatever an object says about its class, and the type has no subclasses. */
+    if (PyType_GetSlot(Py_TYPE(object), Py_tp_dealloc) == (void *)graph_dealloc)
         return ((gng_bind_graph *)object)->graph;
-    if (matches == 0)
-        PyErr_Format(PyExc_TypeError, "graph: expected a %s, found %R", spec->name, (PyObject *)Py_TYPE(object));
+    PyErr_Format(PyExc_TypeError, "graph: expected a %s, found %R", gng_bind_graph_spec.name, (PyObject *)Py_TYPE(object));
     return NULL;
 }
 
@@ -85,15 +90,6 @@ static PyObject *graph_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
     if (read < 0)
         return NULL;
     return status == GNG_OK ? wrap(type, graph) : gng_bind_raise(status);
-}
-
-static void graph_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    gng_graph_destroy(((gng_bind_graph *)self)->graph);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
-    Py_DECREF(type);
 }
 
 static const gng_graph *graph_of(PyObject *self)
@@ -192,8 +188,8 @@ static PyObject *graph_initialise(PyObject *self, PyObject *arguments, PyObject 
 {
     static char *names[] = {"initialiser", "seed", NULL};
     const char *name;
-    unsigned long long seed;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "sK:initialise", names, &name, &seed))
+    gng_bind_unsigned seed = {.name = "seed", .most = UINT64_MAX};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "sO&:initialise", names, &name, gng_bind_read_unsigned, &seed))
         return NULL;
     gng_initialiser initialiser;
     const gng_status status = gng_initialiser_from_name(name, &initialiser);
@@ -207,7 +203,9 @@ static PyObject *graph_initialise(PyObject *self, PyObject *arguments, PyObject 
         Py_XDECREF(states);
         return NULL;
     }
-    gng_graph_initialise(graph_of(self), initialiser, seed, PyArray_DATA((PyArrayObject *)parameters), PyArray_DATA((PyArrayObject *)states));
+    const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
+    gng_graph_initialise(graph_of(self), initialiser, seed.value, PyArray_DATA((PyArrayObject *)parameters), PyArray_DATA((PyArrayObject *)states));
+    (void)gng_arithmetic_exchange(mode);
     return Py_BuildValue("(NN)", parameters, states);
 }
 

@@ -1,5 +1,5 @@
 /* One layer as a mapping -> gng_layer, and running a single layer for checks. */
-#include "bind/bind.h"
+#include "bind/arguments.h"
 
 #include <string.h>
 
@@ -74,13 +74,12 @@ static int read_inputs(PyObject *mapping, const gng_layer *layers, int32_t count
     }
     for (Py_ssize_t i = 0; i < length && result == 0; i++) {
         PyObject *item = PyTuple_GetItem(items, i);
-        const char *name = PyUnicode_Check(item) ? PyUnicode_AsUTF8AndSize(item, NULL) : NULL;
+        const char *name = gng_bind_text(item);
         int32_t found = -1;
         for (int32_t k = 0; k < count && name != NULL; k++)
             if (strcmp(layers[k].name, name) == 0)
                 found = k;
         if (found < 0) {
-            PyErr_Clear();
             PyErr_Format(PyExc_ValueError, "layer '%s': inputs: %R is not the name of an earlier layer", out->name, item);
             result = -1;
         }
@@ -102,11 +101,10 @@ static int read_window(PyObject *mapping, gng_layer *layer, gng_window *window)
 
 static int read_name(PyObject *mapping, gng_layer *layer)
 {
-    PyObject *name = PyMapping_Check(mapping) ? PyMapping_GetItemString(mapping, "name") : NULL;
-    const char *text = name != NULL && PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
+    const char *text;
+    PyObject *name = gng_bind_text_item(mapping, "name", &text);
     const size_t length = text != NULL ? strlen(text) : 0;
     int result = -1;
-    PyErr_Clear();
     if (length == 0)
         PyErr_SetString(PyExc_ValueError, "layer: every layer needs a 'name', a text");
     else if (length >= GNG_NAME_BYTES)
@@ -145,12 +143,13 @@ int gng_bind_layer(PyObject *mapping, const gng_layer *layers, int32_t count, gn
         {"epsilon", GNG_FIELD_FLOAT, &epsilon, NULL, NULL},
     };
     static const char *const window_keys[WINDOW_KEYS] = {"kernel", "stride", "padding", "dilation"};
-    PyObject *rest = PyDict_New();
-    if (rest == NULL || PyDict_Update(rest, mapping) < 0) {
-        Py_XDECREF(rest);
+    char what[GNG_NAME_BYTES + 16];
+    PyOS_snprintf(what, sizeof what, "layer '%s'", layer.name);
+    PyObject *rest = gng_bind_dict(mapping, what);
+    if (rest == NULL)
         return -1;
-    }
-    (void)PyDict_DelItemString(rest, "name");
+    if (PyDict_GetItemString(rest, "name") != NULL)
+        (void)PyDict_DelItemString(rest, "name");
     if (PyDict_GetItemString(rest, "inputs") != NULL)
         (void)PyDict_DelItemString(rest, "inputs");
     bool has_window = false;
@@ -159,8 +158,6 @@ int gng_bind_layer(PyObject *mapping, const gng_layer *layers, int32_t count, gn
             has_window = true;
             (void)PyDict_DelItemString(rest, window_keys[i]);
         }
-    char what[GNG_NAME_BYTES + 16];
-    PyOS_snprintf(what, sizeof what, "layer '%s'", layer.name);
     const int read = gng_bind_read(rest, what, fields, sizeof fields / sizeof fields[0]);
     Py_DECREF(rest);
     if (read < 0 || read_inputs(mapping, layers, count, &layer) < 0)

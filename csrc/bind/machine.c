@@ -1,13 +1,13 @@
 /* Functions about the machine and the allocator. */
-#include "bind/bind.h"
+#include "bind/arguments.h"
 #include "nn/dnnl/dnnl_engine.h"
 
 static PyObject *set_instruction_limit(PyObject *module, PyObject *argument)
 {
     (void)module;
-    const char *name = PyUnicode_AsUTF8AndSize(argument, NULL);
+    const char *name = gng_bind_text(argument);
     if (name == NULL)
-        return NULL;
+        return PyErr_Format(PyExc_TypeError, "name: expected the name of an instruction set, found %R", argument);
     gng_instruction_set limit;
     gng_status status = gng_instruction_set_from_name(name, &limit);
     if (status == GNG_OK)
@@ -64,10 +64,10 @@ static PyObject *live_allocations(PyObject *module, PyObject *unused)
 static PyObject *fail_nth_allocation(PyObject *module, PyObject *argument)
 {
     (void)module;
-    const unsigned long long n = PyLong_AsUnsignedLongLong(argument);
-    if (PyErr_Occurred())
+    gng_bind_unsigned n = {.name = "n", .most = UINT64_MAX};
+    if (gng_bind_read_unsigned(argument, &n) == 0)
         return NULL;
-    gng_memory_fail_nth(n);
+    gng_memory_fail_nth(n.value);
     return Py_NewRef(Py_None);
 }
 

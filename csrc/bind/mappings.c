@@ -1,5 +1,5 @@
 /* Mappings from Python -> the plain structures of the core. Unknown keys are errors. */
-#include "bind/bind.h"
+#include "bind/arguments.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -40,16 +40,15 @@ static int read_range(PyObject *value, const char *what, const char *name, doubl
         PyErr_Format(PyExc_ValueError, "%s: %s: expected a pair (low, high), found %R", what, name, value);
         return -1;
     }
-    const int result = read_double(PyTuple_GetItem(items, 0), what, name, &out[0]) | read_double(PyTuple_GetItem(items, 1), what, name, &out[1]);
+    const bool read = read_double(PyTuple_GetItem(items, 0), what, name, &out[0]) == 0 && read_double(PyTuple_GetItem(items, 1), what, name, &out[1]) == 0;
     Py_DECREF(items);
-    return result;
+    return read ? 0 : -1;
 }
 
 static int read_name(PyObject *value, const char *what, const gng_bind_field *field)
 {
-    const char *text = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, NULL) : NULL;
+    const char *text = gng_bind_text(value);
     if (text == NULL) {
-        PyErr_Clear();
         PyErr_Format(PyExc_TypeError, "%s: %s: expected a name, found %R", what, field->name, value);
         return -1;
     }
@@ -80,13 +79,10 @@ static int read_field(PyObject *value, const char *what, const gng_bind_field *f
     case GNG_FIELD_RANGE:
         return read_range(value, what, field->name, field->out);
     case GNG_FIELD_UINT64: {
-        const unsigned long long large = PyLong_Check(value) ? PyLong_AsUnsignedLongLong(value) : (unsigned long long)-1;
-        if (!PyLong_Check(value) || PyErr_Occurred()) {
-            PyErr_Clear();
-            PyErr_Format(PyExc_ValueError, "%s: %s: expected an integer of 64 bits, 0 or more, found %R", what, field->name, value);
+        gng_bind_unsigned large = {.name = field->name, .most = UINT64_MAX};
+        if (gng_bind_read_unsigned(value, &large) == 0)
             return -1;
-        }
-        *(uint64_t *)field->out = large;
+        *(uint64_t *)field->out = large.value;
         return 0;
     }
     case GNG_FIELD_NAME:
@@ -97,16 +93,16 @@ static int read_field(PyObject *value, const char *what, const gng_bind_field *f
 
 int gng_bind_read(PyObject *mapping, const char *what, const gng_bind_field *fields, size_t count)
 {
-    PyObject *items = PyMapping_Check(mapping) ? PyMapping_Items(mapping) : NULL;
-    if (items == NULL) {
-        PyErr_Clear();
-        PyErr_Format(PyExc_TypeError, "%s: expected a mapping, found %R", what, (PyObject *)Py_TYPE(mapping));
+    /* Of a dict of our own: the items of another mapping need not be pairs, nor stay the same while fields are read. */
+    PyObject *dict = gng_bind_dict(mapping, what);
+    PyObject *items = dict != NULL ? PyDict_Items(dict) : NULL;
+    Py_XDECREF(dict);
+    if (items == NULL)
         return -1;
-    }
     int result = 0;
     for (Py_ssize_t i = 0; i < PyList_Size(items) && result == 0; i++) {
         PyObject *pair = PyList_GetItem(items, i), *key = PyTuple_GetItem(pair, 0);
-        const char *name = PyUnicode_Check(key) ? PyUnicode_AsUTF8AndSize(key, NULL) : NULL;
+        const char *name = gng_bind_text(key);
         const gng_bind_field *field = NULL;
         for (size_t k = 0; k < count && name != NULL; k++)
             if (strcmp(fields[k].name, name) == 0)
@@ -115,7 +111,6 @@ int gng_bind_read(PyObject *mapping, const char *what, const gng_bind_field *fie
             result = read_field(PyTuple_GetItem(pair, 1), what, field);
             continue;
         }
-        PyErr_Clear();
         PyErr_Format(PyExc_ValueError, "%s: unknown key %R", what, key);
         result = -1;
     }

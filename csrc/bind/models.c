@@ -1,6 +1,8 @@
 /* Model files: parse, serialise, and gonogo._core.Classifier. */
 #include <string.h>
 
+#include "base/arithmetic.h"
+#include "bind/arguments.h"
 #include "bind/plans.h"
 
 typedef struct bind_classifier {
@@ -12,7 +14,7 @@ typedef struct bind_classifier {
     size_t parameter_floats;
     int threads;
     int32_t golden_count;
-    PyThread_type_lock lock;
+    gng_bind_lock lock;
 } bind_classifier;
 
 static PyObject *metadata_dict(const gng_model *model)
@@ -29,14 +31,16 @@ static PyObject *metadata_dict(const gng_model *model)
 
 static gng_status parse(PyObject *object, gng_model **out)
 {
-    Py_buffer data;
-    if (PyObject_GetBuffer(object, &data, PyBUF_SIMPLE) < 0)
+    PyObject *bytes = gng_bind_bytes(object);
+    if (bytes == NULL)
         return GNG_STATUS_ARGUMENT;
+    const uint8_t *data = (const uint8_t *)PyBytes_AsString(bytes);
+    const size_t count = (size_t)PyBytes_Size(bytes);
     gng_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = gng_model_parse(data.buf, (size_t)data.len, out);
+    status = gng_model_parse(data, count, out);
     Py_END_ALLOW_THREADS
-    PyBuffer_Release(&data);
+    Py_DECREF(bytes);
     return status;
 }
 
@@ -95,18 +99,6 @@ static PyObject *parse_model(PyObject *module, PyObject *argument)
     Py_XDECREF(logits);
     Py_XDECREF(digests);
     return result;
-}
-
-/* Borrowed float32 vector of exactly `count` values. */
-static const float *vector_of(PyObject *object, const char *name, size_t count)
-{
-    PyArrayObject *array = gng_bind_array(object, name, NPY_FLOAT32, 1);
-    if (array == NULL)
-        return NULL;
-    if ((size_t)PyArray_SIZE(array) == count)
-        return PyArray_DATA(array);
-    PyErr_Format(PyExc_ValueError, "%s: expected %zu values, found %zd", name, count, (Py_ssize_t)PyArray_SIZE(array));
-    return NULL;
 }
 
 static int read_metadata(PyObject *items, gng_model *model)
@@ -174,11 +166,12 @@ static PyObject *serialise_model(PyObject *module, PyObject *arguments, PyObject
         return NULL;
     /* Serialising only reads the graph. */
     gng_model model = {.graph = ((gng_bind_graph *)graph_object)->graph};
-    model.parameters = vector_of(parameters, "parameters", graph->parameter_floats);
-    model.states = model.parameters != NULL ? vector_of(states, "states", graph->state_floats) : NULL;
+    model.parameters = gng_bind_vector_of(parameters, "parameters", graph->parameter_floats);
+    model.states = model.parameters != NULL ? gng_bind_vector_of(states, "states", graph->state_floats) : NULL;
     if (model.states == NULL)
         return NULL;
-    PyObject *items = PyMapping_Items(mapping);
+    PyObject *dict = gng_bind_dict(mapping, "metadata"), *items = dict != NULL ? PyDict_Items(dict) : NULL;
+    Py_XDECREF(dict);
     if (items == NULL)
         return NULL;
     PyObject *result = NULL;
@@ -196,8 +189,8 @@ static PyObject *model_identity(PyObject *module, PyObject *arguments, PyObject 
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOO:model_identity", names, &graph_object, &parameter_array, &state_array))
         return NULL;
     const gng_graph *graph = gng_bind_graph_of(graph_object);
-    const float *parameters = graph != NULL ? vector_of(parameter_array, "parameters", graph->parameter_floats) : NULL;
-    const float *states = parameters != NULL ? vector_of(state_array, "states", graph->state_floats) : NULL;
+    const float *parameters = graph != NULL ? gng_bind_vector_of(parameter_array, "parameters", graph->parameter_floats) : NULL;
+    const float *states = parameters != NULL ? gng_bind_vector_of(state_array, "states", graph->state_floats) : NULL;
     if (states == NULL)
         return NULL;
     char digits[65];
@@ -207,12 +200,13 @@ static PyObject *model_identity(PyObject *module, PyObject *arguments, PyObject 
 
 static gng_status self_test(bind_classifier *self, double *difference)
 {
-    gng_bind_lock(self->lock);
+    if (gng_bind_lock_take(&self->lock) < 0)
+        return GNG_STATUS_STATE;
     gng_bind_call call;
     gng_bind_call_begin(&call, self->threads);
     const gng_status status = gng_classifier_self_test(self->classifier, &call.context, difference);
     gng_bind_call_end(&call);
-    PyThread_release_lock(self->lock);
+    gng_bind_lock_give(&self->lock);
     return status;
 }
 
@@ -245,13 +239,13 @@ static PyObject *classifier_new(PyTypeObject *type, PyObject *arguments, PyObjec
     self->metadata = metadata_dict(model);
     self->model_sha256 = PyUnicode_FromString(model->model_sha256);
     self->file_sha256 = PyUnicode_FromString(model->file_sha256);
-    self->lock = PyThread_allocate_lock();
-    if (self->metadata != NULL && self->model_sha256 != NULL && self->file_sha256 != NULL && self->lock != NULL) {
+    status = GNG_STATUS_MEMORY;
+    if (self->metadata != NULL && self->model_sha256 != NULL && self->file_sha256 != NULL && gng_bind_lock_create(&self->lock) == 0) {
+        const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
         Py_BEGIN_ALLOW_THREADS
         status = gng_classifier_create(model, (uint32_t)batch, threads, &self->classifier);
         Py_END_ALLOW_THREADS
-    } else {
-        status = gng_error_set(GNG_STATUS_MEMORY, "creating a classifier");
+        (void)gng_arithmetic_exchange(mode);
     }
     gng_model_destroy(model);
     if (status == GNG_OK)
@@ -264,8 +258,7 @@ static void classifier_dealloc(PyObject *object)
 {
     bind_classifier *self = (bind_classifier *)object;
     gng_classifier_destroy(self->classifier);
-    if (self->lock != NULL)
-        PyThread_free_lock(self->lock);
+    gng_bind_lock_destroy(&self->lock);
     Py_XDECREF(self->metadata);
     Py_XDECREF(self->model_sha256);
     Py_XDECREF(self->file_sha256);
@@ -283,13 +276,16 @@ static PyObject *classifier_logits(PyObject *object, PyObject *argument)
     if (result == NULL || samples.count == 0)
         return result;
     float *logits = PyArray_DATA((PyArrayObject *)result);
-    gng_bind_lock(self->lock);
+    if (gng_bind_lock_take(&self->lock) < 0) {
+        Py_DECREF(result);
+        return NULL;
+    }
     gng_bind_call call;
     gng_bind_call_begin(&call, self->threads);
     const gng_status status = samples.pixels != NULL ? gng_classifier_logits(self->classifier, &call.context, samples.pixels, samples.count, logits)
                                                      : gng_classifier_row_logits(self->classifier, &call.context, samples.rows, samples.count, logits);
     gng_bind_call_end(&call);
-    PyThread_release_lock(self->lock);
+    gng_bind_lock_give(&self->lock);
     if (status == GNG_OK)
         return result;
     Py_DECREF(result);

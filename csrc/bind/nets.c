@@ -1,6 +1,8 @@
 /* Functions around nets: single layers for checks, probabilities, losses, shuffling, learning rates. */
 #include <string.h>
 
+#include "base/arithmetic.h"
+#include "bind/arguments.h"
 #include "bind/plans.h"
 #include "nn/dnnl/dnnl_engine.h"
 #include "nn/ref/ref.h"
@@ -10,8 +12,8 @@ static PyObject *gradient_check(PyObject *module, PyObject *arguments, PyObject 
     (void)module;
     static char *names[] = {"layer", "inputs", "seed", NULL};
     PyObject *mapping, *sequence;
-    unsigned long long seed;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOK:gradient_check", names, &mapping, &sequence, &seed))
+    gng_bind_unsigned seed = {.name = "seed", .most = UINT64_MAX};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOO&:gradient_check", names, &mapping, &sequence, gng_bind_read_unsigned, &seed))
         return NULL;
     gng_layer layers[GNG_LAYER_INPUTS_MAX] = {{.name = "input_1"}, {.name = "input_2"}};
     gng_tensor_shape shapes[GNG_LAYER_INPUTS_MAX] = {{0}};
@@ -25,8 +27,10 @@ static PyObject *gradient_check(PyObject *module, PyObject *arguments, PyObject 
         PyErr_Format(PyExc_ValueError, "inputs: expected 1 to %d shapes, found %zd", (int)GNG_LAYER_INPUTS_MAX, count);
     for (Py_ssize_t i = 0; i < count && read == 0; i++) {
         int c = 0, h = 0, w = 0;
-        if (!PyArg_ParseTuple(PyTuple_GetItem(items, i), "iii", &c, &h, &w))
+        PyObject *shape = PySequence_Tuple(PyTuple_GetItem(items, i));
+        if (shape == NULL || !PyArg_ParseTuple(shape, "iii;inputs: expected shapes (channels, height, width)", &c, &h, &w))
             read = -1;
+        Py_XDECREF(shape);
         shapes[i] = (gng_tensor_shape){c, h, w, 1};
     }
     Py_DECREF(items);
@@ -35,7 +39,7 @@ static PyObject *gradient_check(PyObject *module, PyObject *arguments, PyObject 
     gng_gradient_check_result result;
     gng_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = gng_gradient_check(&layer, shapes, seed, &result);
+    status = gng_gradient_check(&layer, shapes, seed.value, &result);
     Py_END_ALLOW_THREADS
     if (status != GNG_OK)
         return gng_bind_raise(status);
@@ -53,8 +57,10 @@ static PyObject *probabilities(PyObject *module, PyObject *argument)
     if (outputs < 1 || outputs > INT32_MAX)
         return PyErr_Format(PyExc_ValueError, "logits: expected at least one column");
     PyObject *result = gng_bind_new_array(NPY_FLOAT64, 2, shape);
+    const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
     for (npy_intp i = 0; i < rows && result != NULL; i++)
         gng_loss_probabilities((int32_t)outputs, (const float *)PyArray_DATA(logits) + i * outputs, (double *)PyArray_DATA((PyArrayObject *)result) + i * classes);
+    (void)gng_arithmetic_exchange(mode);
     return result;
 }
 
@@ -73,6 +79,7 @@ static PyObject *cross_entropy(PyObject *module, PyObject *arguments, PyObject *
     const npy_intp rows = PyArray_DIM(logits, 0), outputs = PyArray_DIM(logits, 1);
     if (rows < 1 || outputs < 1 || !PyArray_SAMESHAPE(logits, targets) || (weights != NULL && PyArray_SIZE(weights) != rows))
         return PyErr_Format(PyExc_ValueError, "targets and weights: expected as many rows as logits (%zd, at least 1) and %zd columns", (Py_ssize_t)rows, (Py_ssize_t)outputs);
+    const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
     double sum = 0;
     Py_ssize_t right = 0;
     for (npy_intp i = 0; i < rows; i++) {
@@ -82,7 +89,9 @@ static PyObject *cross_entropy(PyObject *module, PyObject *arguments, PyObject *
                                       NULL, &correct);
         right += correct;
     }
-    return Py_BuildValue("(dn)", sum / (double)rows, right);
+    const double mean = sum / (double)rows;
+    (void)gng_arithmetic_exchange(mode);
+    return Py_BuildValue("(dn)", mean, right);
 }
 
 static PyObject *shuffled(PyObject *module, PyObject *arguments, PyObject *keywords)
@@ -90,10 +99,9 @@ static PyObject *shuffled(PyObject *module, PyObject *arguments, PyObject *keywo
     (void)module;
     static char *names[] = {"n", "seed", "epoch", "stream", NULL};
     Py_ssize_t count;
-    unsigned long long seed;
-    unsigned int epoch = 0;
+    gng_bind_unsigned seed = {.name = "seed", .most = UINT64_MAX}, epoch = {.name = "epoch", .most = UINT32_MAX};
     const char *stream = "shuffle";
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "nK|Is:shuffled", names, &count, &seed, &epoch, &stream))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "nO&|O&s:shuffled", names, &count, gng_bind_read_unsigned, &seed, gng_bind_read_unsigned, &epoch, &stream))
         return NULL;
     if (count < 0 || count > (Py_ssize_t)UINT32_MAX)
         return PyErr_Format(PyExc_ValueError, "n: found %zd, expected 0 to 2^32 - 1", count);
@@ -107,7 +115,7 @@ static PyObject *shuffled(PyObject *module, PyObject *arguments, PyObject *keywo
     uint32_t *indices = PyArray_DATA((PyArrayObject *)result);
     for (Py_ssize_t i = 0; i < count; i++)
         indices[i] = (uint32_t)i;
-    const gng_rng_key key = {.seed = seed, .stream = split ? GNG_STREAM_SPLIT : GNG_STREAM_SHUFFLE, .epoch = epoch};
+    const gng_rng_key key = {.seed = seed.value, .stream = split ? GNG_STREAM_SPLIT : GNG_STREAM_SHUFFLE, .epoch = (uint32_t)epoch.value};
     gng_rng rng = gng_rng_create(&key);
     gng_rng_shuffle(&rng, indices, (size_t)count);
     return result;
@@ -126,14 +134,14 @@ static PyObject *learning_rate(PyObject *module, PyObject *arguments, PyObject *
     (void)module;
     static char *names[] = {"schedule", "step", NULL};
     PyObject *mapping;
-    unsigned long long step;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OK:learning_rate", names, &mapping, &step))
+    gng_bind_unsigned step = {.name = "step", .most = UINT64_MAX};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OO&:learning_rate", names, &mapping, gng_bind_read_unsigned, &step))
         return NULL;
-    PyObject *kind_name = PyMapping_Check(mapping) ? PyMapping_GetItemString(mapping, "kind") : NULL;
-    PyErr_Clear();
-    const char *text = kind_name != NULL && PyUnicode_Check(kind_name) ? PyUnicode_AsUTF8AndSize(kind_name, NULL) : "constant";
+    const char *text;
+    PyObject *kind_name = gng_bind_text_item(mapping, "kind", &text);
     int kind = 0;
-    const gng_status known = schedule_kind(text, &kind);
+    /* A kind that is not a text is found when the fields are read. */
+    const gng_status known = schedule_kind(text != NULL ? text : "constant", &kind);
     Py_XDECREF(kind_name);
     if (known != GNG_OK)
         return gng_bind_raise(known);
@@ -152,7 +160,12 @@ static PyObject *learning_rate(PyObject *module, PyObject *arguments, PyObject *
     if (gng_bind_read(mapping, "schedule", fields, sizeof fields / sizeof fields[0]) < 0)
         return NULL;
     const gng_status status = gng_schedule_check(&schedule);
-    return status == GNG_OK ? PyFloat_FromDouble(gng_schedule_rate(&schedule, step)) : gng_bind_raise(status);
+    if (status != GNG_OK)
+        return gng_bind_raise(status);
+    const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
+    const double rate = gng_schedule_rate(&schedule, step.value);
+    (void)gng_arithmetic_exchange(mode);
+    return PyFloat_FromDouble(rate);
 }
 
 PyMethodDef gng_bind_net_methods[] = {

@@ -1,17 +1,8 @@
 /* Functions on picture files: inspect, decode, check. */
 #include <string.h>
 
+#include "bind/arguments.h"
 #include "bind/plans.h"
-
-/* Bytes of which nobody else can change any while they are inspected and decoded. A new reference. */
-static PyObject *constant_bytes(PyObject *data)
-{
-    if (PyBytes_Check(data))
-        return Py_NewRef(data);
-    if (!PyObject_CheckBuffer(data))
-        return PyErr_Format(PyExc_TypeError, "data: expected bytes, found %R", (PyObject *)Py_TYPE(data));
-    return PyBytes_FromObject(data);
-}
 
 /* What was found, and the reason of a fault or a doubt. */
 static PyObject *inspection_mapping(const gng_inspection *found, const char *fault_reason)
@@ -28,7 +19,7 @@ static PyObject *inspection_mapping(const gng_inspection *found, const char *fau
 static PyObject *inspect(PyObject *module, PyObject *argument)
 {
     (void)module;
-    PyObject *data = constant_bytes(argument);
+    PyObject *data = gng_bind_bytes(argument);
     if (data == NULL)
         return NULL;
     gng_inspection found;
@@ -80,7 +71,7 @@ static PyObject *decode(PyObject *module, PyObject *arguments, PyObject *keyword
         return NULL;
     if (channels != 1 && channels != 3)
         return PyErr_Format(PyExc_ValueError, "channels: found %d, expected 1 or 3", channels);
-    PyObject *data = check_bit_depth(bit_depth) < 0 ? NULL : constant_bytes(argument);
+    PyObject *data = check_bit_depth(bit_depth) < 0 ? NULL : gng_bind_bytes(argument);
     if (data == NULL)
         return NULL;
     PyObject *result = decode_bytes((const uint8_t *)PyBytes_AsString(data), (size_t)PyBytes_Size(data), channels, bit_depth);
@@ -199,7 +190,7 @@ static PyObject *run_files(PyObject *files, file_jobs *jobs, int threads)
     if (jobs->jobs == NULL)
         PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < count && ready; i++) {
-        PyObject *data = constant_bytes(PyTuple_GetItem(files, i));
+        PyObject *data = gng_bind_bytes(PyTuple_GetItem(files, i));
         ready = data != NULL && PyList_Append(held, data) == 0;
         if (ready) {
             jobs->jobs[i].bytes = (const uint8_t *)PyBytes_AsString(data);

@@ -1,6 +1,8 @@
 /* Functions on pixels: resize, warp, augmentation. */
 #include <string.h>
 
+#include "base/arithmetic.h"
+#include "bind/arguments.h"
 #include "bind/plans.h"
 
 int gng_bind_resize_mode(const char *name, gng_resize_mode *out)
@@ -77,9 +79,11 @@ static PyObject *warped(gng_image_view view, const gng_warp *parameters, int hei
     gng_status status = scratch != NULL ? GNG_OK : gng_error_set(GNG_STATUS_MEMORY, "warping %d x %d pixels", height, width);
     if (result != NULL && status == GNG_OK) {
         float *out = PyArray_DATA((PyArrayObject *)result);
+        const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
         Py_BEGIN_ALLOW_THREADS
         status = gng_warp_apply(view, parameters, scratch, shape, out);
         Py_END_ALLOW_THREADS
+        (void)gng_arithmetic_exchange(mode);
     }
     gng_memory_release(scratch);
     if (result == NULL || status == GNG_OK)
@@ -131,10 +135,8 @@ static PyObject *warp(PyObject *module, PyObject *arguments, PyObject *keywords)
         {"noise_sigma", GNG_FIELD_FLOAT, &parameters.noise_sigma, NULL, NULL},
         {"noise_seed", GNG_FIELD_UINT64, &parameters.noise_seed, NULL, NULL},
     };
-    PyObject *rest = PyDict_New();
-    int read = rest != NULL ? PyDict_Update(rest, mapping) : -1;
-    if (read == 0)
-        read = read_matrix(mapping, parameters.matrix);
+    PyObject *rest = gng_bind_dict(mapping, "warp");
+    int read = rest != NULL ? read_matrix(rest, parameters.matrix) : -1;
     if (read == 0 && PyDict_GetItemString(rest, "matrix") != NULL)
         read = PyDict_DelItemString(rest, "matrix");
     if (read == 0)
@@ -152,15 +154,24 @@ static PyObject *draw_augmentation(PyObject *module, PyObject *arguments, PyObje
     static char *names[] = {"augment", "height", "width", "seed", "epoch", "occurrence", "sample", NULL};
     PyObject *mapping;
     int height, width;
-    unsigned long long seed = 0, sample = 0;
-    unsigned int epoch = 0, occurrence = 0;
+    gng_bind_unsigned seed = {.name = "seed", .most = UINT64_MAX}, sample = {.name = "sample", .most = UINT64_MAX};
+    gng_bind_unsigned epoch = {.name = "epoch", .most = UINT32_MAX}, occurrence = {.name = "occurrence", .most = UINT32_MAX};
     gng_augment augment;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "Oii|$KIIK:draw_augmentation", names, &mapping, &height, &width, &seed, &epoch, &occurrence, &sample))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "Oii|$O&O&O&O&:draw_augmentation", names, &mapping, &height, &width, gng_bind_read_unsigned, &seed,
+                                     gng_bind_read_unsigned, &epoch, gng_bind_read_unsigned, &occurrence, gng_bind_read_unsigned, &sample))
         return NULL;
     if (check_size(height, width) < 0 || gng_bind_augment(mapping, &augment) < 0)
         return NULL;
-    const gng_rng_key key = {.seed = seed, .stream = GNG_STREAM_AUGMENTATION, .epoch = epoch, .occurrence = occurrence, .sample = sample};
+    const gng_rng_key key = {
+        .seed = seed.value,
+        .stream = GNG_STREAM_AUGMENTATION,
+        .epoch = (uint32_t)epoch.value,
+        .occurrence = (uint32_t)occurrence.value,
+        .sample = sample.value,
+    };
+    const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
     const gng_augment_draw d = gng_augment_draw_parameters(&augment, height, width, &key);
+    (void)gng_arithmetic_exchange(mode);
     return Py_BuildValue("{s:d,s:d,s:d,s:d,s:d,s:d,s:O,s:O,s:d,s:d,s:d,s:d,s:d,s:K}", "rotation", d.rotation, "shift_y", d.shift_y, "shift_x", d.shift_x, "shear",
                          d.shear, "zoom_y", d.zoom_y, "zoom_x", d.zoom_x, "flip_horizontal", d.flip_horizontal ? Py_True : Py_False, "flip_vertical",
                          d.flip_vertical ? Py_True : Py_False, "brightness", d.brightness, "contrast", d.contrast, "gamma", d.gamma, "blur", d.blur, "noise",
@@ -196,7 +207,9 @@ static PyObject *apply_augmentation(PyObject *module, PyObject *arguments, PyObj
     if (gng_bind_augment(augment_mapping, &augment) < 0 || gng_bind_read(draw_mapping, "draw", fields, sizeof fields / sizeof fields[0]) < 0 ||
         gng_bind_image(pixels, "pixels", &view) < 0)
         return NULL;
+    const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
     const gng_warp parameters = gng_augment_warp(&augment, &d, view.height, view.width);
+    (void)gng_arithmetic_exchange(mode);
     return warped(view, &parameters, view.height, view.width);
 }
 

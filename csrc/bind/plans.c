@@ -42,11 +42,38 @@ int gng_bind_samples(PyObject *object, const char *name, gng_tensor_shape shape,
     return 0;
 }
 
-void gng_bind_lock(PyThread_type_lock lock)
+int gng_bind_lock_create(gng_bind_lock *lock)
 {
+    *lock = (gng_bind_lock){.lock = PyThread_allocate_lock()};
+    if (lock->lock == NULL)
+        (void)PyErr_NoMemory();
+    return lock->lock != NULL ? 0 : -1;
+}
+
+void gng_bind_lock_destroy(gng_bind_lock *lock)
+{
+    if (lock->lock != NULL)
+        PyThread_free_lock(lock->lock);
+}
+
+int gng_bind_lock_take(gng_bind_lock *lock)
+{
+    const unsigned long self = PyThread_get_thread_ident();
+    if (lock->owner == self) {
+        PyErr_SetString(PyExc_RuntimeError, "this object is in the middle of a call, which a signal handler interrupted; use it after that call");
+        return -1;
+    }
     Py_BEGIN_ALLOW_THREADS
-    PyThread_acquire_lock(lock, WAIT_LOCK);
+    PyThread_acquire_lock(lock->lock, WAIT_LOCK);
     Py_END_ALLOW_THREADS
+    lock->owner = self;
+    return 0;
+}
+
+void gng_bind_lock_give(gng_bind_lock *lock)
+{
+    lock->owner = 0;
+    PyThread_release_lock(lock->lock);
 }
 
 void *gng_bind_allocate(PyTypeObject *type)

@@ -10,8 +10,18 @@ int gng_bind_samples(PyObject *object, const char *name, gng_tensor_shape shape,
 /* threads: 0 is one per processor; -1 with an exception when outside 0 to GNG_THREADS_MAX. */
 int gng_bind_threads(int threads);
 
-/* Takes the object's lock with the interpreter's lock released, so that two threads may share one object. */
-void gng_bind_lock(PyThread_type_lock lock);
+/* One call at a time: threads may share an object. A signal handler that runs inside a call must not wait for that call,
+ * so the thread that holds the lock is known. Hold the interpreter's lock for each of these. */
+typedef struct gng_bind_lock {
+    PyThread_type_lock lock;
+    unsigned long owner; /* 0: free */
+} gng_bind_lock;
+/* -1 with a MemoryError. */
+int gng_bind_lock_create(gng_bind_lock *lock);
+void gng_bind_lock_destroy(gng_bind_lock *lock);
+/* Waits with the interpreter's lock released. -1 with a RuntimeError where this thread holds the lock already. */
+int gng_bind_lock_take(gng_bind_lock *lock);
+void gng_bind_lock_give(gng_bind_lock *lock);
 
 /* New instance of a heap type, and its end. */
 void *gng_bind_allocate(PyTypeObject *type);

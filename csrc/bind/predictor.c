@@ -1,4 +1,6 @@
 /* gonogo._core.Predictor: the forward pass of a graph whose parameters change from epoch to epoch. */
+#include <string.h>
+
 #include "bind/plans.h"
 
 typedef struct bind_predictor {
@@ -7,7 +9,8 @@ typedef struct bind_predictor {
     gng_net *net;
     uint32_t batch;
     int threads;
-    PyThread_type_lock lock;
+    bool loaded; /* parameters are there, and packed */
+    gng_bind_lock lock;
 } bind_predictor;
 
 static const gng_graph *graph_of(const bind_predictor *self)
@@ -34,12 +37,13 @@ static PyObject *predictor_new(PyTypeObject *type, PyObject *arguments, PyObject
     self->graph = Py_NewRef(graph_object);
     self->threads = threads;
     self->batch = (uint32_t)batch;
-    self->lock = PyThread_allocate_lock();
     const gng_net_options options = {.batch = self->batch, .threads = threads};
-    gng_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = self->lock != NULL ? gng_net_create(graph, &options, &self->net) : gng_error_set(GNG_STATUS_MEMORY, "creating a lock");
-    Py_END_ALLOW_THREADS
+    gng_status status = GNG_STATUS_MEMORY;
+    if (gng_bind_lock_create(&self->lock) == 0) {
+        Py_BEGIN_ALLOW_THREADS
+        status = gng_net_create(graph, &options, &self->net);
+        Py_END_ALLOW_THREADS
+    }
     if (status != GNG_OK) {
         Py_DECREF(self);
         return gng_bind_raise(status);
@@ -51,8 +55,7 @@ static void predictor_dealloc(PyObject *object)
 {
     bind_predictor *self = (bind_predictor *)object;
     gng_net_destroy(self->net);
-    if (self->lock != NULL)
-        PyThread_free_lock(self->lock);
+    gng_bind_lock_destroy(&self->lock);
     Py_XDECREF(self->graph);
     gng_bind_free(object);
 }
@@ -64,33 +67,28 @@ static PyObject *predictor_load(PyObject *object, PyObject *arguments, PyObject 
     PyObject *parameters, *states;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OO:load", names, &parameters, &states))
         return NULL;
-    gng_bind_lock(self->lock);
-    gng_status status = GNG_OK;
-    const int copied = gng_bind_copy_vector(parameters, "parameters", gng_net_parameters(self->net), graph_of(self)->parameter_floats) |
-                       gng_bind_copy_vector(states, "states", gng_net_states(self->net), graph_of(self)->state_floats);
-    if (copied == 0) {
-        gng_bind_call call;
-        gng_bind_call_begin(&call, self->threads);
-        status = gng_net_pack(self->net, &call.context);
-        gng_bind_call_end(&call);
-    }
-    PyThread_release_lock(self->lock);
-    if (copied != 0)
+    const size_t parameter_floats = graph_of(self)->parameter_floats, state_floats = graph_of(self)->state_floats;
+    const float *new_parameters = gng_bind_vector_of(parameters, "parameters", parameter_floats);
+    const float *new_states = new_parameters != NULL ? gng_bind_vector_of(states, "states", state_floats) : NULL;
+    if (new_states == NULL || gng_bind_lock_take(&self->lock) < 0)
         return NULL;
+    memcpy(gng_net_parameters(self->net), new_parameters, parameter_floats * sizeof *new_parameters);
+    memcpy(gng_net_states(self->net), new_states, state_floats * sizeof *new_states);
+    gng_bind_call call;
+    gng_bind_call_begin(&call, self->threads);
+    const gng_status status = gng_net_pack(self->net, &call.context);
+    gng_bind_call_end(&call);
+    /* Ctrl-C may leave a mixture of old and new weights. */
+    self->loaded = status == GNG_OK;
+    gng_bind_lock_give(&self->lock);
     return status == GNG_OK ? Py_NewRef(Py_None) : gng_bind_raise(status);
 }
-
-/* What the workers fill from. */
-typedef struct chunk {
-    gng_batch batch;
-} chunk;
 
 /* Validation and test pictures have no augmentation, so filling needs no scratch memory. */
 static gng_status fill(void *argument, uint32_t position, int worker, float *out)
 {
     (void)worker;
-    const chunk *source = argument;
-    return gng_batch_fill(&source->batch, position, NULL, out);
+    return gng_batch_fill(argument, position, NULL, out);
 }
 
 static gng_status run_chunks(bind_predictor *self, gng_context *context, const gng_samples *samples, const uint32_t *indices, uint32_t *every, uint64_t count,
@@ -101,11 +99,28 @@ static gng_status run_chunks(bind_predictor *self, gng_context *context, const g
         const uint32_t length = count - first < self->batch ? (uint32_t)(count - first) : self->batch;
         for (uint32_t i = 0; i < length && indices == NULL; i++)
             every[i] = (uint32_t)(first + i);
-        chunk source = {.batch = {.samples = samples, .indices = indices != NULL ? indices + first : every, .count = length}};
-        const gng_net_run run = {.count = length, .fill = fill, .argument = &source};
+        gng_batch batch = {.samples = samples, .indices = indices != NULL ? indices + first : every, .count = length};
+        const gng_net_run run = {.count = length, .fill = fill, .argument = &batch};
         GNG_TRY(gng_net_infer(self->net, context, &run, logits + (size_t)first * outputs));
     }
     return GNG_OK;
+}
+
+static gng_status run_locked(bind_predictor *self, const gng_samples *samples, const uint32_t *indices, uint32_t *every, uint64_t count, float *logits)
+{
+    if (gng_bind_lock_take(&self->lock) < 0)
+        return GNG_STATUS_STATE;
+    gng_status status = GNG_STATUS_STATE;
+    if (self->loaded) {
+        gng_bind_call call;
+        gng_bind_call_begin(&call, self->threads);
+        status = run_chunks(self, &call.context, samples, indices, every, count, logits);
+        gng_bind_call_end(&call);
+    } else {
+        PyErr_SetString(PyExc_RuntimeError, "the predictor has no parameters; call load first, and again after a load that was interrupted");
+    }
+    gng_bind_lock_give(&self->lock);
+    return status;
 }
 
 static PyObject *predictor_logits(PyObject *object, PyObject *arguments, PyObject *keywords)
@@ -136,14 +151,8 @@ static PyObject *predictor_logits(PyObject *object, PyObject *arguments, PyObjec
     PyObject *result = gng_bind_new_array(NPY_FLOAT32, 2, shape);
     uint32_t *every = gng_memory_allocate_array(self->batch, sizeof *every);
     gng_status status = every != NULL ? GNG_OK : gng_error_set(GNG_STATUS_MEMORY, "predicting %llu samples", (unsigned long long)count);
-    if (result != NULL && status == GNG_OK) {
-        gng_bind_lock(self->lock);
-        gng_bind_call call;
-        gng_bind_call_begin(&call, self->threads);
-        status = run_chunks(self, &call.context, &samples, indices, every, count, PyArray_DATA((PyArrayObject *)result));
-        gng_bind_call_end(&call);
-        PyThread_release_lock(self->lock);
-    }
+    if (result != NULL && status == GNG_OK)
+        status = run_locked(self, &samples, indices, every, count, PyArray_DATA((PyArrayObject *)result));
     gng_memory_release(every);
     if (result == NULL || status == GNG_OK)
         return result;

@@ -1,6 +1,7 @@
 /* One layer on one picture through its operation table: what tests compare with an independent definition. */
 #include <string.h>
 
+#include "bind/arguments.h"
 #include "bind/plans.h"
 #include "nn/dnnl/dnnl_engine.h"
 #include "nn/graph_shapes.h"
@@ -144,9 +145,6 @@ static gng_status check_layer(layer_run *run, gng_tensor_shape *output)
     gng_parameter tensors[GNG_LAYER_PARAMETERS_MAX];
     if (reference_tables[run->layer.kind] == NULL)
         return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': %s cannot be run alone", run->layer.name, gng_layer_kind_name(run->layer.kind));
-    for (int32_t k = 0; k < run->layer.input_count; k++)
-        if (run->inputs[k].channels < 1 || run->inputs[k].height < 1 || run->inputs[k].width < 1)
-            return gng_error_set(GNG_STATUS_SHAPE, "inputs: an input of layer '%s' is empty", run->layer.name);
     GNG_TRY(gng_layer_output_shape(&run->layer, run->inputs, output));
     const int32_t count = gng_layer_parameters(&run->layer, run->inputs[0], tensors);
     for (int32_t i = 0; i < count; i++)
@@ -162,6 +160,10 @@ static int read_inputs(PyObject *items, layer_run *run)
         if (array == NULL)
             return -1;
         const npy_intp *shape = PyArray_DIMS(array);
+        if (PyArray_SIZE(array) < 1 || PyArray_SIZE(array) > GNG_FEATURES_MAX) {
+            PyErr_Format(PyExc_ValueError, "inputs: found an array of %zd values, expected 1 to %d", (Py_ssize_t)PyArray_SIZE(array), (int)GNG_FEATURES_MAX);
+            return -1;
+        }
         run->inputs[k] = (gng_tensor_shape){(int32_t)shape[0], (int32_t)shape[1], (int32_t)shape[2], 1};
         run->values[k] = PyArray_DATA(array);
     }
@@ -241,12 +243,12 @@ PyObject *gng_bind_run_layer(PyObject *module, PyObject *arguments, PyObject *ke
     PyObject *mapping, *sequence, *parameter_array, *gradient_array = Py_None;
     const char *engine = "best";
     int training = 0;
-    unsigned long long seed = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOO|O$spK:run_layer", names, &mapping, &sequence, &parameter_array, &gradient_array, &engine, &training, &seed))
+    gng_bind_unsigned seed = {.name = "seed", .most = UINT64_MAX};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOO|O$spO&:run_layer", names, &mapping, &sequence, &parameter_array, &gradient_array, &engine, &training, gng_bind_read_unsigned, &seed))
         return NULL;
     if (strcmp(engine, "best") != 0 && strcmp(engine, "ref") != 0)
         return PyErr_Format(PyExc_ValueError, "engine: found '%s', expected 'best' or 'ref'", engine);
-    layer_run run = {.reference = strcmp(engine, "ref") == 0, .training = training != 0, .seed = seed};
+    layer_run run = {.reference = strcmp(engine, "ref") == 0, .training = training != 0, .seed = seed.value};
     gng_layer inputs[GNG_LAYER_INPUTS_MAX] = {{.name = "input_1"}, {.name = "input_2"}};
     PyObject *items = PySequence_Tuple(sequence), *result = NULL;
     if (items == NULL)

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bind/arguments.h"
 #include "bind/plans.h"
 
 typedef struct bind_step {
@@ -10,7 +11,7 @@ typedef struct bind_step {
     gng_step *step;
     int threads;
     int moment_count;
-    PyThread_type_lock lock;
+    gng_bind_lock lock;
 } bind_step;
 
 static gng_status optimizer_kind(const char *name, int *out)
@@ -23,15 +24,14 @@ static gng_status optimizer_kind(const char *name, int *out)
 
 static int read_optimizer(PyObject *mapping, gng_optimizer *out)
 {
-    PyObject *name = PyMapping_Check(mapping) ? PyMapping_GetItemString(mapping, "kind") : NULL;
-    const char *text = name != NULL && PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
+    const char *text;
+    PyObject *name = gng_bind_text_item(mapping, "kind", &text);
     int kind = 0;
     gng_status status = GNG_STATUS_ARGUMENT;
     if (text != NULL)
         status = optimizer_kind(text, &kind);
     Py_XDECREF(name);
     if (status != GNG_OK) {
-        PyErr_Clear();
         if (text == NULL)
             PyErr_SetString(PyExc_ValueError, "optimizer: expected a mapping with the key 'kind'");
         else
@@ -104,12 +104,12 @@ static PyObject *step_new(PyTypeObject *type, PyObject *arguments, PyObject *key
     self->graph = Py_NewRef(graph_object);
     self->threads = threads;
     self->moment_count = gng_optimizer_moment_count(&optimizer);
-    self->lock = PyThread_allocate_lock();
-    gng_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = self->lock != NULL ? gng_step_create(graph, &samples, (uint32_t)batch, threads, &optimizer, &self->step)
-                                : gng_error_set(GNG_STATUS_MEMORY, "creating a lock");
-    Py_END_ALLOW_THREADS
+    gng_status status = GNG_STATUS_MEMORY;
+    if (gng_bind_lock_create(&self->lock) == 0) {
+        Py_BEGIN_ALLOW_THREADS
+        status = gng_step_create(graph, &samples, (uint32_t)batch, threads, &optimizer, &self->step);
+        Py_END_ALLOW_THREADS
+    }
     if (status != GNG_OK) {
         Py_DECREF(self);
         return gng_bind_raise(status);
@@ -121,8 +121,7 @@ static void step_dealloc(PyObject *object)
 {
     bind_step *self = (bind_step *)object;
     gng_step_destroy(self->step);
-    if (self->lock != NULL)
-        PyThread_free_lock(self->lock);
+    gng_bind_lock_destroy(&self->lock);
     Py_XDECREF(self->graph);
     gng_bind_free(object);
 }
@@ -132,7 +131,7 @@ static const gng_graph *graph_of(const bind_step *self)
     return ((gng_bind_graph *)self->graph)->graph;
 }
 
-/* Arrays of a run. uint32 [count] each, indices below `count_of_samples`. */
+/* Arrays of a run. uint32 [count] each, below `bound` (0: any). Another thread may change them: the step looks again. */
 static int read_indices(PyObject *object, const char *name, uint64_t bound, const uint32_t **out, uint32_t *count)
 {
     PyArrayObject *array = gng_bind_array(object, name, NPY_UINT32, 1);
@@ -145,6 +144,10 @@ static int read_indices(PyObject *object, const char *name, uint64_t bound, cons
             PyErr_Format(PyExc_IndexError, "%s: found %u, but there are %llu samples", name, (unsigned)values[i], (unsigned long long)bound);
             return -1;
         }
+    if (length > UINT32_MAX) {
+        PyErr_Format(PyExc_ValueError, "%s: found %zd values, expected fewer than 2^32", name, (Py_ssize_t)length);
+        return -1;
+    }
     *out = values;
     *count = (uint32_t)length;
     return 0;
@@ -170,16 +173,17 @@ static PyObject *step_run(PyObject *object, PyObject *arguments, PyObject *keywo
     bind_step *self = (bind_step *)object;
     PyObject *sample_array, *target_array, *index_array, *weight_array = Py_None, *occurrence_array = Py_None, *augment_mapping = Py_None;
     double rate = NAN; /* keyword arguments cannot be required by the parser: the step refuses NaN */
-    unsigned long long augment_seed = 0, dropout_seed = 0;
-    unsigned int epoch = 0;
+    gng_bind_unsigned augment_seed = {.name = "augment_seed", .most = UINT64_MAX}, dropout_seed = {.name = "dropout_seed", .most = UINT64_MAX};
+    gng_bind_unsigned epoch = {.name = "epoch", .most = UINT32_MAX};
     int update = 1;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOO|$dOOOKKIp:run", names, &sample_array, &target_array, &index_array, &rate, &weight_array,
-                                     &occurrence_array, &augment_mapping, &augment_seed, &dropout_seed, &epoch, &update))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOO|$dOOOO&O&O&p:run", names, &sample_array, &target_array, &index_array, &rate,
+                                     &weight_array, &occurrence_array, &augment_mapping, gng_bind_read_unsigned, &augment_seed, gng_bind_read_unsigned,
+                                     &dropout_seed, gng_bind_read_unsigned, &epoch, &update))
         return NULL;
     const gng_graph *graph = graph_of(self);
     gng_samples samples;
     gng_augment augment;
-    gng_batch batch = {.samples = &samples, .epoch = epoch};
+    gng_batch batch = {.samples = &samples, .epoch = (uint32_t)epoch.value};
     uint32_t occurrence_count = 0;
     if (gng_bind_samples(sample_array, "samples", graph->shapes[0], &samples) < 0 ||
         read_floats(target_array, "targets", 2, samples.count, gng_graph_outputs(graph), &batch.targets) < 0 ||
@@ -199,64 +203,83 @@ static PyObject *step_run(PyObject *object, PyObject *arguments, PyObject *keywo
         if (gng_bind_augment(augment_mapping, &augment) < 0)
             return NULL;
         samples.augment = &augment;
-        samples.seed = augment_seed;
+        samples.seed = augment_seed.value;
     }
     gng_step_result result;
-    gng_bind_lock(self->lock);
+    if (gng_bind_lock_take(&self->lock) < 0)
+        return NULL;
     gng_bind_call call;
     gng_bind_call_begin(&call, self->threads);
-    const gng_status status = gng_step_run(self->step, &call.context, &batch, dropout_seed, rate, update != 0, &result);
+    const gng_status status = gng_step_run(self->step, &call.context, &batch, dropout_seed.value, rate, update != 0, &result);
     gng_bind_call_end(&call);
-    PyThread_release_lock(self->lock);
+    gng_bind_lock_give(&self->lock);
     if (status != GNG_OK)
         return gng_bind_raise(status);
     return Py_BuildValue("(dId)", result.loss, (unsigned)result.correct, result.gradient_norm);
+}
+
+static gng_net *net_of(const bind_step *self)
+{
+    return gng_step_net(self->step);
+}
+
+/* A copy of a block, made between two runs. */
+static PyObject *copy_of(bind_step *self, const float *values, size_t count)
+{
+    if (gng_bind_lock_take(&self->lock) < 0)
+        return NULL;
+    PyObject *copy = gng_bind_vector(values, count);
+    gng_bind_lock_give(&self->lock);
+    return copy;
+}
+
+/* The other way; a NULL value comes from `del`. */
+static int replace(bind_step *self, PyObject *value, const char *name, float *values, size_t count)
+{
+    if (value == NULL) {
+        PyErr_Format(PyExc_AttributeError, "%s cannot be deleted", name);
+        return -1;
+    }
+    if (gng_bind_lock_take(&self->lock) < 0)
+        return -1;
+    const int result = gng_bind_copy_vector(value, name, values, count);
+    gng_bind_lock_give(&self->lock);
+    return result;
 }
 
 static PyObject *get_parameters(PyObject *object, void *closure)
 {
     (void)closure;
     bind_step *self = (bind_step *)object;
-    return gng_bind_vector(gng_net_parameters(gng_step_net(self->step)), graph_of(self)->parameter_floats);
-}
-
-static int refuse_delete(PyObject *value, const char *name)
-{
-    if (value == NULL)
-        PyErr_Format(PyExc_AttributeError, "%s cannot be deleted", name);
-    return value == NULL ? -1 : 0;
+    return copy_of(self, gng_net_parameters(net_of(self)), graph_of(self)->parameter_floats);
 }
 
 static int set_parameters(PyObject *object, PyObject *value, void *closure)
 {
     (void)closure;
     bind_step *self = (bind_step *)object;
-    if (refuse_delete(value, "parameters") < 0)
-        return -1;
-    return gng_bind_copy_vector(value, "parameters", gng_net_parameters(gng_step_net(self->step)), graph_of(self)->parameter_floats);
+    return replace(self, value, "parameters", gng_net_parameters(net_of(self)), graph_of(self)->parameter_floats);
 }
 
 static PyObject *get_gradients(PyObject *object, void *closure)
 {
     (void)closure;
     bind_step *self = (bind_step *)object;
-    return gng_bind_vector(gng_net_gradients(gng_step_net(self->step)), graph_of(self)->parameter_floats);
+    return copy_of(self, gng_net_gradients(net_of(self)), graph_of(self)->parameter_floats);
 }
 
 static PyObject *get_states(PyObject *object, void *closure)
 {
     (void)closure;
     bind_step *self = (bind_step *)object;
-    return gng_bind_vector(gng_net_states(gng_step_net(self->step)), graph_of(self)->state_floats);
+    return copy_of(self, gng_net_states(net_of(self)), graph_of(self)->state_floats);
 }
 
 static int set_states(PyObject *object, PyObject *value, void *closure)
 {
     (void)closure;
     bind_step *self = (bind_step *)object;
-    if (refuse_delete(value, "states") < 0)
-        return -1;
-    return gng_bind_copy_vector(value, "states", gng_net_states(gng_step_net(self->step)), graph_of(self)->state_floats);
+    return replace(self, value, "states", gng_net_states(net_of(self)), graph_of(self)->state_floats);
 }
 
 static PyObject *get_moments(PyObject *object, void *closure)
@@ -265,7 +288,7 @@ static PyObject *get_moments(PyObject *object, void *closure)
     bind_step *self = (bind_step *)object;
     PyObject *tuple = PyTuple_New(self->moment_count);
     for (int k = 0; k < self->moment_count && tuple != NULL; k++) {
-        PyObject *moment = gng_bind_vector(gng_step_moments(self->step, k), graph_of(self)->parameter_floats);
+        PyObject *moment = copy_of(self, gng_step_moments(self->step, k), graph_of(self)->parameter_floats);
         if (moment == NULL || PyTuple_SetItem(tuple, k, moment) < 0)
             Py_CLEAR(tuple);
     }
@@ -276,9 +299,8 @@ static int set_moments(PyObject *object, PyObject *value, void *closure)
 {
     (void)closure;
     bind_step *self = (bind_step *)object;
-    if (refuse_delete(value, "moments") < 0)
-        return -1;
-    PyObject *items = PySequence_Tuple(value);
+    const size_t count = graph_of(self)->parameter_floats;
+    PyObject *items = value != NULL ? PySequence_Tuple(value) : PyErr_Format(PyExc_AttributeError, "moments cannot be deleted");
     if (items == NULL)
         return -1;
     int result = 0;
@@ -286,8 +308,11 @@ static int set_moments(PyObject *object, PyObject *value, void *closure)
         PyErr_Format(PyExc_ValueError, "moments: expected %d arrays, found %zd", self->moment_count, PyTuple_Size(items));
         result = -1;
     }
+    /* All are looked at before the first is taken over. */
     for (int k = 0; k < self->moment_count && result == 0; k++)
-        result = gng_bind_copy_vector(PyTuple_GetItem(items, k), "moments", gng_step_moments(self->step, k), graph_of(self)->parameter_floats);
+        result = gng_bind_vector_of(PyTuple_GetItem(items, k), "moments", count) != NULL ? 0 : -1;
+    for (int k = 0; k < self->moment_count && result == 0; k++)
+        result = replace(self, PyTuple_GetItem(items, k), "moments", gng_step_moments(self->step, k), count);
     Py_DECREF(items);
     return result;
 }
@@ -301,31 +326,32 @@ static PyObject *get_count(PyObject *object, void *closure)
 static int set_count(PyObject *object, PyObject *value, void *closure)
 {
     (void)closure;
-    if (refuse_delete(value, "count") < 0)
+    /* What a double counts exactly: bias correction is computed from it. */
+    gng_bind_unsigned count = {.name = "count", .most = UINT64_C(1) << 53};
+    if (value == NULL)
+        PyErr_SetString(PyExc_AttributeError, "count cannot be deleted");
+    if (value == NULL || gng_bind_read_unsigned(value, &count) == 0)
         return -1;
-    const unsigned long long count = PyLong_AsUnsignedLongLong(value);
-    if (PyErr_Occurred())
-        return -1;
-    gng_step_count_set(((bind_step *)object)->step, count);
+    gng_step_count_set(((bind_step *)object)->step, count.value);
     return 0;
 }
 
 static PyObject *get_group(PyObject *object, void *closure)
 {
     (void)closure;
-    return PyLong_FromUnsignedLong(gng_net_group(gng_step_net(((bind_step *)object)->step)));
+    return PyLong_FromUnsignedLong(gng_net_group(net_of((bind_step *)object)));
 }
 
 static PyObject *get_arena_bytes(PyObject *object, void *closure)
 {
     (void)closure;
-    return PyLong_FromSize_t(gng_net_arena_bytes(gng_step_net(((bind_step *)object)->step)));
+    return PyLong_FromSize_t(gng_net_arena_bytes(net_of((bind_step *)object)));
 }
 
 static PyObject *get_operations(PyObject *object, void *closure)
 {
     (void)closure;
-    return gng_bind_operations(gng_step_net(((bind_step *)object)->step));
+    return gng_bind_operations(net_of((bind_step *)object));
 }
 
 static PyGetSetDef step_properties[] = {
