@@ -114,12 +114,8 @@ static size_t put_pass(uint8_t *out, int width, int height, int depth, int sampl
         for (int x = pass[0]; x < width; x += pass[2])
             for (int k = 0; k < samples; ++k) {
                 bits = bits << depth | png_sample(x, y, k, depth);
-                count += depth;
-                if (count == 8) {
-                    *out++ = (uint8_t)bits;
-                    bits = 0;
-                    count = 0;
-                }
+                for (count += depth; count >= 8; count -= 8)
+                    *out++ = (uint8_t)(bits >> (count - 8));
             }
         if (count > 0)
             *out++ = (uint8_t)(bits << (8 - count));
@@ -430,7 +426,7 @@ static void make(file *f, unsigned kind)
         return;
     }
     if (kind < 8) {
-        static const int kinds[4][4] = {{0, 8, 1, 0}, {2, 8, 3, 1}, {3, 4, 1, 0}, {6, 8, 4, 0}};
+        static const int kinds[4][4] = {{0, 16, 1, 0}, {2, 8, 3, 1}, {3, 4, 1, 0}, {6, 8, 4, 0}};
         static const int whole[4] = {0, 0, 1, 1};
         const int *k = kinds[kind - 4];
         uint8_t rows[4096];
@@ -441,13 +437,19 @@ static void make(file *f, unsigned kind)
         put_png_end(f, rows, count);
         return;
     }
+    if (kind < 10) {
+        put_tiff(f, kind == 9, kind == 9 ? 16 : 8, 0, 0, 0, 0);
+        return;
+    }
     static const uint32_t palette[2] = {0x000000, 0xFFFFFF};
-    put_bmp_start(f, 9, 7, kind == 8 ? 8 : 24, palette, kind == 8 ? 2 : 0);
-    for (unsigned i = 0; i < 28 * 7; ++i)
-        put_u8(f, kind == 8 ? i & 1 : i);
+    static const int depths[5] = {8, 1, 16, 24, 32};
+    const int bits = depths[kind - 10];
+    put_bmp_start(f, 9, 7, bits, palette, bits <= 8 ? 2 : 0);
+    for (int i = 0; i < (9 * bits + 31) / 32 * 4 * 7; ++i)
+        put_u8(f, bits == 8 ? i & 1 : (unsigned)(i * 37 + 1));
 }
 
-enum { KINDS = 10 };
+enum { KINDS = 15 };
 
 static void test_truncated_files_are_never_decoded(void)
 {

@@ -756,52 +756,6 @@ static void test_jpeg_codes_and_values_that_cannot_be(void)
     CHECK(file_fault(&f) == GNG_FAULT_PIXELS);
 }
 
-/* One entry of a directory; types 3 (two bytes, in front) and 4. */
-static void put_entry(file *f, bool big, unsigned tag, unsigned type, unsigned count, unsigned value)
-{
-    void (*const put_u16)(file *, unsigned) = big ? put_u16_be : put_u16_le;
-    void (*const put_u32)(file *, unsigned) = big ? put_u32_be : put_u32_le;
-    put_u16(f, tag);
-    put_u16(f, type);
-    put_u32(f, count);
-    if (type == 3 && count == 1) {
-        put_u16(f, value);
-        put_u16(f, 0);
-    } else {
-        put_u32(f, value);
-    }
-}
-
-/* 5 x 4 pixels in two strips of 3 rows and 1; 40 bytes of pixels at 8 (16 bits: 40, 8 bits: 20), then the directory.
- * change: a tag whose type, count and value are others than usual (0: none). */
-static void put_tiff(file *f, bool big, unsigned bits, unsigned change, unsigned type, unsigned count, unsigned value)
-{
-    const unsigned row = 5 * bits / 8, directory = 64;
-    const struct {
-        unsigned tag, type, count, value;
-    } entries[] = {{256, 3, 1, 5},  {257, 4, 1, 4},  {258, 3, 1, bits}, {259, 3, 1, 1}, {262, 3, 1, 1}, {273, 4, 2, 48},
-                   {277, 3, 1, 1},  {278, 3, 1, 3},  {279, 4, 2, 56},   {284, 3, 1, 1}, {305, 2, 1, 0}};
-    enum { ENTRIES = sizeof entries / sizeof *entries };
-    f->count = 0;
-    put_bytes(f, big ? "MM\0*\0\0\0\x40" : "II*\0\x40\0\0\0", 8);
-    for (unsigned i = 0; i < 40; ++i)
-        put_u8(f, i + 1);
-    for (unsigned i = 0; i < 4; ++i) {
-        const unsigned number = i == 0 ? 8 : i == 1 ? 8 + 3 * row : i == 2 ? 3 * row : row;
-        (big ? put_u32_be : put_u32_le)(f, number);
-    }
-    f->count = directory;
-    (big ? put_u16_be : put_u16_le)(f, ENTRIES + (change > 400));
-    for (unsigned i = 0; i < ENTRIES; ++i) {
-        const bool changed = entries[i].tag == change;
-        put_entry(f, big, entries[i].tag, changed ? type : entries[i].type, changed ? count : entries[i].count,
-                  changed ? value : entries[i].value);
-    }
-    if (change > 400)
-        put_entry(f, big, change - 400, type, count, value);
-    put_u32_le(f, 0);
-}
-
 static gng_fault tiff_fault(unsigned tag, unsigned type, unsigned count, unsigned value)
 {
     static file f;
