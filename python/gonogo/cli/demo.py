@@ -59,7 +59,7 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("--n", type=whole_number(100), default=2600, metavar="N", help="pictures to draw")
     parser.add_argument(
-        "--epochs", type=whole_number(1), default=20, metavar="N", help="passes over the training pictures"
+        "--epochs", type=whole_number(1), default=24, metavar="N", help="passes over the training pictures"
     )
     add_common(parser, seed="pictures, split and training")
 
