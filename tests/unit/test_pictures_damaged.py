@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import struct
 import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -378,6 +380,32 @@ def test_baseline_jpegs_that_lost_their_middle_are_refused(say: Callable[[str], 
                 accepted += _core.inspect(changed)["fault"] == "ok"
     say(f"baseline JPEGs without their middle: {counts['lost']} lost, {counts['zeroed']} zeroed, {accepted} accepted")
     assert accepted == 0
+
+
+DECODE_ALL = """
+import hashlib, pathlib, sys
+from gonogo import _core
+files = [path.read_bytes() for path in sorted(pathlib.Path(sys.argv[1]).iterdir())]
+for _ in range(100):
+    print(hashlib.sha256(b"".join(_core.decode(data, 3).tobytes() for data in files)).hexdigest())
+"""
+
+
+def test_pixels_do_not_depend_on_what_memory_held_before(tmp_path: Path) -> None:
+    """glibc fills memory that it hands out, or takes back, with the byte of this variable (mallopt, M_PERTURB)."""
+    for name, data in CORPUS.items():
+        (tmp_path / name.replace("<", "little").replace(">", "big")).write_bytes(data)
+    hashes: set[str] = set()
+    for filling in ("0", "85", "170", "255"):
+        completed = subprocess.run(
+            [sys.executable, "-c", DECODE_ALL, str(tmp_path)],
+            env={**os.environ, "MALLOC_PERTURB_": filling},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        hashes.update(completed.stdout.split())
+    assert len(hashes) == 1
 
 
 def test_progressive_pictures_are_unproven_and_read() -> None:
