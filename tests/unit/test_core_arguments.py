@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import ctypes
+import ctypes.util
 import signal
 import threading
 import unittest.mock
@@ -360,3 +362,42 @@ def test_interrupts_at_any_moment_raise_and_leave_everything_usable():
         signal.signal(signal.SIGALRM, signal_before)
     assert interrupts == 30
     np.testing.assert_array_equal(predictor.logits(pictures), expected)
+
+
+def everything_computed() -> list[bytes]:
+    step = new_step(clip_norm=0.1)
+    results = [step.run(X, Y, INDICES, learning_rate=0.1) for _ in range(3)]
+    predictor = _core.Predictor(GRAPH, 4, 1)
+    predictor.load(step.parameters, step.states)
+    logits = predictor.logits(X)
+    augment = {"rotation": 20.0}
+    draw = _core.draw_augmentation(augment, 4, 4, seed=3)
+    pictures = np.arange(16, dtype=np.uint8).reshape(4, 4, 1)
+    numbers = [
+        *results,
+        _core.cross_entropy(logits, Y)[0],
+        _core.learning_rate({"kind": "cosine", "total_steps": 100, "learning_rate": 0.1}, 33),
+        *(draw[key] for key in ("rotation", "zoom_y")),
+    ]
+    arrays = [
+        *(np.array(number, np.float64) for number in numbers),
+        step.parameters,
+        logits,
+        _core.probabilities(logits),
+        _core.Classifier(DATA, 4, 1).logits(X),
+        GRAPH.initialise("glorot_normal", 5)[0],
+        _core.apply_augmentation(augment, draw, pictures),
+    ]
+    return [array.tobytes() for array in arrays]
+
+
+@pytest.mark.parametrize("mode", [0x400, 0x800, 0xC00], ids=["down", "up", "towards zero"])
+def test_the_rounding_mode_of_the_caller_changes_no_result(mode):
+    library = ctypes.CDLL(ctypes.util.find_library("m"))
+    expected = everything_computed()
+    assert library.fesetround(mode) == 0
+    try:
+        found = everything_computed()
+    finally:
+        library.fesetround(0)
+    assert found == expected

@@ -30,7 +30,12 @@ def tensors(graph: _core.Graph, block: np.ndarray) -> dict[str, np.ndarray]:
     return {item["name"]: block[item["offset"] : item["offset"] + item["count"]] for item in graph.parameters}
 
 
-def outcome(layers: Sequence[Layer], count: int, values: dict[str, np.ndarray] | None = None, shape: Sequence[int] = (CHANNELS, SIDE, SIDE)):
+def outcome(
+    layers: Sequence[Layer],
+    count: int,
+    values: dict[str, np.ndarray] | None = None,
+    shape: Sequence[int] = (CHANNELS, SIDE, SIDE),
+):
     """Loss, gradients by name, running statistics and logits of one step on `count` pictures; parameters by name."""
     graph = _core.Graph(layers, tuple(shape))
     block, states = graph.initialise("he_uniform", 3)
@@ -85,9 +90,17 @@ def test_the_order_in_which_branches_are_listed_changes_nothing(count):
 
 @pytest.mark.parametrize("count", [1, 20])
 def test_a_layer_added_to_itself_counts_twice(count):
-    head = [layer("conv", "conv", filters=8, kernel=(3, 3)), layer("flat", "flatten"), layer("hidden", "dense", units=6)]
+    head = [
+        layer("conv", "conv", filters=8, kernel=(3, 3)),
+        layer("flat", "flatten"),
+        layer("hidden", "dense", units=6),
+    ]
     twice = [layer("double", "add", inputs=["hidden", "hidden"]), layer("last", "dense", units=2)]
-    again = [layer("copy", "dropout", rate=0.0), layer("double", "add", inputs=["copy", "hidden"]), layer("last", "dense", units=2)]
+    again = [
+        layer("copy", "dropout", rate=0.0),
+        layer("double", "add", inputs=["copy", "hidden"]),
+        layer("last", "dense", units=2),
+    ]
     assert_equal_nets([*head, *twice], [*head, *again], count)
 
 
@@ -105,5 +118,8 @@ def test_a_net_without_parameters_has_a_loss(count):
     step = _core.Step(graph, (1, 1, 3), count, {"kind": "adam"}, 2)
     loss, correct, norm = step.run(pictures, targets, np.arange(count, dtype=np.uint32), learning_rate=0.1)
     logits = (pictures.reshape(count, 3) / np.float32(255)).astype(np.float32)
-    assert (loss, correct) == (pytest.approx(_core.cross_entropy(logits, targets)[0], rel=1e-6), _core.cross_entropy(logits, targets)[1])
+    assert (loss, correct) == (
+        pytest.approx(_core.cross_entropy(logits, targets)[0], rel=1e-6),
+        _core.cross_entropy(logits, targets)[1],
+    )
     assert norm == 0
