@@ -99,7 +99,9 @@ def add_common(parser: Parser, *, threads: bool = True, seed: str | None = None)
 def add_data(parser: Parser, *, mixed: bool = False) -> None:
     """Add DATA and the options that say how it is read."""
     parser.add_argument(
-        "data", metavar="DATA", help="folder with one folder of pictures (JPEG, PNG, BMP, TIFF) per class, or a CSV table"
+        "data",
+        metavar="DATA",
+        help="folder with one folder of pictures (JPEG, PNG, BMP, TIFF) per class, or a CSV table",
     )
     group = parser.add_argument_group("data options")
     group.add_argument(
