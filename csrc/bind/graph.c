@@ -1,17 +1,14 @@
 /* gonogo._core.Graph. */
-#include "bind/arguments.h"
-
 #include <string.h>
 
 #include "base/arithmetic.h"
+#include "bind/arguments.h"
+#include "bind/plans.h"
 
 static void graph_dealloc(PyObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     gng_graph_destroy(((gng_bind_graph *)self)->graph);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
-    Py_DECREF(type);
+    gng_bind_free(self);
 }
 
 const gng_graph *gng_bind_graph_of(PyObject *object)
@@ -25,8 +22,7 @@ const gng_graph *gng_bind_graph_of(PyObject *object)
 
 static PyObject *wrap(PyTypeObject *type, gng_graph *graph)
 {
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    gng_bind_graph *self = (gng_bind_graph *)allocate(type, 0);
+    gng_bind_graph *self = gng_bind_allocate(type);
     if (self == NULL) {
         gng_graph_destroy(graph);
         return NULL;

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "nn/ref/kernels.h"
+
 /* Partial sums of a channel: independent, so that additions need not wait for each other. */
 enum { PARTS = 8 };
 
@@ -96,19 +98,6 @@ void gng_batch_norm_merge(int32_t channels, const double *lanes, double *mean, d
     }
 }
 
-/* The channels that fill up the last block stay zero: later layers read them. */
-static void clear_padding(gng_tensor_shape shape, float *y)
-{
-    const size_t block = (size_t)shape.block, pixels = (size_t)shape.height * (size_t)shape.width;
-    const size_t used = (size_t)shape.channels % block;
-    if (used == 0)
-        return;
-    float *last = y + (size_t)shape.channels / block * pixels * block;
-    for (size_t i = 0; i < pixels; i++)
-        for (size_t k = used; k < block; k++)
-            last[i * block + k] = 0;
-}
-
 void gng_batch_norm_apply(gng_tensor_shape shape, float epsilon, const double *mean, const double *variance, const float *gamma,
                           const float *beta, const float *x, float *y)
 {
@@ -120,7 +109,7 @@ void gng_batch_norm_apply(gng_tensor_shape shape, float epsilon, const double *m
             y[k] = (float)(((double)x[k] - centre) * scale + offset);
         }
     }
-    clear_padding(shape, y);
+    gng_ref_clear_padding_float(shape, y);
 }
 
 void gng_batch_norm_collect_gradient(gng_tensor_shape shape, float epsilon, const double *mean, const double *variance, const float *x,
@@ -170,5 +159,5 @@ void gng_batch_norm_apply_gradient(gng_tensor_shape shape, float epsilon, const 
             dx[k] = (float)(scale * ((double)dy[k] - shift - ((double)x[k] - centre) * slope));
         }
     }
-    clear_padding(shape, dx);
+    gng_ref_clear_padding_float(shape, dx);
 }

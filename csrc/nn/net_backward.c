@@ -39,18 +39,10 @@ static gng_status run_unit_backward(const net_pass *pass, int32_t u, uint32_t sl
 {
     gng_net *net = pass->net;
     const net_unit *unit = &net->units[u];
-    const uint32_t position = pass->first + slot;
     gng_lane_call call = {
         .worker = worker,
         .training = true,
-        .key = {
-            .seed = pass->targets->seed,
-            .stream = GNG_STREAM_DROPOUT,
-            .epoch = pass->targets->epoch,
-            .occurrence = pass->targets->occurrences != NULL ? pass->targets->occurrences[position] : 0,
-            .layer = (uint32_t)unit->first_layer,
-            .sample = pass->targets->samples[position],
-        },
+        .key = net_dropout_key(pass, unit, slot),
         .output = net_value(net, u, slot, worker),
         .output_gradient = net_gradient(net, u, slot, worker),
         .packed = gng_arena_at(&net->arena, unit->packed_offset),
@@ -82,13 +74,13 @@ static void apply_batch_norm_gradient(const net_pass *pass, int32_t u, uint32_t 
     add_second_gradients(net, unit, &target, slot, worker);
 }
 
-static void collect_gradient_sums(const net_pass *pass, int32_t u, uint32_t first_slot, uint32_t last_slot, uint32_t lane, int worker)
+static void collect_gradient_sums(const net_pass *pass, int32_t u, net_slots slots, uint32_t lane, int worker)
 {
     const gng_net *net = pass->net;
     const net_unit *unit = &net->units[u];
     double *sums = net_lane_statistics(net, unit, lane, 2);
     memset(sums, 0, 2 * (size_t)unit->shape.channels * sizeof *sums);
-    for (uint32_t slot = first_slot; slot < last_slot; slot++)
+    for (uint32_t slot = slots.first; slot < slots.last; slot++)
         gng_batch_norm_collect_gradient(unit->shape, net->graph->layers[unit->first_layer].as.batch_norm.epsilon, net_mean(net, unit),
                                         net_variance(net, unit), net_value(net, unit->inputs[0], slot, worker),
                                         net_gradient(net, u, slot, worker), sums);
@@ -109,13 +101,11 @@ static gng_status lane_backward_task(void *argument, size_t lane, int worker)
     const gng_net *net = pass->net;
     const net_segment *segment = &net->segments[pass->segment];
     const int32_t following = following_batch_norm(net, pass->segment);
-    const uint32_t pictures = net->group / net->lanes;
-    const uint32_t first = (uint32_t)lane * pictures < pass->count ? (uint32_t)lane * pictures : pass->count;
-    const uint32_t last = first + pictures < pass->count ? first + pictures : pass->count;
+    const net_slots slots = net_lane_slots(pass, lane);
 
     const gng_engine_bracket bracket = gng_engine_enter();
     gng_status status = GNG_OK;
-    for (uint32_t slot = first; slot < last && status == GNG_OK; slot++) {
+    for (uint32_t slot = slots.first; slot < slots.last && status == GNG_OK; slot++) {
         if (following >= 0)
             apply_batch_norm_gradient(pass, following, slot, worker);
         for (int32_t u = segment->last; u >= segment->first && status == GNG_OK; u--)
@@ -123,7 +113,7 @@ static gng_status lane_backward_task(void *argument, size_t lane, int worker)
                 status = run_unit_backward(pass, u, slot, (uint32_t)lane, worker);
     }
     if (status == GNG_OK && net->units[segment->first].kind == NET_UNIT_BATCH_NORM)
-        collect_gradient_sums(pass, segment->first, first, last, (uint32_t)lane, worker);
+        collect_gradient_sums(pass, segment->first, slots, (uint32_t)lane, worker);
     gng_engine_leave(bracket);
     return status;
 }

@@ -32,24 +32,15 @@ static gng_status run_unit(const net_pass *pass, int32_t u, uint32_t slot, int w
         .saved = net->options.training ? net_saved(net, unit, slot) : NULL,
         .scratch = net_scratch(net, worker),
     };
-    if (pass->targets != NULL) {
-        const uint32_t position = pass->first + slot;
-        call.key = (gng_rng_key){
-            .seed = pass->targets->seed,
-            .stream = GNG_STREAM_DROPOUT,
-            .epoch = pass->targets->epoch,
-            .occurrence = pass->targets->occurrences != NULL ? pass->targets->occurrences[position] : 0,
-            .layer = (uint32_t)unit->first_layer,
-            .sample = pass->targets->samples[position],
-        };
-    }
+    if (pass->targets != NULL)
+        call.key = net_dropout_key(pass, unit, slot);
     for (int32_t k = 0; k < unit->input_count; k++)
         call.inputs[k] = net_value(net, unit->inputs[k], slot, worker);
     return unit->table->forward(unit->operation, &call);
 }
 
 /* The lane's part of the statistics of a batch normalisation that opens the next segment. */
-static void collect_statistics(const net_pass *pass, uint32_t first_slot, uint32_t last_slot, uint32_t lane, int worker)
+static void collect_statistics(const net_pass *pass, net_slots slots, uint32_t lane, int worker)
 {
     const gng_net *net = pass->net;
     if (pass->segment + 1 == net->segment_count)
@@ -59,7 +50,7 @@ static void collect_statistics(const net_pass *pass, uint32_t first_slot, uint32
         return;
     double *sums = net_lane_statistics(net, next, lane, 3);
     memset(sums, 0, gng_batch_norm_lane_doubles(next->shape.channels) * sizeof *sums);
-    for (uint32_t slot = first_slot; slot < last_slot; slot++)
+    for (uint32_t slot = slots.first; slot < slots.last; slot++)
         gng_batch_norm_collect(next->shape, net_value(net, next->inputs[0], slot, worker), sums);
 }
 
@@ -68,17 +59,15 @@ static gng_status lane_task(void *argument, size_t lane, int worker)
     const net_pass *pass = argument;
     const gng_net *net = pass->net;
     const net_segment *segment = &net->segments[pass->segment];
-    const uint32_t pictures = net->group / net->lanes;
-    const uint32_t first = (uint32_t)lane * pictures < pass->count ? (uint32_t)lane * pictures : pass->count;
-    const uint32_t last = first + pictures < pass->count ? first + pictures : pass->count;
+    const net_slots slots = net_lane_slots(pass, lane);
 
     const gng_engine_bracket bracket = gng_engine_enter();
     gng_status status = GNG_OK;
-    for (uint32_t slot = first; slot < last && status == GNG_OK; slot++)
+    for (uint32_t slot = slots.first; slot < slots.last && status == GNG_OK; slot++)
         for (int32_t u = segment->first; u <= segment->last && status == GNG_OK; u++)
             status = run_unit(pass, u, slot, worker);
     if (status == GNG_OK && net->options.training)
-        collect_statistics(pass, first, last, (uint32_t)lane, worker);
+        collect_statistics(pass, slots, (uint32_t)lane, worker);
     gng_engine_leave(bracket);
     return status;
 }

@@ -147,6 +147,33 @@ typedef struct net_pass {
     int32_t segment;
 } net_pass;
 
+/* Slots of a lane in the group: first to last - 1, fewer or none in a short group. */
+typedef struct net_slots {
+    uint32_t first, last;
+} net_slots;
+
+static inline net_slots net_lane_slots(const net_pass *pass, size_t lane)
+{
+    const uint32_t pictures = pass->net->group / pass->net->lanes, wanted = (uint32_t)lane * pictures;
+    const uint32_t first = wanted < pass->count ? wanted : pass->count;
+    return (net_slots){first, first + pictures < pass->count ? first + pictures : pass->count};
+}
+
+/* The key of dropout for the picture in a slot; forward and backward draw the same mask. */
+static inline gng_rng_key net_dropout_key(const net_pass *pass, const net_unit *unit, uint32_t slot)
+{
+    const gng_net_targets *targets = pass->targets;
+    const uint32_t position = pass->first + slot;
+    return (gng_rng_key){
+        .seed = targets->seed,
+        .stream = GNG_STREAM_DROPOUT,
+        .epoch = targets->epoch,
+        .occurrence = targets->occurrences != NULL ? targets->occurrences[position] : 0,
+        .layer = (uint32_t)unit->first_layer,
+        .sample = targets->samples[position],
+    };
+}
+
 /* net_units.c: layers -> units (operations planned), edges and segments. */
 GNG_MUST_CHECK gng_status gng_net_plan_units(gng_net *net);
 void gng_net_plan_segments(gng_net *net);
