@@ -64,7 +64,19 @@ def _checked(path: str | Path) -> Path:
         raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist; create it first")
     if target.is_dir():
         raise IsADirectoryError(f"{target}: found a folder, expected the name of a file")
+    if is_special(target):
+        raise FileExistsError(f"{target}: found a device or pipe, expected the name of a file; write to a file")
     return target
+
+
+def is_special(path: Path) -> bool:
+    """Return whether a path is a device, a pipe or a socket, or a name of a standard stream such as ``/dev/stdout``.
+
+    A rename would put a file in their place: with the rights of root ``/dev/null`` would be gone for the whole machine.
+    """
+    if path.is_symlink() and str(path.readlink()).startswith("/proc/"):
+        return True
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def _write_new(path: Path, data: bytes) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,17 @@ def test_a_link_is_replaced_and_its_file_kept(tmp_path: Path) -> None:
     write_atomically(tmp_path / "current", b"two")
     assert files(tmp_path) == {"v1": b"one", "current": b"two"}
     assert not (tmp_path / "current").is_symlink()
+
+
+@pytest.mark.parametrize("function", [lambda path: write_atomically(path, b"x"), check_writable])
+def test_devices_and_pipes_are_never_replaced(tmp_path: Path, function: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "stdout").symlink_to("/proc/self/fd/1")
+    for name in ("pipe", "link", "stdout"):
+        with pytest.raises(FileExistsError, match="a device or pipe"):
+            function(tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe", "stdout"]
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "stdout").is_symlink()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gonogo.errors import ModelFileError
+from gonogo.storage import is_special
 
 DONE, FAILED, BAD_INPUT, REFUSED, PROBLEMS, INTERRUPTED = 0, 1, 2, 3, 5, 130
 
@@ -52,13 +53,15 @@ def check_writable(option: str, path: str | Path) -> Path:
     Raises
     ------
     ValueError
-        The path is a folder, or its folder does not exist.
+        The path is a folder, a device or a pipe, or its folder does not exist.
     WriteError
         No file can be made there.
     """
     target = Path(path)
     if target.is_dir():
         raise ValueError(f"{option}: {target} is a folder, expected the name of a file to write")
+    if is_special(target):
+        raise ValueError(f"{option}: {target} is a device or pipe, expected the name of a file to write")
     if not target.parent.is_dir():
         raise ValueError(f"{option}: the folder {target.parent} does not exist; create it first")
     with (
