@@ -198,6 +198,16 @@ def test_a_diverged_training_writes_nothing(run_gonogo: Run, castings: Path, fas
     assert list(tmp_path.iterdir()) == []
 
 
+def test_weights_that_grow_beyond_numbers_name_the_learning_rate(
+    run_gonogo: Run, castings: Path, fast: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "m.gonogo"
+    options = ["--epochs", "2", "--optimizer", "sgd", "--learning-rate", "1e20"]
+    failed = run_gonogo("train", castings, *fast, *options, "--out", out, exit_code=2)
+    assert "learning_rate=1e+20" in failed.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_full_disk_leaves_the_old_file(run_gonogo: Run, castings: Path, fast: list[str], tmp_path: Path) -> None:
     out = tmp_path / "m.gonogo"
     out.write_bytes(b"the old one")

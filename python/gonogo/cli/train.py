@@ -180,7 +180,7 @@ def run(args: argparse.Namespace) -> int:
         if best.best_epoch is None:
             raise
     except DivergenceError as error:
-        if best.best_epoch is None:
+        if best.best_epoch is None or not hasattr(classifier, "classes_"):  # weights so large that no score is a number
             raise
         note(args, f"{args.parser.prog}: {error}; the best weights until then are kept")
     seconds = time.perf_counter() - begun
