@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -194,6 +195,7 @@ def test_a_wrong_option_is_named(
     [
         ("missing/m.gonogo", "--out: the folder missing does not exist", 2),
         (".", "--out: . is a folder", 2),
+        ("pipe", "--out: pipe is a device or pipe", 2),
         # Nobody can make a file there, not even root.
         ("/proc/m.gonogo", "/proc/m.gonogo: cannot be written", 1),
     ],
@@ -201,6 +203,7 @@ def test_a_wrong_option_is_named(
 def test_an_output_that_cannot_be_written_is_named_before_the_work(
     run_gonogo: Run, castings: Path, tmp_path: Path, out: str, complaint: str, exit_code: int
 ) -> None:
+    os.mkfifo(tmp_path / "pipe")
     failed = run_gonogo("train", castings, "--epochs", "1000000", "--out", out, exit_code=exit_code, cwd=tmp_path)
     assert failed.stderr.startswith(f"gonogo train: {complaint}")
     assert failed.stderr.count("\n") == 1
@@ -232,6 +235,23 @@ def test_help_teaches_with_examples(run_gonogo: Run, command: str) -> None:
     assert text.startswith(f"usage: gonogo {command} ")
     assert f"examples:\n  gonogo {command}" in text
     assert "--json" in text
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[], ["demo"], ["synth"], ["split"], ["train"], ["evaluate"], ["predict"], ["info"], ["inspect"], ["selftest"]],
+)
+def test_help_fits_a_terminal_of_80_columns(
+    run_gonogo: Run, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = run_gonogo(*command, "--help").stdout
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
+def test_help_of_evaluate_says_that_the_model_decides_about_pictures(run_gonogo: Run) -> None:
+    text = " ".join(run_gonogo("evaluate", "--help").stdout.split())
+    assert "height and width that pictures are brought to (default: those of the model)" in text
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -18,9 +18,12 @@ from gonogo.cli.failures import FAILED, exit_code, one_line
 DESCRIPTION = """\
 Visual go/no-go inspection of parts, trained and run on the processor that is already there.
 
-  A first look, on generated castings:      gonogo demo
-  Your own pictures, one folder per class:  gonogo train parts/ --validation 0.2 --out parts.gonogo
-  What the model says about new pictures:   gonogo predict parts.gonogo new/*.png
+  A first look, on generated castings:
+    gonogo demo
+  Your own pictures, one folder per class:
+    gonogo train parts/ --validation 0.2 --out parts.gonogo
+  What the model says about new pictures:
+    gonogo predict parts.gonogo new/*.png
 """
 
 

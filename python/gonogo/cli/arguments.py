@@ -39,7 +39,9 @@ class _HelpFormatter(argparse.HelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
         text = action.help or ""
         tells = (
-            action.option_strings and isinstance(action.default, (int, str)) and not isinstance(action.default, bool)
+            action.option_strings
+            and isinstance(action.default, (int, float, str))
+            and not isinstance(action.default, bool)
         )
         silent = action.default == argparse.SUPPRESS or "default" in text
         return f"{text} (default: %(default)s)" if tells and not silent else text
@@ -67,11 +69,17 @@ def add_command(
     examples: str,
 ) -> Parser:
     """Add a command whose ``run`` returns the exit code; ``usage`` is its line without program and ``[options]``."""
-    epilog = "examples:\n" + "\n".join(f"  {line}" for line in examples.strip().splitlines())
+    epilog = "examples:\n" + "\n".join(map(_example, examples.strip().splitlines()))
     line = f"gonogo {name} {usage} [options]".replace("  ", " ")
     parser = commands.add_parser(name, help=summary, usage=line, description=description.strip(), epilog=epilog)
     parser.set_defaults(run=run, parser=parser)
     return parser
+
+
+def _example(line: str) -> str:
+    """Indent a command; one that no narrow terminal holds goes on in the next line, in a way that shells understand."""
+    parts = textwrap.wrap(line, 74, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return " \\\n".join(f"  {part}" for part in parts)
 
 
 def add_common(parser: Parser, *, threads: bool = True, seed: str | None = None) -> None:
@@ -96,8 +104,8 @@ def add_common(parser: Parser, *, threads: bool = True, seed: str | None = None)
     )
 
 
-def add_data(parser: Parser, *, mixed: bool = False) -> None:
-    """Add DATA and the options that say how it is read."""
+def add_data(parser: Parser, *, mixed: bool = False, of_model: bool = False) -> None:
+    """Add DATA and the options that say how it is read; ``of_model``: a model says how its pictures are read."""
     parser.add_argument(
         "data",
         metavar="DATA",
@@ -121,12 +129,22 @@ def add_data(parser: Parser, *, mixed: bool = False) -> None:
         nargs=2,
         type=whole_number(1, 65535),
         metavar=("H", "W"),
-        help="height and width that pictures are brought to (default: their own, which must then be one and the same)",
+        help="height and width that pictures are brought to "
+        + (
+            "(default: those of the model)" if of_model else "(default: their own, which must then be one and the same)"
+        ),
     )
     group.add_argument(
-        "--color-mode", choices=COLOR_MODES, default=None, help="channels; auto: grey if all pictures are grey"
+        "--color-mode",
+        choices=COLOR_MODES,
+        help="channels; "
+        + ("auto: those of the model (default)" if of_model else "auto: grey if all pictures are grey (default)"),
     )
-    group.add_argument("--resize-mode", choices=RESIZE_MODES, default=None, help="what happens to another aspect ratio")
+    group.add_argument(
+        "--resize-mode",
+        choices=RESIZE_MODES,
+        help=f"what happens to another aspect ratio (default: {'that of the model' if of_model else 'pad'})",
+    )
     group.add_argument(
         "--on-bad",
         choices=("raise", "skip"),

@@ -35,7 +35,7 @@ def add_parser(commands: Commands) -> None:
         examples=EXAMPLES,
     )
     parser.add_argument("model_file", metavar="FILE", help="model file made by gonogo train")
-    add_data(parser)
+    add_data(parser, of_model=True)
     parser.add_argument(
         "--pass-label", metavar="CLASS", help="class that means PASS (default: the one stored in the model)"
     )
