@@ -105,8 +105,8 @@ class Dataset:
     ) -> Dataset:
         """Read pictures that lie in one folder per class.
 
-        Every file of a class folder that is not hidden is taken for a picture: another ending than those of JPEG, PNG and
-        BMP makes it a bad file, as does a folder among the pictures. What kind of picture it is, its content decides.
+        Every file of a class folder that is not hidden is taken for a picture: another ending than those of JPEG, PNG,
+        BMP and TIFF makes it a bad file, as does a folder among the pictures. What kind of picture it is, its content decides.
 
         Parameters
         ----------
