@@ -144,11 +144,14 @@ def read_model(path: str | Path, *, batch: int = 64, threads: int = 0) -> ModelF
         The file cannot be read.
     """
     file = Path(path)
-    if file.exists() and not file.is_dir():
-        if not file.is_file():
-            raise ModelFileError(path, "found something that is no regular file, expected a model file")
-        if (size := file.stat().st_size) > _FILE_BYTES_MAX:
-            raise ModelFileError(path, f"found {size:,} bytes, expected a model file of at most {_FILE_BYTES_MAX:,}")
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: no such file; expected a model file made by save or by gonogo train")
+    if file.is_dir():
+        raise IsADirectoryError(f"{file}: found a folder, expected a model file made by save or by gonogo train")
+    if not file.is_file():
+        raise ModelFileError(path, "found something that is no regular file, expected a model file")
+    if (size := file.stat().st_size) > _FILE_BYTES_MAX:
+        raise ModelFileError(path, f"found {size:,} bytes, expected a model file of at most {_FILE_BYTES_MAX:,}")
     return parse_model(file.read_bytes(), path, batch=batch, threads=threads)
 
 

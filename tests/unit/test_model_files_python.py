@@ -130,9 +130,9 @@ def test_weights_that_are_no_numbers_are_not_stored(value: float) -> None:
 
 
 def test_files_that_are_no_model_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="missing"):
+    with pytest.raises(FileNotFoundError, match="missing: no such file; expected a model file"):
         load(tmp_path / "missing")
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(IsADirectoryError, match="found a folder, expected a model file"):
         load(tmp_path)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ModelFileError, match="no regular file"):
