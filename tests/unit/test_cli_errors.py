@@ -175,6 +175,7 @@ def test_bad_files_can_be_skipped_and_are_listed(run_gonogo: Run, pictures: Path
         (["--subset", "train"], "--subset: given without --split"),
         (["--groups", "none.csv"], "none.csv: no such file"),
         (["--image-size", "0", "5"], "--image-size: found '0'"),
+        (["--image-size", "5", "16385"], "--image-size: found '16385', expected a whole number from 1 to 16384"),
         (["--color-mode", "purple"], "--color-mode: invalid choice: 'purple'"),
         (["--precision", "bfloat16"], "unknown argument '--precision'"),
         (["--epoch", "3"], "unknown argument '--epoch'"),

@@ -127,7 +127,7 @@ def add_data(parser: Parser, *, mixed: bool = False, of_model: bool = False) -> 
     group.add_argument(
         "--image-size",
         nargs=2,
-        type=whole_number(1, 65535),
+        type=whole_number(1, 16384),
         metavar=("H", "W"),
         help="height and width that pictures are brought to "
         + (
