@@ -91,8 +91,8 @@ class InspectionClassifier(Estimator):
     def __init__(
         self,
         model: str | Path | Sequence[layers.Layer] = "auto",
-        *,
         input_shape: tuple[int, int, int] | None = None,
+        *,
         augment: Augment | None = None,
         epochs: int = 25,
         batch_size: int = 64,
