@@ -4,18 +4,12 @@
  * multiplications and only the winner leaves the registers. Backward: the gradient reaches the winner's window alone,
  * so three quarters of the multiplications of the dense gradient are never made.
  */
-#include <immintrin.h>
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "nn/simd/conv_relu_pool_kernel.h"
-
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
-#define TARGET_INLINE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"), always_inline)) static inline
+#include "nn/simd/pool_avx512.h"
 
 /* Registers of filters worked on together: 2 where filters are a multiple of 32. */
 typedef struct window_sums {
-    __m512 at[4][2]; /* [place in the pooling window, row-major][register] */
+    __m512 at[2][POOL_PLACES]; /* [register][place in the pooling window] */
 } window_sums;
 
 /* One channel's part of the four sums. x points at the top left of the 5x5 region. */
@@ -30,28 +24,9 @@ TARGET_INLINE void add_channel(window_sums *sums, const float *x, size_t width, 
             const __m512 weight = _mm512_loadu_ps(weights[r] + (size_t)tap * CONV_POOL_LANES);
 #pragma GCC unroll 4
             for (int place = 0; place < 4; place++)
-                sums->at[place][r] = _mm512_fmadd_ps(_mm512_set1_ps(*places[place]), weight, sums->at[place][r]);
+                sums->at[r][place] = _mm512_fmadd_ps(_mm512_set1_ps(*places[place]), weight, sums->at[r][place]);
         }
     }
-}
-
-/* Maximum of the four and zero. NaN wins over everything: a maximum that forgot it would make a number of nonsense. */
-TARGET_INLINE void pool(const window_sums *sums, int r, float *out, uint8_t *winner)
-{
-    const __m512 top = _mm512_max_ps(sums->at[0][r], sums->at[1][r]), bottom = _mm512_max_ps(sums->at[2][r], sums->at[3][r]);
-    const __m512 most = _mm512_max_ps(top, bottom), zero = _mm512_setzero_ps();
-    __mmask16 unordered = 0;
-    for (int place = 0; place < 4; place += 2)
-        unordered |= _mm512_cmp_ps_mask(sums->at[place][r], sums->at[place + 1][r], _CMP_UNORD_Q);
-    const __m512 result = _mm512_mask_mov_ps(_mm512_max_ps(most, zero), unordered, _mm512_set1_ps(__builtin_nanf("")));
-    _mm512_storeu_ps(out, result);
-    if (winner == NULL)
-        return;
-    __m512i first = _mm512_set1_epi32(3);
-    for (int place = 2; place >= 0; place--)
-        first = _mm512_mask_mov_epi32(first, _mm512_cmp_ps_mask(sums->at[place][r], most, _CMP_EQ_OQ), _mm512_set1_epi32(place));
-    first = _mm512_mask_mov_epi32(first, _mm512_cmp_ps_mask(most, zero, _CMP_LE_OQ), _mm512_set1_epi32(CONV_POOL_DEAD));
-    _mm_storeu_si128((__m128i *)winner, _mm512_cvtepi32_epi8(first));
 }
 
 TARGET_INLINE void forward_filters(float *out, uint8_t *winner, const gng_conv_pool_shape *shape, const float *x, const float *packed, int32_t filter,
@@ -69,7 +44,7 @@ TARGET_INLINE void forward_filters(float *out, uint8_t *winner, const gng_conv_p
             for (int place = 0; place < 4; place++)
 #pragma GCC unroll 2
                 for (int r = 0; r < registers; r++)
-                    sums.at[place][r] = _mm512_loadu_ps(bias + r * CONV_POOL_LANES);
+                    sums.at[r][place] = _mm512_loadu_ps(bias + r * CONV_POOL_LANES);
             for (int32_t c = 0; c < channels; c++) {
                 const float *const of_channel[2] = {weights + (size_t)c * CONV_POOL_TAPS * CONV_POOL_LANES,
                                                     weights + block + (size_t)c * CONV_POOL_TAPS * CONV_POOL_LANES};
@@ -78,7 +53,7 @@ TARGET_INLINE void forward_filters(float *out, uint8_t *winner, const gng_conv_p
             const size_t at = ((size_t)py * (size_t)shape->pooled_width + (size_t)px) * (size_t)shape->filters + (size_t)filter;
 #pragma GCC unroll 2
             for (int r = 0; r < registers; r++)
-                pool(&sums, r, out + at + r * CONV_POOL_LANES, winner != NULL ? winner + at + r * CONV_POOL_LANES : NULL);
+                pool_window(sums.at[r], out + at + r * CONV_POOL_LANES, winner != NULL ? winner + at + r * CONV_POOL_LANES : NULL);
         }
 }
 
@@ -131,7 +106,7 @@ TARGET_INLINE void backward_channel(float *gradient, const gng_conv_pool_shape *
     }
     /* Entry of the region at which the window of each place begins: 2 columns or 2 rows further. */
     const __m512i begins = _mm512_setr_epi32(0, 2, 10, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-    const __m512i dead = _mm512_set1_epi32(CONV_POOL_DEAD);
+    const __m512i dead = _mm512_set1_epi32(POOL_DEAD);
     for (int32_t py = 0; py < shape->pooled_height; py++)
         for (int32_t px = 0; px < shape->pooled_width; px++) {
             const region_values region = load_region(x + (size_t)(4 * py) * width + (size_t)(4 * px), width);

@@ -5,9 +5,8 @@
 #include <stdint.h>
 
 enum {
-    CONV_POOL_TAPS = 9,      /* of the 3x3 window */
-    CONV_POOL_LANES = 16,    /* filters of one register */
-    CONV_POOL_DEAD = 4       /* in `winner`: ReLU let nothing through */
+    CONV_POOL_TAPS = 9,  /* of the 3x3 window */
+    CONV_POOL_LANES = 16 /* filters of one register */
 };
 
 typedef struct gng_conv_pool_shape {
@@ -19,7 +18,8 @@ typedef struct gng_conv_pool_shape {
 /* Packed weights: [filters / 16][channels][9][16], then bias [filters]; gradients have the same layout. */
 
 /* x [channels, height, width] -> out [pooled_height, pooled_width, filters]. winner, same shape: which of the four
- * convolution outputs under the pooling window won (row-major, the first of equals), or CONV_POOL_DEAD; NULL: not wanted. */
+ * convolution outputs under the pooling window won (row-major, the first of equals), or 4 where ReLU lets
+ * nothing through; NULL: not wanted. */
 void gng_conv_pool_forward_avx512(float *out, uint8_t *winner, const gng_conv_pool_shape *shape, const float *x, const float *packed);
 
 /* ADDS the gradients of weights and bias; out_gradient has the shape of out. Only winners carry a gradient. */

@@ -5,16 +5,11 @@
  * filter, so that the inner loop has no branch; for the data, filters with the same place are added in registers before memory
  * is touched.
  */
-#include <immintrin.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "nn/simd/deep_conv_kernel.h"
-
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
-#define TARGET_INLINE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"), always_inline)) static inline
-
-enum { PLACES = 4 };
+#include "nn/simd/pool_avx512.h"
 
 /* Where the window of a place begins, relative to that of place 0. */
 static inline size_t place_offset(const gng_deep_conv_shape *shape, int place)
@@ -27,52 +22,37 @@ static inline size_t tap_offset(const gng_deep_conv_shape *shape, int tap)
     return ((size_t)(tap / 3) * (size_t)shape->width + (size_t)(tap % 3)) * (size_t)shape->channels;
 }
 
-/* Maximum of the four and zero. NaN wins over everything: a maximum that forgot it would make a number of nonsense. */
-TARGET_INLINE void pool(const __m512 sums[PLACES], float *out, uint8_t *winner)
-{
-    const __m512 most = _mm512_max_ps(_mm512_max_ps(sums[0], sums[1]), _mm512_max_ps(sums[2], sums[3])), zero = _mm512_setzero_ps();
-    const __mmask16 unordered = _mm512_cmp_ps_mask(sums[0], sums[1], _CMP_UNORD_Q) | _mm512_cmp_ps_mask(sums[2], sums[3], _CMP_UNORD_Q);
-    _mm512_storeu_ps(out, _mm512_mask_mov_ps(_mm512_max_ps(most, zero), unordered, _mm512_set1_ps(__builtin_nanf(""))));
-    if (winner == NULL)
-        return;
-    __m512i first = _mm512_set1_epi32(3);
-    for (int place = 2; place >= 0; place--)
-        first = _mm512_mask_mov_epi32(first, _mm512_cmp_ps_mask(sums[place], most, _CMP_EQ_OQ), _mm512_set1_epi32(place));
-    first = _mm512_mask_mov_epi32(first, _mm512_cmp_ps_mask(most, zero, _CMP_LE_OQ), _mm512_set1_epi32(DEEP_CONV_DEAD));
-    _mm_storeu_si128((__m128i *)winner, _mm512_cvtepi32_epi8(first));
-}
-
 /* `windows` neighbouring pooled pixels of one register of filters. */
 TARGET_INLINE void forward_windows(float *out, uint8_t *winner, const gng_deep_conv_shape *shape, const float *x, const float *weights, __m512 bias,
                                    const int windows)
 {
     const size_t channels = (size_t)shape->channels, filters = (size_t)shape->filters;
-    __m512 sums[2][PLACES];
+    __m512 sums[2][POOL_PLACES];
 #pragma GCC unroll 2
     for (int w = 0; w < windows; w++)
 #pragma GCC unroll 4
-        for (int place = 0; place < PLACES; place++)
+        for (int place = 0; place < POOL_PLACES; place++)
             sums[w][place] = bias;
     for (int tap = 0; tap < DEEP_CONV_TAPS; tap++) {
         const float *begin = x + tap_offset(shape, tap), *of_tap = weights + (size_t)tap * channels * DEEP_CONV_LANES;
-        const float *at[2][PLACES];
+        const float *at[2][POOL_PLACES];
 #pragma GCC unroll 2
         for (int w = 0; w < windows; w++)
 #pragma GCC unroll 4
-            for (int place = 0; place < PLACES; place++)
+            for (int place = 0; place < POOL_PLACES; place++)
                 at[w][place] = begin + place_offset(shape, place) + (size_t)(4 * w) * channels;
         for (size_t channel = 0; channel < channels; channel++) {
             const __m512 weight = _mm512_loadu_ps(of_tap + channel * DEEP_CONV_LANES);
 #pragma GCC unroll 2
             for (int w = 0; w < windows; w++)
 #pragma GCC unroll 4
-                for (int place = 0; place < PLACES; place++)
+                for (int place = 0; place < POOL_PLACES; place++)
                     sums[w][place] = _mm512_fmadd_ps(_mm512_set1_ps(at[w][place][channel]), weight, sums[w][place]);
         }
     }
 #pragma GCC unroll 2
     for (int w = 0; w < windows; w++)
-        pool(sums[w], out + (size_t)w * filters, winner != NULL ? winner + (size_t)w * filters : NULL);
+        pool_window(sums[w], out + (size_t)w * filters, winner != NULL ? winner + (size_t)w * filters : NULL);
 }
 
 TARGET void gng_deep_conv_forward_avx512(float *out, uint8_t *winner, const gng_deep_conv_shape *shape, const float *x, const float *weights,
@@ -110,7 +90,7 @@ static size_t list_winners(gng_deep_conv_winner *list, const gng_deep_conv_shape
             const size_t at = ((size_t)py * (size_t)shape->pooled_width + (size_t)px) * (size_t)shape->filters + filter;
             const int place = winner[at];
             const size_t region = ((size_t)(4 * py) * (size_t)shape->width + (size_t)(4 * px)) * (size_t)shape->channels;
-            const bool alive = place != DEEP_CONV_DEAD;
+            const bool alive = place != POOL_DEAD;
             list[count] = (gng_deep_conv_winner){(int32_t)(region + place_offset(shape, place & 3)), out_gradient[at]};
             sum += alive ? out_gradient[at] : 0;
             count += alive;
@@ -203,7 +183,7 @@ TARGET void gng_deep_conv_backward_data_avx512(float *x_gradient, const gng_deep
             for (size_t filter = 0; filter < filters; filter += DEEP_CONV_LANES) {
                 const __m128i places = _mm_loadu_si128((const __m128i *)(winner + at + filter));
                 const float *of_filters = weights + filter * DEEP_CONV_TAPS * channels;
-                for (int place = 0; place < PLACES; place++) {
+                for (int place = 0; place < POOL_PLACES; place++) {
                     const uint32_t alive = _mm_cmpeq_epi8_mask(places, _mm_set1_epi8((char)place));
                     if (alive == 0)
                         continue;

@@ -7,8 +7,7 @@
 
 enum {
     DEEP_CONV_TAPS = 9,   /* of the 3x3 window */
-    DEEP_CONV_LANES = 16, /* channels or filters of one register */
-    DEEP_CONV_DEAD = 4    /* in `winner`: ReLU let nothing through */
+    DEEP_CONV_LANES = 16 /* channels or filters of one register */
 };
 
 typedef struct gng_deep_conv_shape {
@@ -25,7 +24,8 @@ typedef struct gng_deep_conv_winner {
 
 /* weights [filters / 16][9][channels][16], bias [filters]; x [height, width, channels] -> out [pooled_height, pooled_width,
  * filters]. winner, same shape: which of the four convolution outputs under the pooling window won (row-major, the first of
- * equals), or DEEP_CONV_DEAD; NULL: not wanted. */
+ * equals), or 4 where ReLU lets
+ * nothing through; NULL: not wanted. */
 void gng_deep_conv_forward_avx512(float *out, uint8_t *winner, const gng_deep_conv_shape *shape, const float *x, const float *weights,
                                   const float *bias);
 
