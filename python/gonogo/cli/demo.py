@@ -172,7 +172,7 @@ def _summary(result: dict[str, Any], report: Report, out: Path, drawn: list[str]
         ["split.csv", "which picture was used for what"],
         ["model.gonogo", f"the trained net: {result['parameters']:,} parameters"],
         ["report.txt", "the table above"],
-        ["predictions.csv", "the rows below"],
+        ["predictions.csv", "the rows above"],
     ]
     files += [[name, "to look at"] for name in drawn]
     rows: list[list[object]] = [
