@@ -1,4 +1,5 @@
-/* Flatten: a picture becomes a row of features in CHW order, whatever its layout was; and the layout changes it consists of. */
+/* Flatten: a picture becomes a row of features in CHW order, whatever its layout was; and the layout changes it consists of,
+ * which stand alone as the reorder in front of an operation that needs a plain layout. */
 #include <string.h>
 
 #include "nn/ref/kernels.h"
@@ -48,9 +49,22 @@ void GNG_REAL_NAME(gng_ref_from_plain)(gng_tensor_shape shape, const gng_real *p
 
 #ifndef GNG_REFERENCE_DOUBLE
 
-static gng_status plan(const gng_operation_request *request, gng_operation **out, gng_operation_memory *memory)
+static gng_status plan_flatten(const gng_operation_request *request, gng_operation **out, gng_operation_memory *memory)
 {
     return gng_ref_plan(request, GNG_REF_LAYOUT_TO_PLAIN, out, memory);
+}
+
+/* The layer that follows gives the name alone: the shape stays as it is. */
+static gng_status plan_reorder(const gng_operation_request *request, gng_operation **out, gng_operation_memory *memory)
+{
+    gng_operation *operation = gng_memory_allocate(sizeof *operation);
+    if (operation == NULL)
+        return gng_error_set(GNG_STATUS_MEMORY, "planning a change of layout before layer '%s'", request->chain[0]->name);
+    operation->inputs[0] = operation->output = request->inputs[0];
+    operation->output.block = 1;
+    *memory = (gng_operation_memory){.output = operation->output};
+    *out = operation;
+    return GNG_OK;
 }
 
 static gng_status forward(gng_operation *operation, const gng_lane_call *call)
@@ -69,7 +83,16 @@ static gng_status backward(gng_operation *operation, const gng_lane_call *call)
 const gng_operation_table gng_ref_flatten_table = {
     .engine = "ref",
     .name = "flatten",
-    .plan = plan,
+    .plan = plan_flatten,
+    .destroy = gng_ref_destroy,
+    .forward = forward,
+    .backward = backward,
+};
+
+const gng_operation_table gng_ref_reorder_table = {
+    .engine = "ref",
+    .name = "reorder",
+    .plan = plan_reorder,
     .destroy = gng_ref_destroy,
     .forward = forward,
     .backward = backward,
