@@ -15,7 +15,7 @@ STRICT := -Wall -Wextra -Wshadow -Wconversion -Werror
 CLANG_STRICT := $(STRICT) -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 PYTEST = $(PY) -m pytest --quiet
 
-.PHONY: setup demo test bench lint asan wheel
+.PHONY: setup demo test soak bench lint asan wheel
 
 setup: $(VENV)/tests.stamp $(VENV)/core.stamp
 
@@ -26,6 +26,10 @@ demo: $(VENV)/core.stamp
 test: lint
 	$(PYTEST)
 	$(PYTEST) -m any_engine --instruction-set scalar
+
+# The same tests as above where they repeat something, as often as the documents promise.
+soak: setup
+	$(PYTEST) -m soak --full-figures
 
 bench: $(VENV)/core.stamp
 	@echo "installing what is compared with"

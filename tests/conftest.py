@@ -15,6 +15,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_RUN = "not run: no "
+FIGURES = pytest.StashKey[dict[str, str]]()
 # The only things a machine may lack without a test failing: they cannot be installed.
 HARDWARE = ("AVX2", "AVX-512", "AMX", "second processor", "CPUID faulting")
 
@@ -30,9 +31,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="limit of the instruction set for all tests, commands included: scalar (no oneDNN, no SIMD), sse41, "
         "avx2, avx512, amx; default: the best of this machine",
     )
+    parser.addoption(
+        "--full-figures",
+        action="store_true",
+        help="repeat what is marked soak as often as the documents promise: hours instead of minutes (make soak)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = {}
     # A job in the background starts with Ctrl-C ignored, and so would every program that a test starts and interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     name = config.getoption("--instruction-set")
@@ -66,8 +73,10 @@ def pytest_make_collect_report() -> Any:
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line for each kind of hardware that tests asked for in vain."""
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The figures that tests measured, and one line for each kind of hardware that they asked for in vain."""
+    for name, value in sorted(config.stash[FIGURES].items()):
+        terminalreporter.write_line(f"{name}: {value}")
     reasons = {report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", [])}
     for reason in sorted(reason for reason in reasons if reason.startswith(NOT_RUN)):
         terminalreporter.write_line(reason)
@@ -83,6 +92,24 @@ def not_run() -> Callable[[str], NoReturn]:
         pytest.skip(NOT_RUN + hardware)
 
     return skip
+
+
+@pytest.fixture(scope="session")
+def often(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """``often(100, 10_000)`` is the first number in ``make test`` and the second, the promised one, in ``make soak``."""
+    full = request.config.getoption("--full-figures")
+    return lambda few, promised: promised if full else few
+
+
+@pytest.fixture(scope="session")
+def report_figure(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """``report_figure("truncations refused", "1,380 of 1,380")`` has the summary print it."""
+    figures = request.config.stash[FIGURES]
+
+    def report(name: str, value: object) -> None:
+        figures[name] = str(value)
+
+    return report
 
 
 @pytest.fixture(scope="session")
