@@ -23,7 +23,8 @@ typedef struct gng_samples {
 typedef struct gng_batch {
     const gng_samples *samples;
     const uint32_t *indices;     /* [count], each < samples->count */
-    const uint32_t *occurrences; /* [count], how often the index was drawn before in this epoch; NULL: 0 */
+    const uint32_t *keys;        /* [count], the samples as random draws know them, wherever their pixels lie; NULL: the indices */
+    const uint32_t *occurrences; /* [count], how often the sample was drawn before in this epoch; NULL: 0 */
     uint32_t count;
     uint32_t epoch;
     const float *targets;        /* [samples->count, outputs]: 0/1 or one-hot; NULL outside training */

@@ -43,7 +43,7 @@ gng_status gng_batch_fill(const gng_batch *batch, uint32_t position, void *scrat
         .stream = GNG_STREAM_AUGMENTATION,
         .epoch = batch->epoch,
         .occurrence = batch->occurrences == NULL ? 0 : batch->occurrences[position],
-        .sample = index,
+        .sample = batch->keys == NULL ? index : batch->keys[position],
     };
     const gng_augment_draw draw = gng_augment_draw_parameters(samples->augment, view.height, view.width, &key);
     const gng_warp warp = gng_augment_warp(samples->augment, &draw, view.height, view.width);

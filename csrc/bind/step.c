@@ -153,6 +153,20 @@ static int read_indices(PyObject *object, const char *name, uint64_t bound, cons
     return 0;
 }
 
+/* One value for each index, or None. */
+static int read_beside(PyObject *object, const char *name, uint32_t expected, const uint32_t **out)
+{
+    uint32_t count = 0;
+    if (object == Py_None)
+        return 0;
+    if (read_indices(object, name, 0, out, &count) < 0)
+        return -1;
+    if (count == expected)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "%s: expected %u values as in indices, found %u", name, expected, count);
+    return -1;
+}
+
 static int read_floats(PyObject *object, const char *name, int dimensions, uint64_t rows, int32_t columns, const float **out)
 {
     PyArrayObject *array = gng_bind_array(object, name, NPY_FLOAT32, dimensions);
@@ -169,34 +183,29 @@ static int read_floats(PyObject *object, const char *name, int dimensions, uint6
 
 static PyObject *step_run(PyObject *object, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = {"samples", "targets", "indices", "learning_rate", "weights", "occurrences", "augment", "augment_seed", "dropout_seed", "epoch", "update", NULL};
+    static char *names[] = {"samples", "targets", "indices", "learning_rate", "weights", "keys", "occurrences", "augment", "augment_seed", "dropout_seed", "epoch", "update", NULL};
     bind_step *self = (bind_step *)object;
-    PyObject *sample_array, *target_array, *index_array, *weight_array = Py_None, *occurrence_array = Py_None, *augment_mapping = Py_None;
+    PyObject *sample_array, *target_array, *index_array, *weight_array = Py_None, *key_array = Py_None, *occurrence_array = Py_None, *augment_mapping = Py_None;
     double rate = NAN; /* keyword arguments cannot be required by the parser: the step refuses NaN */
     gng_bind_unsigned augment_seed = {.name = "augment_seed", .most = UINT64_MAX}, dropout_seed = {.name = "dropout_seed", .most = UINT64_MAX};
     gng_bind_unsigned epoch = {.name = "epoch", .most = UINT32_MAX};
     int update = 1;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOO|$dOOOO&O&O&p:run", names, &sample_array, &target_array, &index_array, &rate,
-                                     &weight_array, &occurrence_array, &augment_mapping, gng_bind_read_unsigned, &augment_seed, gng_bind_read_unsigned,
-                                     &dropout_seed, gng_bind_read_unsigned, &epoch, &update))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOO|$dOOOOO&O&O&p:run", names, &sample_array, &target_array, &index_array, &rate,
+                                     &weight_array, &key_array, &occurrence_array, &augment_mapping, gng_bind_read_unsigned, &augment_seed,
+                                     gng_bind_read_unsigned, &dropout_seed, gng_bind_read_unsigned, &epoch, &update))
         return NULL;
     const gng_graph *graph = graph_of(self);
     gng_samples samples;
     gng_augment augment;
     gng_batch batch = {.samples = &samples, .epoch = (uint32_t)epoch.value};
-    uint32_t occurrence_count = 0;
     if (gng_bind_samples(sample_array, "samples", graph->shapes[0], &samples) < 0 ||
         read_floats(target_array, "targets", 2, samples.count, gng_graph_outputs(graph), &batch.targets) < 0 ||
         read_indices(index_array, "indices", samples.count, &batch.indices, &batch.count) < 0)
         return NULL;
     if (weight_array != Py_None && read_floats(weight_array, "weights", 1, samples.count, 1, &batch.weights) < 0)
         return NULL;
-    if (occurrence_array != Py_None) {
-        if (read_indices(occurrence_array, "occurrences", 0, &batch.occurrences, &occurrence_count) < 0)
-            return NULL;
-        if (occurrence_count != batch.count)
-            return PyErr_Format(PyExc_ValueError, "occurrences: expected %u values as in indices, found %u", batch.count, occurrence_count);
-    }
+    if (read_beside(key_array, "keys", batch.count, &batch.keys) < 0 || read_beside(occurrence_array, "occurrences", batch.count, &batch.occurrences) < 0)
+        return NULL;
     if (augment_mapping != Py_None) {
         if (samples.pixels == NULL)
             return PyErr_Format(PyExc_ValueError, "augment: rows of features cannot be augmented");

@@ -46,7 +46,8 @@ typedef struct gng_net_run {
 } gng_net_run;
 
 typedef struct gng_net_targets {
-    const uint32_t *samples;     /* [count]: row of targets and weights, and the sample in the key of dropout */
+    const uint32_t *samples;     /* [count]: row of targets and weights */
+    const uint32_t *keys;        /* [count], the sample in the key of dropout */
     const uint32_t *occurrences; /* [count], part of that key; NULL: 0 */
     const float *targets;        /* [.., outputs] */
     const float *weights;        /* [..]; NULL: 1 */

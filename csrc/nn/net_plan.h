@@ -170,7 +170,7 @@ static inline gng_rng_key net_dropout_key(const net_pass *pass, const net_unit *
         .epoch = targets->epoch,
         .occurrence = targets->occurrences != NULL ? targets->occurrences[position] : 0,
         .layer = (uint32_t)unit->first_layer,
-        .sample = targets->samples[position],
+        .sample = targets->keys[position],
     };
 }
 

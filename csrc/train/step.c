@@ -147,6 +147,7 @@ gng_status gng_step_run(gng_step *step, gng_context *context, const gng_batch *b
     const gng_net_run run = {.count = batch->count, .fill = fill, .argument = &source};
     const gng_net_targets targets = {
         .samples = own.indices,
+        .keys = batch->keys == NULL ? own.indices : batch->keys,
         .occurrences = batch->occurrences,
         .targets = batch->targets,
         .weights = batch->weights,

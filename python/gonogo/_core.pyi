@@ -156,6 +156,7 @@ class Step:
         *,
         learning_rate: float,
         weights: NDArray[np.float32] | None = None,
+        keys: NDArray[np.uint32] | None = None,
         occurrences: NDArray[np.uint32] | None = None,
         augment: Mapping[str, Any] | None = None,
         augment_seed: int = 0,
@@ -163,7 +164,9 @@ class Step:
         epoch: int = 0,
         update: bool = True,
     ) -> tuple[float, int, float]:
-        """One step on ``samples[indices]``; returns loss, number correct, gradient norm. Targets (n, outputs), weights (n)."""
+        """One step on ``samples[indices]``; returns loss, number correct, gradient norm. Targets (n, outputs), weights (n).
+        Augmentation and dropout are drawn by ``keys`` (default: the indices) and ``occurrences`` (default: 0), one for each
+        index."""
 
 @final
 class Predictor:

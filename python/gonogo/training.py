@@ -231,13 +231,13 @@ def _epoch_order(settings: Settings, samples: int, epoch: int) -> NDArray[np.uin
     return drawn[first % samples : first % samples + length]
 
 
-def _occurrences(indices: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def _occurrences(positions: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Return how often each sample came earlier in the epoch: it keys draws that would otherwise be the same."""
-    order = np.argsort(indices, kind="stable")
-    ordered = indices[order]
+    order = np.argsort(positions, kind="stable")
+    ordered = positions[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    occurrences = np.zeros(len(indices), np.uint32)
-    occurrences[order] = np.arange(len(indices)) - np.repeat(starts, np.diff(np.r_[starts, len(indices)]))
+    occurrences = np.zeros(len(positions), np.uint32)
+    occurrences[order] = np.arange(len(positions)) - np.repeat(starts, np.diff(np.r_[starts, len(positions)]))
     return occurrences
 
 
@@ -252,8 +252,9 @@ def _run_epoch(
     """Return the figures of the epoch and the learning rate of its last step."""
     settings = trainer.settings
     begun = time.perf_counter()
-    indices = data.index[_epoch_order(settings, len(data), epoch)]
-    occurrences = _occurrences(indices)
+    # Draws are keyed by the place in the data given to fit: a subset trains as an array of the same pictures does.
+    positions = _epoch_order(settings, len(data), epoch)
+    indices, occurrences = data.index[positions], _occurrences(positions)
     schedule = settings.full_schedule(len(data))
     if progress is not None:
         progress.start(epoch, settings.epochs, len(indices))
@@ -270,6 +271,7 @@ def _run_epoch(
                 indices[part],
                 learning_rate=rate,
                 weights=class_weight,
+                keys=positions[part],
                 occurrences=occurrences[part],
                 augment=settings.augment,
                 augment_seed=settings.seed,

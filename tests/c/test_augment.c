@@ -216,6 +216,11 @@ static void batches_of_pictures(void)
     CHECK(gng_batch_fill(&batch, 0, scratch, first) == GNG_OK && memcmp(first, second, bytes) != 0);
     /* The sample decides, not its place in the batch: positions 0 and 2 are the same picture. */
     CHECK(gng_batch_fill(&batch, 2, scratch, second) == GNG_OK && memcmp(first, second, bytes) == 0);
+    const uint32_t keys[4] = {7, 2, 9, 9};
+    batch.keys = keys;
+    CHECK(gng_batch_fill(&batch, 0, scratch, second) == GNG_OK && memcmp(first, second, bytes) != 0);
+    CHECK(gng_batch_fill(&batch, 2, scratch, third) == GNG_OK && memcmp(second, third, bytes) != 0);
+    batch.keys = NULL;
     batch.occurrences = occurrences;
     CHECK(gng_batch_fill(&batch, 0, scratch, second) == GNG_OK && memcmp(first, second, bytes) == 0);
     CHECK(gng_batch_fill(&batch, 2, scratch, second) == GNG_OK && memcmp(first, second, bytes) != 0);

@@ -208,6 +208,16 @@ class TestPromises:
         clf.set_params(random_state=8).fit(X, y)
         assert hashlib.sha256(file_of(clf, tmp_path)).hexdigest() not in digests
 
+    @pytest.mark.parametrize("extra", [{}, {"steps_per_epoch": 5, "class_weight": "balanced"}])
+    def test_a_subset_trains_as_an_array_of_the_same_pictures_does(self, extra: dict[str, Any]) -> None:
+        X, y = pictures()
+        chosen = np.array([40, 3, 17, 8, 21, 30, 5, 5, 12, 9])
+        clf = made(augment=Augment.preset("casting"), batch_size=4, **extra)
+        subset = clf.fit(Dataset.from_arrays(X, y)[chosen])
+        weights, history = subset._file.core.model_sha256, subset.history_.history
+        own = clf.fit(Dataset.from_arrays(X[chosen], y[chosen]))
+        assert (own._file.core.model_sha256, own.history_.history) == (weights, history)
+
     def test_batch_normalisation_and_all_else_survive_the_file(self, tmp_path: Path) -> None:
         net = [
             layers.conv(4, 3, padding=1, activation="leaky_relu", name="a"),

@@ -122,6 +122,27 @@ def test_dropout_keys_follow_the_sample_and_not_its_place_in_the_batch():
     assert run(step, np.array([7, 3]), update=False, epoch=1)[0] != one[0]
 
 
+def test_keys_stand_for_the_samples_in_every_draw():
+    """Pictures 3 and 7 drawn as 0 and 1 train like the same pictures at places 0 and 1 of their own array."""
+    pictures, targets = data()
+    chosen = np.array([3, 7], np.uint32)
+    own, shared = new_step(conv_net(), 1), new_step(conv_net(), 1)
+    keyed = run(shared, chosen, keys=np.array([0, 1], np.uint32))
+    options = {"dropout_seed": 5, "augment": {"rotation": 30.0, "zoom": (0.9, 1.1)}, "augment_seed": 3}
+    places = np.arange(2, dtype=np.uint32)
+    assert own.run(pictures[chosen], targets[chosen], places, learning_rate=1e-3, **options) == keyed
+    np.testing.assert_array_equal(own.parameters, shared.parameters)
+    assert run(new_step(conv_net(), 1), chosen) != keyed
+
+
+@pytest.mark.parametrize("name", ["keys", "occurrences"])
+def test_keys_and_occurrences_are_as_many_as_the_indices(name):
+    with pytest.raises(ValueError, match=f"{name}: expected 4 values as in indices, found 3"):
+        run(new_step(conv_net(), 1), np.arange(4), **{name: np.zeros(3, np.uint32)})
+    with pytest.raises((TypeError, ValueError), match=name):
+        run(new_step(conv_net(), 1), np.arange(4), **{name: np.zeros(4)})
+
+
 def test_a_loss_that_is_not_finite_changes_nothing():
     step = new_step(conv_net(norm=True), 2)
     parameters = step.parameters
