@@ -136,6 +136,30 @@ static void read_names(char vendor[13], char brand[49])
         brand[--length] = '\0';
 }
 
+/* Deterministic cache parameters: Intel SDM volume 2, CPUID leaf 4; AMD's leaf 0x8000001D has the same fields. */
+void gng_cpu_describe_caches(char *text, size_t bytes)
+{
+    enum { DATA = 1, UNIFIED = 3, CACHES_MAX = 16 };
+    char vendor[13];
+    read_vendor(vendor);
+    const uint32_t number = strcmp(vendor, "AuthenticAMD") == 0 ? 0x8000001DU : 4;
+    size_t length = 0;
+    (void)snprintf(text, bytes, "unknown");
+    for (uint32_t i = 0; i < CACHES_MAX; i++) {
+        const cpuid_leaf leaf = read_leaf(number, i);
+        const uint32_t type = leaf.eax & 31, level = leaf.eax >> 5 & 7, sharing = (leaf.eax >> 14 & 0xFFF) + 1;
+        if (type == 0)
+            break;
+        if (type != DATA && type != UNIFIED)
+            continue;
+        const uint64_t line = (leaf.ebx & 0xFFF) + 1, partitions = (leaf.ebx >> 12 & 0x3FF) + 1, ways = (leaf.ebx >> 22) + 1;
+        const uint64_t size = line * partitions * ways * ((uint64_t)leaf.ecx + 1);
+        if (length < bytes)
+            length += (size_t)snprintf(text + length, bytes - length, "%sL%u %llu KiB/%u", length > 0 ? ", " : "", (unsigned)level,
+                                       (unsigned long long)(size / 1024), (unsigned)sharing);
+    }
+}
+
 #else
 
 static gng_instruction_set detect(void)
@@ -152,6 +176,11 @@ static void read_names(char vendor[13], char brand[49])
 {
     memcpy(vendor, "unknown", 8);
     memcpy(brand, "processor", 10);
+}
+
+void gng_cpu_describe_caches(char *text, size_t bytes)
+{
+    (void)snprintf(text, bytes, "unknown");
 }
 
 #endif

@@ -40,4 +40,8 @@ int gng_cpu_count(void);
 /* "GenuineIntel Intel(R) Xeon(R) ..., avx512" and so on into text[bytes], always terminated. */
 void gng_cpu_describe(char *text, size_t bytes);
 
+/* Data caches and how many logical processors share each, "L1 48 KiB/2, L2 2048 KiB/2, L3 107520 KiB/96", into text[bytes], always
+ * terminated; "unknown" where the processor does not tell. The engine sizes its blocks by them, and with the blocks the order of sums. */
+void gng_cpu_describe_caches(char *text, size_t bytes);
+
 #endif

@@ -37,10 +37,11 @@ static PyObject *instruction_sets(PyObject *module, PyObject *unused)
 static PyObject *describe_machine(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    char cpu[256];
+    char cpu[256], caches[256];
     gng_cpu_describe(cpu, sizeof cpu);
-    return Py_BuildValue("{s:s,s:s,s:s}", "cpu", cpu, "instruction_set", gng_instruction_set_name(gng_cpu_effective()), "engine",
-                         gng_engine_available() ? gng_engine_version() : "none");
+    gng_cpu_describe_caches(caches, sizeof caches);
+    return Py_BuildValue("{s:s,s:s,s:s,s:s}", "cpu", cpu, "instruction_set", gng_instruction_set_name(gng_cpu_effective()), "caches", caches,
+                         "engine", gng_engine_available() ? gng_engine_version() : "none");
 }
 
 static PyObject *cpu_count(PyObject *module, PyObject *unused)
@@ -75,7 +76,7 @@ PyMethodDef gng_bind_machine_methods[] = {
     {"set_instruction_limit", set_instruction_limit, METH_O, "Limits the instruction set; before the first use of a net."},
     {"instruction_set", instruction_set, METH_NOARGS, "The instruction set in use."},
     {"instruction_sets", instruction_sets, METH_NOARGS, "All instruction sets of this machine, the best last."},
-    {"describe_machine", describe_machine, METH_NOARGS, "Processor, instruction set and engine."},
+    {"describe_machine", describe_machine, METH_NOARGS, "Processor, instruction set, caches and engine."},
     {"cpu_count", cpu_count, METH_NOARGS, "Processors this process may run on."},
     {"allocation_count", allocation_count, METH_NOARGS, "Allocations of the core since the process started."},
     {"live_allocations", live_allocations, METH_NOARGS, "Blocks of the core that are allocated now."},

@@ -11,6 +11,7 @@ from gonogo.classifier import InspectionClassifier, load
 from gonogo.data import Dataset, load_split, plot_split, save_split
 from gonogo.errors import DecodeError, DivergenceError, ModelFileError
 from gonogo.history import History
+from gonogo.machine import fingerprint
 from gonogo.report import Report, evaluate
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Report",
     "__version__",
     "evaluate",
+    "fingerprint",
     "layers",
     "load",
     "load_split",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gonogo import _core
 from gonogo.errors import ModelFileError
+from gonogo.machine import fingerprint
 from gonogo.pictures import RESIZE_MODES
 
 GOLDEN_PICTURES = 8
@@ -68,7 +69,8 @@ class ModelFile:
     training : dict
         How the model was trained.
     versions : dict
-        Versions that made the file.
+        What made the file: ``gonogo``, the version, and ``fingerprint``, see :func:`gonogo.fingerprint`. Equal trainings
+        give equal files where the fingerprint is the same; elsewhere ``model_sha256`` may still be the same.
     data : bytes
         The file's content.
     """
@@ -105,7 +107,7 @@ def model_bytes(
         "classes": _to_json(list(classes)),
         "preprocess": _to_json(preprocess),
         "training": _to_json(training),
-        "versions": _to_json({"gonogo": _core.__version__}),
+        "versions": _to_json({"gonogo": _core.__version__, "fingerprint": fingerprint()}),
     }
     draft = _core.Classifier(_core.serialise_model(graph, *weights, metadata), GOLDEN_PICTURES)
     return _core.serialise_model(graph, *weights, metadata, golden, draft.logits(golden))

@@ -74,6 +74,16 @@ static void the_description_fits_its_buffer(void)
     CHECK(strlen(part) == sizeof part - 1 && memcmp(whole, part, sizeof part - 1) == 0);
 }
 
+static void the_caches_are_told_whole_or_cut(void)
+{
+    char whole[256], part[8];
+    memset(part, 'x', sizeof part);
+    gng_cpu_describe_caches(whole, sizeof whole);
+    CHECK(strcmp(whole, "unknown") == 0 || (strstr(whole, "L1 ") == whole && strstr(whole, " KiB/") != NULL));
+    gng_cpu_describe_caches(part, sizeof part);
+    CHECK(strlen(part) == sizeof part - 1 && memcmp(whole, part, sizeof part - 1) == 0);
+}
+
 static void the_count_follows_the_affinity(void)
 {
     cpu_set_t before, one;
@@ -168,6 +178,7 @@ int main(void)
     detection_agrees_with_the_compiler();
     the_limit_holds_until_frozen();
     the_description_fits_its_buffer();
+    the_caches_are_told_whole_or_cut();
     the_count_follows_the_affinity();
     (void)gng_cpu_engine_safe();
     the_engine_is_refused_where_it_would_divide_by_zero();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gonogo import _core
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Json = Callable[..., dict[str, Any]]
@@ -190,6 +193,30 @@ def test_info_tells_what_is_in_the_file(gonogo_json: Json, run_gonogo: Run, mode
     assert "def_front, ok_front" in text
     assert result["model_sha256"] in text
     assert "conv_1" in text
+    assert result["fingerprint_differences"] == []
+    assert f"fingerprint {result['versions']['fingerprint']['digest']}, that of this machine" in text
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        ({"gonogo": "0.0.9"}, "gonogo 0.0.9, without a fingerprint"),
+        (
+            {"gonogo": "9.1", "fingerprint": {"digest": "0f", "caches": "L1 1 KiB/1"}},
+            "here others: .*caches .L1 1 KiB/1",
+        ),
+        ({"fingerprint": "odd"}, "of an unknown version, without a fingerprint"),
+    ],
+)
+def test_info_says_when_a_model_comes_from_elsewhere(
+    run_gonogo: Run, model: Path, tmp_path: Path, versions: dict[str, Any], said: str
+) -> None:
+    parts = _core.parse_model(model.read_bytes())
+    metadata = {**parts["metadata"], "versions": json.dumps(versions)}
+    golden = parts["golden_input"], parts["golden_logits"]
+    other = tmp_path / "other.gonogo"
+    other.write_bytes(_core.serialise_model(parts["graph"], parts["parameters"], parts["states"], metadata, *golden))
+    assert re.search(said, run_gonogo("info", other).stdout)
 
 
 def test_selftest_checks_this_machine(gonogo_json: Json, run_gonogo: Run) -> None:
@@ -199,13 +226,16 @@ def test_selftest_checks_this_machine(gonogo_json: Json, run_gonogo: Run) -> Non
     by_name = {check["name"]: check for check in result["checks"]}
     assert by_name["training with 1 and 2 threads"]["difference"] == 0
     assert {"conv", "dense", "relu", "max", "add"} <= {name.split(":")[0] for name in by_name}
-    assert "self-test passed" in run_gonogo("selftest").stdout
+    text = run_gonogo("selftest").stdout
+    assert "self-test passed" in text
+    assert f"fingerprint {result['fingerprint']['digest']}" in text
 
 
 def test_selftest_checks_a_model(gonogo_json: Json, model: Path) -> None:
     result = gonogo_json("selftest", model)
     assert result["ok"] is True
     assert result["max_abs_diff"] <= 1e-4
+    assert result["fingerprint"]["instruction_set"] == result["machine"]["instruction_set"]
 
 
 def test_selftest_refuses_a_damaged_model(run_gonogo: Run, damaged: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gonogo import DecodeError, DivergenceError, InspectionClassifier, ModelFileError, _core, layers, load
+from gonogo.machine import fingerprint
 from gonogo.model_file import ModelFile, check_class_names, model_bytes, parse_model, read_model
 from gonogo.network import ModelSpec
 
@@ -45,7 +46,7 @@ def test_what_was_stored_comes_back() -> None:
     assert file.classes == ["bad", "ok"]
     assert file.preprocess == {"color_mode": "grayscale", "resize_mode": "crop"}
     assert file.training == {"seed": 2**64 - 1, "pass_label": "ok", "rate": 0.5, "n": 3, "name": "Größe"}
-    assert file.versions == {"gonogo": _core.__version__}
+    assert file.versions == {"gonogo": _core.__version__, "fingerprint": fingerprint()}
     assert file.sample_shape == (6, 7, 1)
     assert (file.core.golden_count, file.core.self_test()) == (3, 0)
 

@@ -10,11 +10,13 @@ from gonogo.cli.arguments import Commands, add_command, add_common
 from gonogo.cli.datasets import open_model
 from gonogo.cli.failures import DONE
 from gonogo.cli.output import show, table
+from gonogo.machine import fingerprint_differences
 
 DESCRIPTION = """
 Show what is in a model file: classes, the pictures it expects, layers, how it was trained, and its digests. model_sha256 names
-the net (layers and weights); file_sha256 names the very file. Reading a file includes its self-test: a damaged file, or a
-machine that computes other scores than those stored, ends with exit code 3.
+the net (layers and weights); file_sha256 names the very file. The fingerprint names what made it: code, engine, instruction
+set and caches; where it is that of this machine, the same training gives the same file here. Reading a file includes its
+self-test: a damaged file, or a machine that computes other scores than those stored, ends with exit code 3.
 """
 EXAMPLES = """
 gonogo info parts.gonogo
@@ -52,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         "layers": layers,
         "training": model.training,
         "versions": model.versions,
+        "fingerprint_differences": _differences(model.versions),
         "model_sha256": model.core.model_sha256,
         "file_sha256": model.core.file_sha256,
         "bytes": len(model.data),
@@ -71,6 +74,7 @@ def _text(result: dict[str, Any]) -> str:
         ["parameters", f"{result['parameters']:,}"],
         ["multiply-adds", f"{result['multiply_adds']:,} a picture"],
         ["self-test", f"passed, largest difference {result['max_abs_diff']:.3g}"],
+        ["made by", _origin(result)],
         ["model_sha256", result["model_sha256"]],
         ["file_sha256", result["file_sha256"]],
     ]
@@ -81,6 +85,20 @@ def _text(result: dict[str, Any]) -> str:
     ]
     training: list[list[object]] = [[key, _short(value)] for key, value in sorted(result["training"].items())]
     return "\n\n".join([table(facts), table(rows, right=(3,)), "training\n" + table(training)])
+
+
+def _differences(versions: dict[str, Any]) -> list[str] | None:
+    made_by = versions.get("fingerprint")
+    return fingerprint_differences(made_by) if isinstance(made_by, dict) else None
+
+
+def _origin(result: dict[str, Any]) -> str:
+    version = f"gonogo {result['versions'].get('gonogo', 'of an unknown version')}"
+    differences = result["fingerprint_differences"]
+    if differences is None:
+        return f"{version}, without a fingerprint"
+    where = "that of this machine" if not differences else f"here others: {'; '.join(differences)}"
+    return f"{version}, fingerprint {result['versions']['fingerprint'].get('digest')}, {where}"
 
 
 def _short(value: Any) -> str:

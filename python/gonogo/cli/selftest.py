@@ -17,6 +17,7 @@ from gonogo.cli.datasets import open_model
 from gonogo.cli.failures import DONE, REFUSED
 from gonogo.cli.output import show, table
 from gonogo.errors import ModelFileError
+from gonogo.machine import fingerprint
 from gonogo.model_file import model_bytes, parse_model
 
 DESCRIPTION = """
@@ -86,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
     ]
     verdict = "passed" if result["ok"] else f"FAILED{': ' + result['error'] if 'error' in result else ''}"
     machine = ", ".join(f"{key} {value}" for key, value in result["machine"].items())
+    machine += f", fingerprint {result['fingerprint']['digest']}"
     show(args, result, "\n".join([machine, *([table(rows)] if len(rows) > 1 else []), f"self-test {verdict}"]))
     return DONE if result["ok"] else REFUSED
 
@@ -98,7 +100,13 @@ def _check_model(args: argparse.Namespace) -> dict[str, Any]:
         result: dict[str, Any] = {"ok": False, "max_abs_diff": None, "error": str(error)}
     else:
         result = {"ok": True, "max_abs_diff": difference}
-    return {**result, "checks": [], "machine": machine, "model": str(args.model_file)}
+    return {
+        **result,
+        "checks": [],
+        "machine": machine,
+        "fingerprint": fingerprint(),
+        "model": str(args.model_file),
+    }
 
 
 def _check_machine() -> dict[str, Any]:
@@ -122,6 +130,7 @@ def _check_machine() -> dict[str, Any]:
         "max_abs_diff": largest,
         "checks": checks,
         "machine": _core.describe_machine(),
+        "fingerprint": fingerprint(),
     }
 
 
