@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import _core, layers, training
+from gonogo.arrays import check_feature_names, feature_names
 from gonogo.augment import Augment
 from gonogo.callbacks import Callback
 from gonogo.checks import check_integer
 from gonogo.data import Dataset
 from gonogo.estimator import Estimator
 from gonogo.history import History
-from gonogo.inputs import class_weights, label_positions, sample_chunks, training_inputs, validation_inputs
+from gonogo.inputs import sample_chunks, sample_weights, training_inputs, validation_inputs
+from gonogo.labels import class_name, class_names, label_array, label_positions
 from gonogo.model_file import ModelFile, check_class_names, model_bytes, parse_model, read_model
 from gonogo.network import ModelSpec, load_spec
 from gonogo.progress import TrainingProgress, Verbose, wants_progress
@@ -80,12 +83,20 @@ class InspectionClassifier(Estimator):
         Pictures trained on divided by the wall time of the training epochs, augmentation included, validation apart.
     parameter_count_ : int
         Trainable values of the net.
+    n_features_in_ : int
+        Values of a sample: the columns of rows, height * width * channels of pictures.
+    feature_names_in_ : array
+        Names of the columns, where X was a table with texts as names, such as a pandas DataFrame.
 
     Examples
     --------
     >>> clf = InspectionClassifier(epochs=5, random_state=7)             # doctest: +SKIP
     >>> clf.fit(parts["train"], validation_data=parts["validation"])     # doctest: +SKIP
     >>> clf.predict(["part.png"])                                        # doctest: +SKIP
+
+    scikit-learn's tools cut arrays, so they take those of a Dataset:
+
+    >>> cross_val_score(clf, ds.images, ds.labels, groups=ds.groups, cv=StratifiedGroupKFold(5))   # doctest: +SKIP
     """
 
     def __init__(
@@ -124,6 +135,7 @@ class InspectionClassifier(Estimator):
         self.verbose = verbose
 
     _nested = ("optimizer", "schedule", "class_weight", "model_params")
+    _kinds = ("optimizer", "schedule")
 
     def fit(
         self,
@@ -162,16 +174,18 @@ class InspectionClassifier(Estimator):
         if isinstance(callbacks, Callback) or not all(isinstance(callback, Callback) for callback in callbacks):
             raise TypeError(f"callbacks: found {callbacks!r}, expected a list of gonogo callbacks")
         data, labels, classes = training_inputs(X, y, self.input_shape)
-        check_class_names([str(name) for name in classes])
+        names = class_names(classes)
+        check_class_names(names)
         if self.pass_label is not None:
             label_positions("pass_label", [self.pass_label], classes)
+        columns = feature_names("X", X)
         sample_shape = data.samples.shape[1:]
         preprocess = self._preprocess(X, data.samples)
         mode = preprocess.get("resize_mode", "pad")
         validation = None
         if validation_data is not None:
-            validation = validation_inputs(validation_data, classes, sample_shape, mode)
-        weights = class_weights(self.class_weight, data, labels, classes)
+            validation = validation_inputs(validation_data, classes, sample_shape, mode, columns)
+        weights = sample_weights(self.class_weight, data, labels, classes)
         settings = self._settings(data)
         spec = self._spec(data.samples).with_parameters(self.model_params)
         height, width, channels = sample_shape if len(sample_shape) == 3 else (1, 1, sample_shape[0])
@@ -181,8 +195,9 @@ class InspectionClassifier(Estimator):
             "model_params": spec.parameters,
             "augment": {} if self.augment is None else self.augment.to_dict(),
             "class_weight": plain_weights(self.class_weight),
-            "pass_label": None if self.pass_label is None else str(self.pass_label),
+            "pass_label": None if self.pass_label is None else class_name(self.pass_label),
             "source": "folder" if isinstance(X, Dataset) and X.paths is not None else "arrays",
+            **({} if columns is None else {"feature_names": columns}),
             **describe_training(settings, data, labels),
         }
         golden = golden_samples(data, labels)
@@ -191,7 +206,7 @@ class InspectionClassifier(Estimator):
             return model_bytes(
                 graph,
                 weights,
-                classes=[str(name) for name in classes],
+                classes=names,
                 preprocess=preprocess,
                 training={**description, "epochs": len(trainer.history)},
                 golden=golden,
@@ -259,11 +274,12 @@ class InspectionClassifier(Estimator):
 
     def _fitted(self) -> ModelFile:
         if not hasattr(self, "_file"):
-            raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit, or gonogo.load for a model file")
+            raise self._not_fitted()
         return self._file
 
     def _logits(self, X: Any) -> NDArray[np.float32]:
         file = self._fitted()
+        check_feature_names("X", X, file.training.get("feature_names"), type(self).__name__)
         mode = file.preprocess.get("resize_mode", "pad")
         parts = [file.core.logits(samples) for samples in sample_chunks(X, file.sample_shape, mode)]
         return np.concatenate(parts) if parts else np.zeros((0, file.core.outputs), np.float32)
@@ -295,13 +311,26 @@ class InspectionClassifier(Estimator):
         elif y is None:
             raise ValueError("y: found no labels; pass y, or a Dataset as X")
         self._fitted()
-        truth = label_positions("y", y, self.classes_)
+        truth = label_positions("y", label_array("y", y), self.classes_)
         best = self.predict_proba(X).argmax(axis=1)
         if len(best) != len(truth) or len(truth) == 0:
             raise ValueError(
                 f"y: found {len(truth)} labels for {len(best)} samples, expected one for each of at least one"
             )
         return float(np.mean(best == truth))
+
+    @property
+    def n_features_in_(self) -> int:
+        """Values of a sample: the columns of rows, height * width * channels of pictures."""
+        return math.prod(self._fitted().sample_shape)
+
+    @property
+    def feature_names_in_(self) -> NDArray[np.object_]:
+        """Names of the columns of a table whose names are texts; otherwise there is no such attribute."""
+        names = self._fitted().training.get("feature_names")
+        if names is None:
+            raise AttributeError("feature_names_in_: the training data had no names of columns")
+        return np.array(names, object)
 
     @property
     def parameter_count_(self) -> int:

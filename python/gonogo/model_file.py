@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -185,6 +186,12 @@ def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, thr
     if (passing := parts["training"].get("pass_label")) is not None and passing not in classes:
         raise ModelFileError(
             path, f"__metadata__: training: pass_label: found {passing!r}, expected one of {', '.join(classes)}"
+        )
+    columns, features = parts["training"].get("feature_names"), math.prod(core.input_shape)
+    texts = isinstance(columns, list) and all(isinstance(name, str) for name in columns)
+    if columns is not None and not (texts and len(columns) == features):
+        raise ModelFileError(
+            path, f"__metadata__: training: feature_names: found {columns!r}, expected {features} texts"
         )
     return ModelFile(core, classes, parts["preprocess"], parts["training"], parts["versions"], data)
 

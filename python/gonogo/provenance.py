@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gonogo.labels import class_name
 from gonogo.model_file import GOLDEN_PICTURES
 from gonogo.training import Labelled, Samples, Settings
 
@@ -39,7 +40,7 @@ def describe_training(settings: Settings, data: Labelled, labels: NDArray[np.int
 def plain_weights(class_weight: str | Mapping[Any, float] | None) -> str | dict[str, float] | None:
     """Return the parameter ``class_weight`` with classes as texts."""
     if isinstance(class_weight, Mapping):
-        return {str(name): float(weight) for name, weight in class_weight.items()}
+        return {class_name(name): float(weight) for name, weight in class_weight.items()}
     return class_weight
 
 

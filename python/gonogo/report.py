@@ -14,7 +14,7 @@ from gonogo import _core
 from gonogo.checks import check_integer
 from gonogo.data import Dataset
 from gonogo.gallery import INK, draw_gallery
-from gonogo.inputs import label_positions
+from gonogo.labels import class_names, label_array, label_positions
 from gonogo.metrics import ClassFigures, Rate, class_figures, confusion_matrix, defined, escape_rate, overkill_rate
 
 if TYPE_CHECKING:
@@ -248,15 +248,15 @@ def evaluate(clf: Classifier, data: Any) -> Report:
     ValueError
         A label is not among the classifier's classes, or there is no picture.
     """
-    classes = [str(name) for name in clf.classes_]
+    classes = class_names(clf.classes_)
     if isinstance(data, Dataset):
         given, X, dataset = np.array(data.classes)[data.labels], data, data
     else:
         if not isinstance(data, (tuple, list)) or len(data) != 2:
             raise TypeError(f"data: found a {type(data).__name__}, expected a Dataset or a pair (X, y)")
-        X, given, dataset = data[0], np.asarray(data[1]), None
-    if given.ndim != 1 or len(given) == 0:
-        raise ValueError(f"data: found labels of shape {given.shape}, expected at least one sample with its label")
+        X, given, dataset = data[0], label_array("data", data[1]), None
+    if len(given) == 0:
+        raise ValueError("data: found no sample, expected at least one sample with its label")
     truth = label_positions("data", given, clf.classes_)
     probabilities = clf.predict_proba(X)
     if len(probabilities) != len(truth):

@@ -151,7 +151,7 @@ def test_a_dataset_and_its_arrays_give_the_same_report() -> None:
     [
         ((images(2), ["ok", "good"]), "data: the class 'good' is unknown to the model, which has: bad, ok"),
         ((images(2), ["ok"]), "data: found 1 labels for 2 samples"),
-        ((images(0), []), "data: found labels of shape"),
+        ((images(0), []), "data: found no sample"),
         (images(2), "data: found a ndarray, expected a Dataset or a pair"),
     ],
 )
