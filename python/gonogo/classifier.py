@@ -18,11 +18,12 @@ from gonogo.augment import Augment
 from gonogo.callbacks import Callback
 from gonogo.checks import check_integer
 from gonogo.data import Dataset
+from gonogo.decoding import Decoding
 from gonogo.estimator import Estimator
 from gonogo.history import History
 from gonogo.inputs import sample_chunks, sample_weights, training_inputs, validation_inputs
 from gonogo.labels import class_name, class_names, label_array, label_positions
-from gonogo.model_file import ModelFile, check_class_names, model_bytes, parse_model, read_model
+from gonogo.model_file import ModelFile, check_class_names, model_bytes, parse_model, preprocess_metadata, read_model
 from gonogo.network import ModelSpec, load_spec
 from gonogo.progress import TrainingProgress, Verbose, wants_progress
 from gonogo.provenance import describe_training, golden_samples, plain_weights
@@ -180,11 +181,11 @@ class InspectionClassifier(Estimator):
             label_positions("pass_label", [self.pass_label], classes)
         columns = feature_names("X", X)
         sample_shape = data.samples.shape[1:]
-        preprocess = self._preprocess(X, data.samples)
-        mode = preprocess.get("resize_mode", "pad")
+        decoding = X.decoding if isinstance(X, Dataset) else Decoding()
         validation = None
         if validation_data is not None:
-            validation = validation_inputs(validation_data, classes, sample_shape, mode, columns)
+            validation = validation_inputs(validation_data, classes, sample_shape, decoding, columns)
+        preprocess = preprocess_metadata(sample_shape, decoding)
         weights = sample_weights(self.class_weight, data, labels, classes)
         settings = self._settings(data)
         spec = self._spec(data.samples).with_parameters(self.model_params)
@@ -266,12 +267,6 @@ class InspectionClassifier(Estimator):
             raise ValueError("augment: rows of features cannot be augmented; leave augment out")
         return self.augment.core_mapping()
 
-    def _preprocess(self, X: Any, samples: Samples) -> dict[str, Any]:
-        if samples.ndim == 2:
-            return {}
-        mode = X.resize_mode if isinstance(X, Dataset) else "pad"
-        return {"color_mode": "grayscale" if samples.shape[3] == 1 else "rgb", "resize_mode": mode}
-
     def _fitted(self) -> ModelFile:
         if not hasattr(self, "_file"):
             raise self._not_fitted()
@@ -280,8 +275,7 @@ class InspectionClassifier(Estimator):
     def _logits(self, X: Any) -> NDArray[np.float32]:
         file = self._fitted()
         check_feature_names("X", X, file.training.get("feature_names"), type(self).__name__)
-        mode = file.preprocess.get("resize_mode", "pad")
-        parts = [file.core.logits(samples) for samples in sample_chunks(X, file.sample_shape, mode)]
+        parts = [file.core.logits(samples) for samples in sample_chunks(X, file.sample_shape, file.decoding)]
         return np.concatenate(parts) if parts else np.zeros((0, file.core.outputs), np.float32)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:

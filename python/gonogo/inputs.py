@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from gonogo.arrays import as_pictures, as_rows, check_feature_names, plain_array
 from gonogo.checks import is_integer
 from gonogo.data import Dataset
+from gonogo.decoding import Decoding
 from gonogo.labels import class_weights, label_array, label_positions
-from gonogo.pictures import ColorMode, ResizeMode, read_pictures
+from gonogo.pictures import ColorMode, read_pictures
 from gonogo.training import Labelled, Samples, one_hot
 
 _CHUNK_BYTES = 8 * 1024 * 1024  # of pixels that are copied or decoded at a time for a prediction
@@ -33,6 +34,11 @@ def training_inputs(
         if y is not None:
             raise ValueError("y: a Dataset brings its own labels; leave y out")
         samples: Samples = X.pixels
+        if input_shape is not None and tuple(input_shape) != samples.shape[1:]:
+            found = "x".join(map(str, samples.shape[1:]))
+            raise ValueError(
+                f"input_shape: found {input_shape!r}, but the pictures of the Dataset are {found}; leave input_shape out"
+            )
         index, labels, classes = X.index, X.labels, np.array(X.classes)
     else:
         if y is None:
@@ -70,7 +76,7 @@ def validation_inputs(
     validation_data: Any,
     classes: NDArray[Any],
     shape: tuple[int, ...],
-    resize_mode: ResizeMode,
+    decoding: Decoding,
     feature_names: list[str] | None = None,
 ) -> Labelled:
     """Return validation data for a training on samples of ``shape``: (height, width, channels) or (features,).
@@ -82,6 +88,7 @@ def validation_inputs(
     """
     what = "validation_data"
     if isinstance(validation_data, Dataset):
+        check_decoding(what, validation_data, decoding)
         samples: Samples = validation_data.pixels
         index = validation_data.index
         given = np.array(validation_data.classes)[validation_data.labels]
@@ -91,7 +98,7 @@ def validation_inputs(
             raise TypeError(f"{what}: found a {found}, expected a Dataset or a pair (X, y)")
         X, y = validation_data
         check_feature_names(what, X, feature_names, "InspectionClassifier")
-        samples = _samples(X, shape if len(shape) == 3 else None, resize_mode, what)
+        samples = _samples(X, shape if len(shape) == 3 else None, decoding, what)
         index = np.arange(len(samples), dtype=np.uint32)
         given = label_array(what, y)
         _check_count(what, given, len(index))
@@ -114,25 +121,40 @@ def sample_weights(
     return weights
 
 
-def sample_chunks(X: Any, shape: tuple[int, ...], resize_mode: ResizeMode) -> Iterator[Samples]:
+def sample_chunks(X: Any, shape: tuple[int, ...], decoding: Decoding) -> Iterator[Samples]:
     """Yield the samples of X, some at a time, for a model that reads samples of ``shape``.
 
     Arrays come whole, without a copy; pictures of a subset or of files are gathered in chunks of a few megabytes.
     """
     size = max(1, _CHUNK_BYTES // int(np.prod(shape)))
     if isinstance(X, Dataset):
+        check_decoding("X", X, decoding)
         check_shape("X", X.pixels, shape)
         for first in range(0, len(X), size):
             yield X.pixels[X.index[first : first + size]]
     elif (paths := _paths(X)) is not None and len(shape) == 3:
         for first in range(0, len(paths), size):
-            yield _samples(paths[first : first + size], (shape[0], shape[1], shape[2]), resize_mode)
+            yield _samples(paths[first : first + size], (shape[0], shape[1], shape[2]), decoding)
     else:
         array = plain_array("X", X)
         as_pixels = len(shape) == 3 and array.ndim == 2 and array.shape[1] == np.prod(shape)
         samples = _samples(array, (shape[0], shape[1], shape[2]) if as_pixels else None)
         check_shape("X", samples, shape)
         yield samples
+
+
+def check_decoding(what: str, data: Dataset, decoding: Decoding) -> None:
+    """Raise ``ValueError`` when files were read in another way than those of the training: their pixels mean something else.
+
+    Pixels from arrays are taken as they are. Another ``resize_mode`` is no fault: files that have the size need none.
+    """
+    found, expected = data.decoding.to_dict(), decoding.to_dict()
+    for name in sorted({*found, *expected} - {"resize_mode"}) if data.paths is not None else ():
+        if found.get(name) != expected.get(name):
+            raise ValueError(
+                f"{what}: the pictures were read with {name} {found.get(name)}, expected {expected.get(name)} as in training; "
+                "read them so, or pass their images to have the pixels taken as they are"
+            )
 
 
 def check_shape(what: str, samples: Samples, shape: tuple[int, ...]) -> None:
@@ -165,14 +187,14 @@ def _paths(X: Any) -> list[Path] | None:
     return [Path(item) for item in items] if items and all(isinstance(item, (str, Path)) for item in items) else None
 
 
-def _samples(X: Any, input_shape: tuple[int, ...] | None, resize_mode: ResizeMode = "pad", what: str = "X") -> Samples:
+def _samples(X: Any, input_shape: tuple[int, ...] | None, decoding: Decoding | None = None, what: str = "X") -> Samples:
     """Arrays as the core takes them, pictures from paths; ``input_shape`` is (height, width, channels)."""
     if (paths := _paths(X)) is not None:
         if input_shape is None:
             return read_pictures(paths).images
         height, width, channels = input_shape
         color: ColorMode = "grayscale" if channels == 1 else "rgb"
-        return read_pictures(paths, image_size=(height, width), color_mode=color, resize_mode=resize_mode).images
+        return read_pictures(paths, image_size=(height, width), color_mode=color, decoding=decoding).images
     array = plain_array(what, X)
     if array.ndim == 2 and input_shape is not None:
         if array.shape[1] != np.prod(input_shape):

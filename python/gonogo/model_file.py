@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import _core
+from gonogo.decoding import Decoding
 from gonogo.errors import ModelFileError
 from gonogo.machine import fingerprint
-from gonogo.pictures import RESIZE_MODES
 
 GOLDEN_PICTURES = 8
 
@@ -66,7 +66,7 @@ class ModelFile:
     classes : list of str
         Names in the order of the outputs.
     preprocess : dict
-        ``color_mode`` and ``resize_mode`` for picture files.
+        ``color_mode`` and the settings of ``decoding`` for picture files; empty for rows.
     training : dict
         How the model was trained.
     versions : dict
@@ -88,6 +88,22 @@ class ModelFile:
         """Shape of what the net reads: (height, width, channels) of pictures, (features,) of rows."""
         channels, height, width = self.core.input_shape
         return (height, width, channels) if self.preprocess else (channels,)
+
+    @property
+    def decoding(self) -> Decoding:
+        """How picture files become pixels; a file without a setting, from before it existed, means its default."""
+        return _decoding_of(self.preprocess)
+
+
+def preprocess_metadata(sample_shape: tuple[int, ...], decoding: Decoding) -> dict[str, Any]:
+    """Return the ``preprocess`` of a model that reads samples of this shape; rows have none."""
+    if len(sample_shape) == 1:
+        return {}
+    return {"color_mode": "grayscale" if sample_shape[2] == 1 else "rgb", **decoding.to_dict()}
+
+
+def _decoding_of(preprocess: Mapping[str, Any]) -> Decoding:
+    return Decoding.from_dict({key: value for key, value in preprocess.items() if key != "color_mode"})
 
 
 def model_bytes(
@@ -201,6 +217,10 @@ def _check_preprocess(path: str | Path, preprocess: Mapping[str, Any], input_sha
     if not preprocess and (height, width) == (1, 1):
         return
     color = "grayscale" if channels == 1 else "rgb"
-    if preprocess.get("color_mode") != color or preprocess.get("resize_mode") not in RESIZE_MODES:
-        expected = f"color_mode {color!r} and a resize_mode of {', '.join(RESIZE_MODES)}"
+    if preprocess.get("color_mode") != color or "resize_mode" not in preprocess:
+        expected = f"color_mode {color!r} and a resize_mode"
         raise ModelFileError(path, f"__metadata__: preprocess: found {dict(preprocess)!r}, expected {expected}")
+    try:
+        _decoding_of(preprocess)
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(path, f"__metadata__: preprocess: {error}") from None

@@ -11,15 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import _core
+from gonogo.decoding import Decoding
 from gonogo.errors import DecodeError
 
-ResizeMode = Literal["pad", "stretch", "crop"]
 ColorMode = Literal["auto", "grayscale", "rgb"]
 OnBad = Literal["raise", "skip"]
 
-RESIZE_MODES = ("pad", "stretch", "crop")
 COLOR_MODES = ("auto", "grayscale", "rgb")
-BIT_DEPTHS = (16, 12, 10)
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 _FILE_BYTES_MAX = 64 * 1024 * 1024
 _CHUNK = 256  # files in memory at a time
@@ -189,9 +187,8 @@ def read_pictures(
     *,
     image_size: tuple[int, int] | None = None,
     color_mode: ColorMode = "auto",
-    resize_mode: ResizeMode = "pad",
+    decoding: Decoding | None = None,
     on_bad: OnBad = "raise",
-    bit_depth: int = 16,
     threads: int = 0,
     progress: Callable[[int], object] | None = None,
 ) -> Pictures:
@@ -205,13 +202,10 @@ def read_pictures(
         Size to which pictures of another size are brought; None: all must have the same size, which is kept.
     color_mode : {"auto", "grayscale", "rgb"}
         ``"auto"``: grey if and only if every picture has R = G = B in every pixel.
-    resize_mode : {"pad", "stretch", "crop"}
-        What happens to another aspect ratio.
+    decoding : Decoding, optional
+        All other settings; None: their defaults.
     on_bad : {"raise", "skip"}
         Whether the first bad file ends the reading, or bad files are left out and listed.
-    bit_depth : {16, 12, 10}
-        How many bits of 16-bit grey are in use: a value v becomes ``v >> (bit_depth - 8)``, and a picture with a value of
-        ``2 ** bit_depth`` or more is bad.
     threads : int
         0: one for each processor.
     progress : callable, optional
@@ -225,13 +219,11 @@ def read_pictures(
         No file, no good file, or different sizes without ``image_size``.
     """
     files = [Path(path) for path in paths]
-    for name, value, known in (("color_mode", color_mode, COLOR_MODES), ("resize_mode", resize_mode, RESIZE_MODES)):
-        if value not in known:
-            raise ValueError(f"{name}: found {value!r}, expected one of {', '.join(known)}")
+    decoding = decoding or Decoding()
+    if color_mode not in COLOR_MODES:
+        raise ValueError(f"color_mode: found {color_mode!r}, expected one of {', '.join(COLOR_MODES)}")
     if on_bad not in ("raise", "skip"):
         raise ValueError(f"on_bad: found {on_bad!r}, expected 'raise' or 'skip'")
-    if bit_depth not in BIT_DEPTHS:
-        raise ValueError(f"bit_depth: found {bit_depth!r}, expected 16, 12 or 10")
     if not files:
         raise ValueError("paths: found no file, expected at least one picture")
     size = image_size or find_size(files, on_bad)
@@ -239,9 +231,9 @@ def read_pictures(
         raise ValueError(f"paths: none of the {len(files)} files is a good picture; gonogo cannot read {files[0]}")
 
     channels = 3 if color_mode == "rgb" else 1
-    images, grey, bad = _decode(files, size, channels, resize_mode, on_bad, bit_depth, threads, progress)
+    images, grey, bad = _decode(files, size, channels, decoding, on_bad, threads, progress)
     if color_mode == "auto" and not grey:
-        images, _, bad = _decode(files, size, 3, resize_mode, on_bad, bit_depth, threads, None)
+        images, _, bad = _decode(files, size, 3, decoding, on_bad, threads, None)
     lost = {error.path for error in bad}
     kept = np.array([i for i, path in enumerate(files) if path not in lost], np.intp)
     if len(kept) == 0:
@@ -253,9 +245,8 @@ def _decode(
     files: list[Path],
     size: tuple[int, int],
     channels: int,
-    resize_mode: ResizeMode,
+    decoding: Decoding,
     on_bad: OnBad,
-    bit_depth: int,
     threads: int,
     progress: Callable[[int], object] | None,
 ) -> tuple[NDArray[np.uint8], bool, list[DecodeError]]:
@@ -265,7 +256,7 @@ def _decode(
         part = files[first : first + _CHUNK]
         contents, unreadable = _read_part(part)
         rows = images[first : first + len(part)]
-        failures, grey = _core.decode_many(contents, rows, resize_mode, threads, bit_depth)
+        failures, grey = _core.decode_many(contents, rows, decoding.resize_mode, threads, decoding.bit_depth)
         for i, fault, reason, offset in failures:
             bad.append(unreadable.get(i) or DecodeError(part[i], fault, reason, offset))
             if on_bad == "raise":

@@ -619,3 +619,9 @@ def test_an_estimator_that_is_not_fitted_says_so(use: str) -> None:
     arguments = (X24, Y24) if use == "score" else (X24,)
     with pytest.raises(ValueError, match="InspectionClassifier is not fitted yet; call fit"):
         getattr(made(), use)(*arguments)
+
+
+def test_an_input_shape_that_contradicts_the_dataset_is_refused() -> None:
+    data = Dataset.from_arrays(np.zeros((4, 6, 8), np.uint8), [0, 0, 1, 1])
+    with pytest.raises(ValueError, match=r"input_shape: found \(8, 6, 1\), but the pictures of the Dataset are 6x8x1"):
+        InspectionClassifier(input_shape=(8, 6, 1), epochs=1).fit(data)

@@ -259,3 +259,22 @@ def test_the_version_is_that_of_the_package() -> None:
     command = [sys.executable, "-m", "gonogo", "--version"]
     completed = subprocess.run(command, check=True, capture_output=True, text=True)
     assert completed.stdout == f"gonogo {gonogo.__version__}\n"
+
+
+def test_a_split_that_cannot_be_is_refused_before_any_picture_is_read(tmp_path: Path, run_gonogo: Run) -> None:
+    """No picture is there to be read: the complaint is about the options all the same."""
+    data, out = tmp_path / "nothing", tmp_path / "split.csv"
+    refused = run_gonogo("split", data, "--fractions", "a=.5,b=.6", "--out", out, exit_code=2)
+    assert "--fractions: found a sum of 1.1, expected 1" in refused.stderr
+    refused = run_gonogo("split", data, "--fractions", "a=.5,b=.5", "--by", "group", "--out", out, exit_code=2)
+    assert "--by: found 'group'" in refused.stderr
+    assert "give --groups" in refused.stderr
+
+
+def test_one_file_is_not_called_files(castings: Path, model: Path, tmp_path: Path, run_gonogo: Run) -> None:
+    picture = next((castings / "ok_front").iterdir())
+    assert run_gonogo("inspect", picture).stderr.startswith("1 file: 1 ok")
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    assert "1 of 1 file is bad" in run_gonogo("inspect", bad, exit_code=5).stderr
+    assert "1 of 1 file could not be classified" in run_gonogo("predict", model, bad, exit_code=2).stderr

@@ -16,6 +16,7 @@ from PIL import Image
 
 from gonogo.data import Dataset
 from gonogo.data.reading import Options
+from gonogo.decoding import Decoding
 from gonogo.errors import DecodeError
 
 Tree = Callable[..., Path]
@@ -235,7 +236,7 @@ def test_an_unknown_option_is_named(castings: Path, name: str, value: str) -> No
 
 
 def test_what_does_not_fit_into_memory_is_said() -> None:
-    options = Options((16384, 16384), "rgb", "pad", "raise", 0, None)
+    options = Options((16384, 16384), "rgb", Decoding(), "raise", 0, None)
     with refused(MemoryError, "200000 pictures do not fit into memory", "image_size"):
         options.read([Path("never-opened.png")] * 200_000)  # 161 TB, more than a process can address
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gonogo import _core
+from gonogo.decoding import Decoding
 from gonogo.pictures import inspect_files, read_pictures
 
 pytestmark = pytest.mark.any_engine
@@ -452,7 +453,9 @@ def test_deep_pictures_are_shifted_and_values_beyond_their_depth_refused(bit_dep
         assert np.array_equal(_core.decode(good, 1, bit_depth), values >> (bit_depth - 8))
         path = tmp_path / name
         path.write_bytes(good)
-        assert np.array_equal(read_pictures([path], bit_depth=bit_depth).images[0], values >> (bit_depth - 8))
+        assert np.array_equal(
+            read_pictures([path], decoding=Decoding(bit_depth=bit_depth)).images[0], values >> (bit_depth - 8)
+        )
         if bit_depth < 16:
             with pytest.raises(
                 _core.CoreError, match=f"expected at most {2**bit_depth - 1} for a bit depth of {bit_depth}"
@@ -471,7 +474,7 @@ def test_other_bit_depths_are_refused(tmp_path: Path) -> None:
         lambda: _core.decode(data, 1, 8),
         lambda: _core.check_many([data], 1, 14),
         lambda: _core.decode_many([data], out, bit_depth=0),
-        lambda: read_pictures([path], bit_depth=8),
+        lambda: Decoding(bit_depth=8),
         lambda: inspect_files([path], bit_depth=8),
     ):
         with pytest.raises(ValueError, match="bit_depth"):

@@ -10,7 +10,8 @@ from typing import Any, NoReturn, Protocol
 
 from gonogo import _core
 from gonogo.cli.failures import BAD_INPUT
-from gonogo.pictures import COLOR_MODES, RESIZE_MODES
+from gonogo.decoding import BIT_DEPTHS, RESIZE_MODES
+from gonogo.pictures import COLOR_MODES
 
 LARGEST_SEED = 2**64 - 1
 
@@ -144,6 +145,13 @@ def add_data(parser: Parser, *, mixed: bool = False, of_model: bool = False) -> 
         "--resize-mode",
         choices=RESIZE_MODES,
         help=f"what happens to another aspect ratio (default: {'that of the model' if of_model else 'pad'})",
+    )
+    group.add_argument(
+        "--bit-depth",
+        type=int,
+        choices=BIT_DEPTHS,
+        help="bits in use of grey pictures with 16 bits; larger values make a file bad "
+        f"(default: {'that of the model' if of_model else '16'})",
     )
     group.add_argument(
         "--on-bad",

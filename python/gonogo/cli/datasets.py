@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from gonogo.cli.output import note
+from gonogo.cli.output import counted, note
 from gonogo.data import Dataset, load_split
 from gonogo.model_file import ModelFile, read_model
 
@@ -31,16 +31,17 @@ def picture_options(model: ModelFile) -> dict[str, Any]:
     return {
         "image_size": (height, width),
         "color_mode": "grayscale" if channels == 1 else "rgb",
-        "resize_mode": model.preprocess["resize_mode"],
+        **model.decoding.options(),
     }
 
 
 def refuse_other_options(args: argparse.Namespace, model: ModelFile) -> None:
     """Raise ``ValueError`` where options contradict what is stored in the model."""
     given = {"image_size": args.image_size and tuple(args.image_size), "resize_mode": args.resize_mode}
+    given["bit_depth"] = args.bit_depth
     given["color_mode"] = None if args.color_mode == "auto" else args.color_mode
     for name, stored in picture_options(model).items():
-        if given[name] is not None and given[name] != stored:
+        if given.get(name) is not None and given[name] != stored:
             raise ValueError(
                 f"{name}: found {given[name]}, but the model reads pictures with {stored}; leave the option out"
             )
@@ -62,7 +63,7 @@ def open_dataset(
     data : path, optional
         Instead of DATA.
     options : dict, optional
-        ``image_size``, ``color_mode`` and ``resize_mode`` instead of those of ``args``.
+        What ``picture_options`` returns, instead of those of ``args``.
     groups : bool
         Whether ``--groups`` and ``--group-col`` are for these pictures.
     """
@@ -71,6 +72,7 @@ def open_dataset(
         "image_size": args.image_size and tuple(args.image_size),
         "color_mode": args.color_mode or "auto",
         "resize_mode": args.resize_mode or "pad",
+        "bit_depth": args.bit_depth or 16,
     }
     shared: dict[str, Any] = {
         **(given if options is None else options),
@@ -94,13 +96,13 @@ def open_dataset(
     parts = "" if dataset.groups is None else f" of {len(set(dataset.groups.tolist())):,} parts"
     note(
         args,
-        f"read {len(dataset):,} pictures{parts}{kind}, {len(dataset.classes)} classes, "
+        f"read {counted(len(dataset), 'picture')}{parts}{kind}, {len(dataset.classes)} classes, "
         f"in {dataset.decode_seconds:.1f} s",
     )
     for error in dataset.bad_files[:_BAD_FILES_SHOWN]:
         note(args, f"left out: {error}")
     if (more := len(dataset.bad_files) - _BAD_FILES_SHOWN) > 0:
-        note(args, f"left out: {more} more bad files")
+        note(args, f"left out: {counted(more, 'more bad file')}")
     return dataset
 
 

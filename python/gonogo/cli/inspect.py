@@ -10,8 +10,9 @@ from pathlib import Path
 
 from gonogo.cli.arguments import Commands, add_command, add_common
 from gonogo.cli.failures import DONE, PROBLEMS
-from gonogo.cli.output import note, show, table
-from gonogo.pictures import BIT_DEPTHS, SUFFIXES, Verdict, inspect_files
+from gonogo.cli.output import counted, note, show, table
+from gonogo.decoding import BIT_DEPTHS
+from gonogo.pictures import SUFFIXES, Verdict, inspect_files
 
 DESCRIPTION = """
 Check that picture files (JPEG, PNG, BMP, TIFF) are whole: every file gets a verdict, a reason and the byte it belongs to.
@@ -62,9 +63,12 @@ def run(args: argparse.Namespace) -> int:
     unproven = sum(said.verdict == "unproven" for said in verdicts)
     result = {"rows": rows, "files": len(rows), "ok": len(rows) - bad - unproven, "unproven": unproven, "bad": bad}
     show(args, result, _text(verdicts))
-    note(args, f"{len(rows)} files: {result['ok']} ok, {unproven} unproven, {bad} bad")
+    note(args, f"{counted(len(rows), 'file')}: {result['ok']} ok, {unproven} unproven, {bad} bad")
     if bad:
-        print(f"{args.parser.prog}: {bad} of {len(rows)} files are bad; their rows say why", file=sys.stderr)
+        verb = "is" if len(rows) == 1 else "are"
+        print(
+            f"{args.parser.prog}: {bad} of {counted(len(rows), 'file')} {verb} bad; their rows say why", file=sys.stderr
+        )
     return PROBLEMS if bad else DONE
 
 

@@ -48,6 +48,11 @@ def table(rows: Sequence[Sequence[object]], *, right: Iterable[int] = ()) -> str
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 file`` or ``2,000 files``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def counts_table(counts: Mapping[str, Mapping[str, int]]) -> str:
     """Return pictures by subset and class as a table with totals."""
     classes = list(next(iter(counts.values())))

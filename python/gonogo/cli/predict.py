@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from gonogo import _core
 from gonogo.cli.arguments import Commands, add_command, add_common
-from gonogo.cli.datasets import open_model, picture_options
+from gonogo.cli.datasets import open_model
 from gonogo.cli.failures import BAD_INPUT, DONE, check_writable, writing
-from gonogo.cli.output import csv_bytes, note, show, table
+from gonogo.cli.output import counted, csv_bytes, note, show, table
 from gonogo.errors import DecodeError
 from gonogo.model_file import ModelFile
 from gonogo.pictures import SUFFIXES, Pictures, read_pictures
@@ -60,11 +60,11 @@ def run(args: argparse.Namespace) -> int:
     if out is not None:
         with writing(out):
             write_atomically(out, csv_bytes(*as_table(rows, model.classes)))
-        note(args, f"{len(rows)} rows written to {out}")
+        note(args, f"{counted(len(rows), 'row')} written to {out}")
     show(args, {"rows": rows, "errors": errors, "model": str(args.model_file)}, _text(rows))
     if errors:
         print(
-            f"{args.parser.prog}: {errors} of {len(rows)} files could not be classified; their rows say why",
+            f"{args.parser.prog}: {errors} of {counted(len(rows), 'file')} could not be classified; their rows say why",
             file=sys.stderr,
         )
     return BAD_INPUT if errors else DONE
@@ -116,7 +116,13 @@ def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[d
 
 def _read(model: ModelFile, files: Sequence[Path], threads: int) -> tuple[Pictures | None, dict[Path, DecodeError]]:
     """Decode files; return the good ones, in their order, and the errors of the others."""
-    options = {**picture_options(model), "threads": threads}
+    height, width, _ = model.sample_shape
+    options: dict[str, Any] = {
+        "image_size": (height, width),
+        "color_mode": model.preprocess["color_mode"],
+        "decoding": model.decoding,
+        "threads": threads,
+    }
     try:
         pictures = read_pictures(files, on_bad="skip", **options)
     except ValueError:

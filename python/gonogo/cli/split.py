@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from gonogo.cli.arguments import Commands, add_command, add_common, add_data, numbers_by_name
 from gonogo.cli.datasets import excluded_note, open_dataset
 from gonogo.cli.failures import DONE, check_writable, writing
 from gonogo.cli.output import counts_table, show
 from gonogo.data import save_split
+from gonogo.data.split import check_fractions
 
 DESCRIPTION = """
 Divide pictures into subsets, each with its share of every class, and write down which picture is in which (columns file,
@@ -23,7 +25,7 @@ gonogo evaluate parts.gonogo parts/ --split split.csv --subset test
 """
 
 # Only names and groups matter here: thumbnails prove that the files are good, cost no memory, and may differ in size.
-_THUMBNAIL = {"image_size": (32, 32), "color_mode": "grayscale", "resize_mode": "pad"}
+_THUMBNAIL: dict[str, Any] = {"image_size": (32, 32), "color_mode": "grayscale", "resize_mode": "pad"}
 
 
 def add_parser(commands: Commands) -> None:
@@ -60,7 +62,10 @@ def run(args: argparse.Namespace) -> int:
     out = check_writable("out", args.out)
     if args.split is not None or args.subset is not None:
         raise ValueError("split: this command makes a new split; leave --split and --subset out")
-    dataset = open_dataset(args, options=_THUMBNAIL)
+    check_fractions(args.fractions)
+    if args.by == "group" and args.groups is None and args.group_col is None:
+        raise ValueError("by: found 'group', but the data has no groups; give --groups CSV too")
+    dataset = open_dataset(args, options={**_THUMBNAIL, "bit_depth": args.bit_depth or 16})
     parts = dataset.split(args.fractions, by=args.by, on_mixed=args.on_mixed, seed=args.seed)
     with writing(out):
         save_split(out, parts)

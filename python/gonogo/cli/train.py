@@ -235,7 +235,7 @@ def _divide(args: argparse.Namespace, data: Dataset) -> tuple[Dataset, Dataset |
         raise ValueError(
             f"validation: found {wanted!r}, expected a share such as 0.2, a folder or table that exists{subsets}"
         )
-    options = {"image_size": data.image_size, "color_mode": data.color_mode, "resize_mode": data.resize_mode}
+    options = {"image_size": data.image_size, "color_mode": data.color_mode, **data.decoding.options()}
     return chosen, open_dataset(args, wanted, options=options, groups=False), 0
 
 

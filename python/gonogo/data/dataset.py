@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gonogo.data import plots, summary
+from gonogo.data.drawing import Drawing
 from gonogo.data.grouping import Groups
 from gonogo.data.reading import Options, check_groups, check_images, check_labels, names_below, read_found
 from gonogo.data.sources import Classes, Found, find_in_folders, find_in_table
 from gonogo.data.split import By, OnMixed, assign
+from gonogo.decoding import Decoding, ResizeMode
 from gonogo.errors import DecodeError
-from gonogo.pictures import ColorMode, OnBad, ResizeMode
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from gonogo.augment import Augment
+from gonogo.pictures import ColorMode, OnBad
 
 
-class Dataset:
+class Dataset(Drawing):
     """Labelled pictures in memory.
 
     Made by :meth:`from_folder`, :meth:`from_csv` or :meth:`from_arrays`. Subsets made by :meth:`split` or by indexing share
@@ -45,12 +41,12 @@ class Dataset:
         Part that each picture shows; a split never cuts a group.
     root : Path, optional
         Folder that the names of the pictures in messages and tables start from.
-    resize_mode : {"pad", "stretch", "crop"}
-        How pictures of another size were brought to this one.
+    decoding : Decoding, optional
+        How the files were read, besides size and colour; None: the defaults.
 
     Attributes
     ----------
-    pixels, index, labels, classes, paths, groups, root, resize_mode
+    pixels, index, labels, classes, paths, groups, root, decoding
         As given.
     subset : str or None
         Name of the subset that a split made.
@@ -72,7 +68,7 @@ class Dataset:
         paths: Sequence[Path] | None = None,
         groups: NDArray[np.str_] | None = None,
         root: Path | None = None,
-        resize_mode: ResizeMode = "pad",
+        decoding: Decoding | None = None,
     ) -> None:
         self.pixels = pixels.view()
         self.pixels.flags.writeable = False
@@ -82,7 +78,7 @@ class Dataset:
         self.paths = None if paths is None else list(paths)
         self.groups = groups
         self.root = root
-        self.resize_mode = resize_mode
+        self.decoding = decoding or Decoding()
         self.subset: str | None = None
         self.excluded: Dataset | None = None
         self.bad_files: list[DecodeError] = []
@@ -98,6 +94,7 @@ class Dataset:
         image_size: tuple[int, int] | None = None,
         color_mode: ColorMode = "auto",
         resize_mode: ResizeMode = "pad",
+        bit_depth: int = 16,
         groups: Groups | None = None,
         on_bad: OnBad = "raise",
         threads: int = 0,
@@ -123,6 +120,9 @@ class Dataset:
             ``"auto"``: grey if and only if every picture has R = G = B in every pixel.
         resize_mode : {"pad", "stretch", "crop"}
             What happens to pictures of another shape than ``image_size``.
+        bit_depth : {16, 12, 10}
+            How many bits of 16-bit grey are in use (a 12-bit camera fills 12 of them): a value v becomes
+            ``v >> (bit_depth - 8)``, and a picture with a value of ``2 ** bit_depth`` or more is bad. A model keeps it.
         groups : str, Path, mapping or callable, optional
             Part that each picture shows: a CSV file with the columns class (the folder), file and group; a mapping from
             the path, the path below ``root`` or the file name; or a function of the path.
@@ -143,7 +143,7 @@ class Dataset:
             Naming the folder or parameter: fewer than two classes, a class without pictures, different sizes without
             ``image_size``, pictures without a group.
         """
-        options = Options(image_size, color_mode, resize_mode, on_bad, threads, progress)
+        options = Options(image_size, color_mode, Decoding(resize_mode, bit_depth), on_bad, threads, progress)
         return cls._read(find_in_folders(Path(root), classes), Path(root), groups, options)
 
     @classmethod
@@ -159,6 +159,7 @@ class Dataset:
         image_size: tuple[int, int] | None = None,
         color_mode: ColorMode = "auto",
         resize_mode: ResizeMode = "pad",
+        bit_depth: int = 16,
         groups: Groups | None = None,
         on_bad: OnBad = "raise",
         threads: int = 0,
@@ -178,7 +179,7 @@ class Dataset:
             Column of the part; or give ``groups``.
         classes : list or mapping, optional
             As in :meth:`from_folder`, with labels for folders.
-        image_size, color_mode, resize_mode, groups, on_bad, threads, progress
+        image_size, color_mode, resize_mode, bit_depth, groups, on_bad, threads, progress
             As in :meth:`from_folder`.
 
         Raises
@@ -189,7 +190,7 @@ class Dataset:
         if group_col is not None and groups is not None:
             raise ValueError("groups: given beside group_col; give one of the two")
         found = find_in_table(Path(path), Path(root), path_col, label_col, group_col, classes)
-        options = Options(image_size, color_mode, resize_mode, on_bad, threads, progress)
+        options = Options(image_size, color_mode, Decoding(resize_mode, bit_depth), on_bad, threads, progress)
         return cls._read(found, Path(root), groups, options)
 
     @classmethod
@@ -234,7 +235,7 @@ class Dataset:
             paths=read.paths,
             groups=read.groups,
             root=root,
-            resize_mode=options.resize_mode,
+            decoding=options.decoding,
         )
         dataset.bad_files, dataset.decode_seconds = read.bad_files, read.seconds
         return dataset
@@ -272,6 +273,16 @@ class Dataset:
         """``"grayscale"`` or ``"rgb"``: what the pictures are, also where they were read with ``"auto"``."""
         return "grayscale" if self.pixels.shape[3] == 1 else "rgb"
 
+    @property
+    def resize_mode(self) -> ResizeMode:
+        """How pictures of another size were brought to this one."""
+        return self.decoding.resize_mode
+
+    @property
+    def bit_depth(self) -> int:
+        """How many bits of 16-bit grey were taken to be in use."""
+        return self.decoding.bit_depth
+
     def __len__(self) -> int:
         return len(self.index)
 
@@ -305,7 +316,7 @@ class Dataset:
             paths=None if self.paths is None else [self.paths[i] for i in positions.tolist()],
             groups=None if self.groups is None else self.groups[positions],
             root=self.root,
-            resize_mode=self.resize_mode,
+            decoding=self.decoding,
         )
         subset.subset, subset.bad_files, subset.decode_seconds = self.subset, self.bad_files, self.decode_seconds
         return subset
@@ -354,44 +365,3 @@ class Dataset:
         for name, part in parts.items():
             part.subset, part.excluded = name, excluded
         return parts
-
-    def plot_classes(self, ax: Axes | None = None) -> Axes:
-        """Draw how many pictures each class has, as bars with counts and shares; needs matplotlib."""
-        return plots.plot_classes(self, ax)
-
-    def plot_grid(self, augment: Augment | None = None, n: int = 64, seed: int = 0, ax: Axes | None = None) -> Axes:
-        """Draw pictures in a square grid, with their classes; needs matplotlib.
-
-        Parameters
-        ----------
-        augment : Augment, optional
-            Show each picture as a training with these changes may see it; None: as it is. The same seed shows the same
-            pictures with and without.
-        n : int
-            How many pictures, drawn at random; fewer when there are fewer.
-        seed : int
-            Key of the draw and of the changes.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure when None.
-        """
-        return plots.plot_grid(self, augment, n, seed, ax)
-
-    def plot_pixels(self, i: int, rows: slice | None = None, cols: slice | None = None, ax: Axes | None = None) -> Axes:
-        """Draw a crop of one picture with the level of every pixel written into it; needs matplotlib.
-
-        Parameters
-        ----------
-        i : int
-            Position of the picture in this dataset.
-        rows, cols : slice, optional
-            Crop, at most 40 pixels a side; None: 25 in the middle. RGB shows the levels of red, green and blue.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure when None.
-        """
-        return plots.plot_pixels(self, i, rows, cols, ax)
-
-    def __repr__(self) -> str:
-        return summary.as_text(self)
-
-    def _repr_html_(self) -> str:
-        return summary.as_html(self)

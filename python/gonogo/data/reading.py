@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from gonogo.data.grouping import Groups, check_complete, find_groups
 from gonogo.data.sources import Found
+from gonogo.decoding import Decoding
 from gonogo.errors import DecodeError
-from gonogo.pictures import ColorMode, OnBad, Pictures, ResizeMode, read_pictures
+from gonogo.pictures import ColorMode, OnBad, Pictures, read_pictures
 
 SIDE_MAX = 16384  # GNG_IMAGE_SIDE_MAX of the core
 
@@ -24,7 +25,7 @@ class Options:
 
     image_size: tuple[int, int] | None
     color_mode: ColorMode
-    resize_mode: ResizeMode
+    decoding: Decoding
     on_bad: OnBad
     threads: int
     progress: Callable[[int], object] | None
@@ -38,7 +39,7 @@ class Options:
                 paths,
                 image_size=self.image_size,
                 color_mode=self.color_mode,
-                resize_mode=self.resize_mode,
+                decoding=self.decoding,
                 on_bad=self.on_bad,
                 threads=self.threads,
                 progress=self.progress,

@@ -104,7 +104,8 @@ def _draw(sizes: list[int], shares: list[float], seed: int, rank: int) -> list[i
     return chosen
 
 
-def _check(fractions: Mapping[str, float], by: str, on_mixed: str, seed: int, grouped: bool) -> None:
+def check_fractions(fractions: Mapping[str, float]) -> None:
+    """Raise ``ValueError`` unless the fractions are named shares that add up to 1."""
     if not isinstance(fractions, Mapping) or not fractions:
         raise ValueError(
             f"fractions: found {fractions!r}, expected a mapping such as {{'train': 0.8, 'validation': 0.2}}"
@@ -120,6 +121,10 @@ def _check(fractions: Mapping[str, float], by: str, on_mixed: str, seed: int, gr
             raise ValueError(f"fractions: found {share!r} for {name!r}, expected a share above 0 and at most 1")
     if not abs((total := sum(map(float, fractions.values()))) - 1) <= _SUM_TOLERANCE:
         raise ValueError(f"fractions: found a sum of {total:.10g}, expected 1")
+
+
+def _check(fractions: Mapping[str, float], by: str, on_mixed: str, seed: int, grouped: bool) -> None:
+    check_fractions(fractions)
     if by not in ("auto", "group", "image"):
         raise ValueError(f"by: found {by!r}, expected 'auto', 'group' or 'image'")
     if by == "group" and not grouped:
