@@ -1,6 +1,7 @@
 /* Names and texts of the status codes, and the detail line of each thread. Knows nothing of what failed. */
 #include "base/status.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +61,15 @@ gng_status gng_error_set(gng_status status, const char *format, ...)
     memcpy(detail, line, length);
     detail[length] = '\0';
     return status;
+}
+
+const char *gng_number_text(char out[GNG_NUMBER_TEXT_BYTES], double value)
+{
+    if (isnan(value))
+        (void)snprintf(out, GNG_NUMBER_TEXT_BYTES, "NaN");
+    else
+        (void)snprintf(out, GNG_NUMBER_TEXT_BYTES, "%g", value);
+    return out;
 }
 
 const char *gng_error_detail(void)

@@ -56,6 +56,12 @@ const char *gng_status_text(gng_status status);
  * `return gng_error_set(GNG_STATUS_SHAPE, "layer '%s': ...", name);`. Longer texts are cut at a whole UTF-8 character. */
 gng_status gng_error_set(gng_status status, const char *format, ...) GNG_PRINTF(2, 3);
 
+enum { GNG_NUMBER_TEXT_BYTES = 32 };
+/* `value` as "%g" writes it, but "NaN" whatever its sign; returns `out`. */
+const char *gng_number_text(char out[GNG_NUMBER_TEXT_BYTES], double value);
+/* The same for an argument of gng_error_set; the text lives as long as the enclosing block. */
+#define GNG_NUMBER(value) gng_number_text((char[GNG_NUMBER_TEXT_BYTES]){0}, (value))
+
 /* The detail of the calling thread's last failure; "" when there was none. Valid until the thread's next failure. */
 const char *gng_error_detail(void);
 

@@ -36,7 +36,7 @@ static gng_status check_number(const char *field, double value, double low, doub
 {
     if (value >= low && value <= high)
         return GNG_OK;
-    return gng_error_set(GNG_STATUS_ARGUMENT, "augment: %s is %g, expected a number from %g to %g", field, value, low, high);
+    return gng_error_set(GNG_STATUS_ARGUMENT, "augment: %s is %s, expected a number from %g to %g", field, GNG_NUMBER(value), low, high);
 }
 
 static gng_status check_range(const char *field, const double range[2], double low, double high)

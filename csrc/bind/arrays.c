@@ -31,12 +31,17 @@ PyArrayObject *gng_bind_array(PyObject *object, const char *name, int type, int 
                      (PyObject *)PyArray_DESCR(array));
         return NULL;
     }
+    /* What stands behind a mask is no pixel; a view of it is, once the caller has decided so. */
+    if (!PyArray_CheckExact(object) && PyObject_HasAttrString(object, "mask")) {
+        PyErr_Format(PyExc_ValueError, "%s: found a masked array, expected values everywhere; pass its filled(...)", name);
+        return NULL;
+    }
     if (dimensions >= 0 && PyArray_NDIM(array) != dimensions) {
         PyErr_Format(PyExc_ValueError, "%s: expected an array with %d dimensions, found %d", name, dimensions, PyArray_NDIM(array));
         return NULL;
     }
     if (!PyArray_IS_C_CONTIGUOUS(array) || !PyArray_ISALIGNED(array)) {
-        PyErr_Format(PyExc_ValueError, "%s: expected a C-contiguous array; pass numpy.ascontiguousarray(...)", name);
+        PyErr_Format(PyExc_ValueError, "%s: expected a C-contiguous, aligned array; pass numpy.require(..., requirements='CA')", name);
         return NULL;
     }
     return array;

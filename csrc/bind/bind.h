@@ -42,8 +42,8 @@ int gng_bind_image(PyObject *object, const char *name, gng_image_view *out);
 /* --- mappings.c: reading fields of a mapping. All return -1 with an exception that names the field. */
 typedef struct gng_bind_field {
     const char *name;
-    enum { GNG_FIELD_INT, GNG_FIELD_DOUBLE, GNG_FIELD_FLOAT, GNG_FIELD_BOOL, GNG_FIELD_RANGE, GNG_FIELD_UINT64, GNG_FIELD_NAME } type;
-    void *out;                                          /* int32_t, double, float, bool, double[2], uint64_t; unused for NAME */
+    enum { GNG_FIELD_INT, GNG_FIELD_DOUBLE, GNG_FIELD_FLOAT, GNG_FIELD_BOOL, GNG_FIELD_RANGE, GNG_FIELD_UINT64, GNG_FIELD_NAME, GNG_FIELD_ELSEWHERE } type;
+    void *out;                                          /* int32_t, double, float, bool, double[2], uint64_t; unused for NAME and for ELSEWHERE: what another function reads */
     gng_status (*from_name)(const char *name, int *out); /* NAME: text -> enum, written to *name_out */
     int *name_out;
 } gng_bind_field;

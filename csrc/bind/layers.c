@@ -129,8 +129,14 @@ int gng_bind_layer(PyObject *mapping, const gng_layer *layers, int32_t count, gn
     float l2 = 0, slope = 0, rate = 0, momentum = 0.99F, epsilon = 1e-3F;
     /* Which fields belong to which kind; the windows, the name and the inputs are read by their own functions. */
     const gng_bind_field fields[] = {
+        {"name", GNG_FIELD_ELSEWHERE, NULL, NULL, NULL},
+        {"inputs", GNG_FIELD_ELSEWHERE, NULL, NULL, NULL},
         {"kind", GNG_FIELD_NAME, NULL, kind_from_name, &kind},
         {"filters", GNG_FIELD_INT, &filters, NULL, NULL},
+        {"kernel", GNG_FIELD_ELSEWHERE, NULL, NULL, NULL},
+        {"stride", GNG_FIELD_ELSEWHERE, NULL, NULL, NULL},
+        {"padding", GNG_FIELD_ELSEWHERE, NULL, NULL, NULL},
+        {"dilation", GNG_FIELD_ELSEWHERE, NULL, NULL, NULL},
         {"groups", GNG_FIELD_INT, &groups, NULL, NULL},
         {"units", GNG_FIELD_INT, &units, NULL, NULL},
         {"bias", GNG_FIELD_BOOL, &bias, NULL, NULL},
@@ -148,16 +154,9 @@ int gng_bind_layer(PyObject *mapping, const gng_layer *layers, int32_t count, gn
     PyObject *rest = gng_bind_dict(mapping, what);
     if (rest == NULL)
         return -1;
-    if (PyDict_GetItemString(rest, "name") != NULL)
-        (void)PyDict_DelItemString(rest, "name");
-    if (PyDict_GetItemString(rest, "inputs") != NULL)
-        (void)PyDict_DelItemString(rest, "inputs");
     bool has_window = false;
     for (int i = 0; i < WINDOW_KEYS; i++)
-        if (PyDict_GetItemString(rest, window_keys[i]) != NULL) {
-            has_window = true;
-            (void)PyDict_DelItemString(rest, window_keys[i]);
-        }
+        has_window |= PyDict_GetItemString(rest, window_keys[i]) != NULL;
     const int read = gng_bind_read(rest, what, fields, sizeof fields / sizeof fields[0]);
     Py_DECREF(rest);
     if (read < 0 || read_inputs(mapping, layers, count, &layer) < 0)

@@ -31,6 +31,17 @@ static int read_int(PyObject *value, const char *what, const char *name, int32_t
     return 0;
 }
 
+/* Not the truth of any object: "false" would be true. */
+static int read_bool(PyObject *value, const char *what, const char *name, bool *out)
+{
+    if (!PyBool_Check(value) && !PyArray_IsScalar(value, Bool)) {
+        PyErr_Format(PyExc_TypeError, "%s: %s: expected True or False, found %R", what, name, value);
+        return -1;
+    }
+    *out = PyObject_IsTrue(value) == 1;
+    return 0;
+}
+
 static int read_range(PyObject *value, const char *what, const char *name, double out[2])
 {
     PyObject *items = PySequence_Tuple(value);
@@ -53,9 +64,12 @@ static int read_name(PyObject *value, const char *what, const gng_bind_field *fi
         return -1;
     }
     const gng_status status = field->from_name(text, field->name_out);
-    if (status != GNG_OK)
-        gng_bind_raise(status);
-    return status == GNG_OK ? 0 : -1;
+    if (status == GNG_OK)
+        return 0;
+    /* What is known to be a layer says so itself; "optimizer: optimizer: ..." would say nothing more. */
+    const char *detail = gng_error_detail();
+    gng_bind_raise(strncmp(detail, what, strlen(what)) == 0 ? status : gng_error_set(status, "%s: %s", what, detail));
+    return -1;
 }
 
 static int read_field(PyObject *value, const char *what, const gng_bind_field *field)
@@ -71,15 +85,14 @@ static int read_field(PyObject *value, const char *what, const gng_bind_field *f
             return -1;
         *(float *)field->out = (float)number;
         return 0;
-    case GNG_FIELD_BOOL: {
-        const int truth = PyObject_IsTrue(value);
-        *(bool *)field->out = truth == 1;
-        return truth < 0 ? -1 : 0;
-    }
+    case GNG_FIELD_BOOL:
+        return read_bool(value, what, field->name, field->out);
     case GNG_FIELD_RANGE:
         return read_range(value, what, field->name, field->out);
     case GNG_FIELD_UINT64: {
-        gng_bind_unsigned large = {.name = field->name, .most = UINT64_MAX};
+        char path[GNG_NAME_BYTES + 64];
+        PyOS_snprintf(path, sizeof path, "%s: %s", what, field->name);
+        gng_bind_unsigned large = {.name = path, .most = UINT64_MAX};
         if (gng_bind_read_unsigned(value, &large) == 0)
             return -1;
         *(uint64_t *)field->out = large.value;
@@ -87,8 +100,19 @@ static int read_field(PyObject *value, const char *what, const gng_bind_field *f
     }
     case GNG_FIELD_NAME:
         return read_name(value, what, field);
+    case GNG_FIELD_ELSEWHERE:
+        return 0;
     }
     return -1;
+}
+
+static void refuse_key(PyObject *key, const char *what, const gng_bind_field *fields, size_t count)
+{
+    char known[512] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < count && length < sizeof known; i++)
+        length += (size_t)snprintf(known + length, sizeof known - length, i > 0 ? ", %s" : "%s", fields[i].name);
+    PyErr_Format(PyExc_ValueError, "%s: unknown key %R, expected some of %s", what, key, known);
 }
 
 int gng_bind_read(PyObject *mapping, const char *what, const gng_bind_field *fields, size_t count)
@@ -111,7 +135,7 @@ int gng_bind_read(PyObject *mapping, const char *what, const gng_bind_field *fie
             result = read_field(PyTuple_GetItem(pair, 1), what, field);
             continue;
         }
-        PyErr_Format(PyExc_ValueError, "%s: unknown key %R", what, key);
+        refuse_key(key, what, fields, count);
         result = -1;
     }
     Py_DECREF(items);

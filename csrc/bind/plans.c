@@ -17,6 +17,10 @@ int gng_bind_samples(PyObject *object, const char *name, gng_tensor_shape shape,
         PyArrayObject *array = gng_bind_array(object, name, NPY_UINT8, 4);
         if (array == NULL)
             return -1;
+        if (shape.channels != 1 && shape.channels != 3) {
+            PyErr_Format(PyExc_TypeError, "%s: expected rows of %d features of float32, found pictures of uint8", name, (int)shape.channels);
+            return -1;
+        }
         const npy_intp *found = PyArray_DIMS(array);
         if (found[1] != shape.height || found[2] != shape.width || found[3] != shape.channels) {
             PyErr_Format(PyExc_ValueError, "%s: expected pictures of %d x %d x %d (height, width, channels), found %zd x %zd x %zd", name, (int)shape.height,

@@ -155,8 +155,9 @@ static gng_status run_chunks(gng_classifier *classifier, gng_context *context, c
 
 gng_status gng_classifier_logits(gng_classifier *classifier, gng_context *context, const uint8_t *pixels, uint64_t count, float *logits)
 {
-    if (gng_model_reads_rows(classifier->graph))
-        return gng_error_set(GNG_STATUS_STATE, "the net reads rows of %d features, not pictures", (int)classifier->graph->shapes[0].channels);
+    const int channels = (int)classifier->graph->shapes[0].channels;
+    if (channels != 1 && channels != 3)
+        return gng_error_set(GNG_STATUS_STATE, "the net reads rows of %d features, not pictures of 1 or 3 channels", channels);
     return run_chunks(classifier, context, pixels, NULL, count, logits);
 }
 

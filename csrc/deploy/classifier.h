@@ -20,7 +20,8 @@ void gng_classifier_destroy(gng_classifier *classifier);
  * without golden pictures, which is how the logits to be stored are computed; who loads a file must insist on some. */
 GNG_MUST_CHECK gng_status gng_classifier_self_test(gng_classifier *classifier, gng_context *context, double *difference);
 
-/* pixels [count, H, W, C] of the model's input size -> logits [count, outputs]; any count >= 1. STATE for a net of rows. */
+/* pixels [count, H, W, C] of the model's input size -> logits [count, outputs]; any count >= 1. A net of rows takes
+ * pictures of one pixel; STATE where those cannot be, because it reads other than 1 or 3 features. */
 GNG_MUST_CHECK gng_status gng_classifier_logits(gng_classifier *classifier, gng_context *context, const uint8_t *pixels,
                                                 uint64_t count, float *logits);
 /* rows [count, features] -> logits. STATE for a net of pictures. */

@@ -27,7 +27,7 @@ static gng_status check_number(const char *name, double value, double low, doubl
 {
     if (value >= low && value <= high)
         return GNG_OK;
-    return gng_error_set(GNG_STATUS_ARGUMENT, "warp: %s is %g, expected a number from %g to %g", name, value, low, high);
+    return gng_error_set(GNG_STATUS_ARGUMENT, "warp: %s is %s, expected a number from %g to %g", name, GNG_NUMBER(value), low, high);
 }
 
 /* An affine map takes its extremes at the corners. */
@@ -41,9 +41,9 @@ static gng_status check_coordinates(const double matrix[6], int32_t height, int3
             const double value = m[0] * x + m[1] * y + m[2];
             if (!(value >= -coordinate_limit && value <= coordinate_limit))
                 return gng_error_set(GNG_STATUS_ARGUMENT,
-                    "warp: the matrix sends output pixel (%g, %g) to %c = %g, expected at most %g pixels from the "
+                    "warp: the matrix sends output pixel (%g, %g) to %c = %s, expected at most %g pixels from the "
                     "origin; use a smaller zoom or shift",
-                    x, y, axis ? 'y' : 'x', value, coordinate_limit);
+                    x, y, axis ? 'y' : 'x', GNG_NUMBER(value), coordinate_limit);
         }
     }
     return GNG_OK;
@@ -61,7 +61,7 @@ static gng_status check(gng_image_view in, const gng_warp *warp, gng_tensor_shap
             in.channels, shape.channels, shape.block);
     for (int i = 0; i < 6; i++)
         if (!isfinite(warp->matrix[i]))
-            return gng_error_set(GNG_STATUS_ARGUMENT, "warp: matrix[%d] is %g, expected a finite number", i, warp->matrix[i]);
+            return gng_error_set(GNG_STATUS_ARGUMENT, "warp: matrix[%d] is %s, expected a finite number", i, GNG_NUMBER(warp->matrix[i]));
     GNG_TRY(check_coordinates(warp->matrix, shape.height, shape.width));
     if ((unsigned)warp->fill > GNG_FILL_WRAP)
         return gng_error_set(GNG_STATUS_ARGUMENT, "warp: fill is %d, expected 0 to %d", (int)warp->fill, (int)GNG_FILL_WRAP);

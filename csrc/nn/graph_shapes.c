@@ -38,7 +38,7 @@ static gng_status check_l2(const gng_layer *layer, float l2)
 {
     if (isfinite(l2) && l2 >= 0)
         return GNG_OK;
-    return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': l2: found %g, expected a finite number >= 0", layer->name, (double)l2);
+    return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': l2: found %s, expected a finite number >= 0", layer->name, GNG_NUMBER((double)l2));
 }
 
 static gng_status window_output(const gng_layer *layer, const gng_window *window, gng_tensor_shape input, int32_t *height, int32_t *width)
@@ -129,9 +129,9 @@ static gng_status check_activation(const gng_layer *layer)
     if ((unsigned)layer->as.activation.function >= GNG_ACTIVATION_COUNT)
         return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': unknown activation %d", layer->name, (int)layer->as.activation.function);
     if (layer->as.activation.function == GNG_ACTIVATION_LEAKY_RELU && !(slope >= 0 && slope <= 1))
-        return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': slope of leaky_relu: found %g, expected 0 to 1", layer->name, (double)slope);
+        return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': slope of leaky_relu: found %s, expected 0 to 1", layer->name, GNG_NUMBER((double)slope));
     if (layer->as.activation.function == GNG_ACTIVATION_ELU && !(isfinite(slope) && slope > 0))
-        return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': slope (alpha) of elu: found %g, expected a finite number > 0", layer->name, (double)slope);
+        return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': slope (alpha) of elu: found %s, expected a finite number > 0", layer->name, GNG_NUMBER((double)slope));
     return GNG_OK;
 }
 
@@ -140,16 +140,18 @@ static gng_status check_dropout(const gng_layer *layer)
     const float rate = layer->as.dropout.rate;
     if (rate >= 0 && rate < 1)
         return GNG_OK;
-    return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': rate: found %g, expected 0 to less than 1, the share of values set to zero", layer->name, (double)rate);
+    return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': rate: found %s, expected 0 to less than 1, the share of values set to zero", layer->name,
+                         GNG_NUMBER((double)rate));
 }
 
 static gng_status check_batch_norm(const gng_layer *layer)
 {
     const float momentum = layer->as.batch_norm.momentum, epsilon = layer->as.batch_norm.epsilon;
     if (!(momentum >= 0 && momentum <= 1))
-        return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': momentum: found %g, expected 0 to 1", layer->name, (double)momentum);
+        return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': momentum: found %s, expected 0 to 1", layer->name, GNG_NUMBER((double)momentum));
     if (!(isfinite(epsilon) && epsilon > 0))
-        return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': epsilon: found %g, expected a finite number > 0, such as 0.001", layer->name, (double)epsilon);
+        return gng_error_set(GNG_STATUS_ARGUMENT, "layer '%s': epsilon: found %s, expected a finite number > 0, such as 0.001", layer->name,
+                             GNG_NUMBER((double)epsilon));
     return GNG_OK;
 }
 

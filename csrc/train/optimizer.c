@@ -41,7 +41,7 @@ static gng_status check_range(const char *field, double value, double least, dou
 {
     if (value >= least && value < below)
         return GNG_OK;
-    return gng_error_set(GNG_STATUS_ARGUMENT, "%s: found %g, expected %s", field, value, expected);
+    return gng_error_set(GNG_STATUS_ARGUMENT, "optimizer: %s: found %s, expected %s", field, GNG_NUMBER(value), expected);
 }
 
 gng_status gng_optimizer_check(const gng_optimizer *optimizer)
@@ -55,7 +55,7 @@ gng_status gng_optimizer_check(const gng_optimizer *optimizer)
     GNG_TRY(check_range("clip_norm", optimizer->clip_norm, 0, 1e30, "a number >= 0 (0: off)"));
     GNG_TRY(check_range("clip_value", optimizer->clip_value, 0, 1e30, "a number >= 0 (0: off)"));
     if (optimizer->nesterov && !(optimizer->kind == GNG_OPTIMIZER_SGD && optimizer->momentum > 0))
-        return gng_error_set(GNG_STATUS_ARGUMENT, "nesterov: needs optimizer 'sgd' with momentum > 0; found '%s' with momentum %g",
+        return gng_error_set(GNG_STATUS_ARGUMENT, "optimizer: nesterov: needs 'sgd' with momentum > 0; found '%s' with momentum %g",
                              optimizer_names[optimizer->kind], optimizer->momentum);
     return GNG_OK;
 }

@@ -35,7 +35,7 @@ gng_schedule gng_schedule_default(gng_schedule_kind kind)
 /* Written so that NaN is outside every range. */
 static gng_status check_range(const char *field, double value, bool inside, const char *expected)
 {
-    return inside ? GNG_OK : gng_error_set(GNG_STATUS_ARGUMENT, "%s: found %g, expected %s", field, value, expected);
+    return inside ? GNG_OK : gng_error_set(GNG_STATUS_ARGUMENT, "schedule: %s: found %s, expected %s", field, GNG_NUMBER(value), expected);
 }
 
 gng_status gng_schedule_check(const gng_schedule *schedule)
@@ -50,7 +50,7 @@ gng_status gng_schedule_check(const gng_schedule *schedule)
     GNG_TRY(check_range("total_steps", (double)schedule->total_steps, schedule->total_steps >= 1, "at least 1"));
     GNG_TRY(check_range("step_size", (double)schedule->step_size, schedule->step_size >= 1, "at least 1"));
     if (schedule->kind == GNG_SCHEDULE_ONE_CYCLE && schedule->warmup_steps > 0)
-        return gng_error_set(GNG_STATUS_ARGUMENT, "warmup_steps: found %llu with schedule 'one_cycle', expected 0: the cycle starts with its own rise",
+        return gng_error_set(GNG_STATUS_ARGUMENT, "schedule: warmup_steps: found %llu with schedule 'one_cycle', expected 0: the cycle starts with its own rise",
                              (unsigned long long)schedule->warmup_steps);
     return GNG_OK;
 }

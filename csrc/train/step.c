@@ -104,7 +104,7 @@ static gng_status fill(void *argument, uint32_t position, int worker, float *out
 static gng_status update(gng_step *step, gng_context *context, double learning_rate, gng_step_result *result)
 {
     if (!isfinite(result->loss))
-        return gng_error_set(GNG_STATUS_STATE, "the loss is not finite (%g); lower the learning rate or set clip_norm", result->loss);
+        return gng_error_set(GNG_STATUS_STATE, "the loss is not finite (%s); lower the learning rate or set clip_norm", GNG_NUMBER(result->loss));
     GNG_TRY(gng_optimizer_update(&step->optimizer, context, step->graph, learning_rate, step->count + 1, gng_net_parameters(step->net),
                                  gng_net_gradients(step->net), step->moments, &result->gradient_norm));
     step->count++;
@@ -138,7 +138,7 @@ gng_status gng_step_run(gng_step *step, gng_context *context, const gng_batch *b
                         gng_step_result *result)
 {
     if (!isfinite(learning_rate) || learning_rate < 0)
-        return gng_error_set(GNG_STATUS_ARGUMENT, "learning_rate: found %g, expected a finite number >= 0", learning_rate);
+        return gng_error_set(GNG_STATUS_ARGUMENT, "learning_rate: found %s, expected a finite number >= 0", GNG_NUMBER(learning_rate));
     GNG_TRY(check_batch(step, batch));
     GNG_TRY(copy_indices(step, batch));
     gng_batch own = *batch;

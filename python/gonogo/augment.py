@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import _core
+from gonogo.arrays import plain_array
 from gonogo.checks import is_number
 
 Fill = Literal["nearest", "constant", "reflect", "wrap"]
@@ -131,7 +132,23 @@ class Augment:
     def __post_init__(self) -> None:
         for field, check in _CHECKS.items():
             object.__setattr__(self, field, check(field, getattr(self, field)))
-        _core.check_augmentation(self.core_mapping())
+        for field in _CHECKS:
+            self._check_limits(field)
+
+    def _check_limits(self, field: str) -> None:
+        """Refuse a field by its own name and value, whatever the core calls what it stands for."""
+        value = getattr(self, field)
+        names = ("shift_height", "shift_width") if field == "shift" else (field,)
+        alone = {name: entry for name, entry in self.core_mapping().items() if name in names}
+        try:
+            _core.check_augmentation(alone)
+        except ValueError as error:
+            expected = str(error).partition("expected ")[2]
+            low_high = alone.get(field)
+            meant = ""
+            if isinstance(low_high, tuple) and not isinstance(value, tuple):
+                meant = f", which stands for {low_high[0]:g} to {low_high[1]:g}"
+            raise ValueError(f"augment: {field}: found {value!r}{meant}; expected {expected}") from None
 
     @classmethod
     def preset(cls, name: str) -> Self:
@@ -218,6 +235,7 @@ class Augment:
         uint8 array
             Same shape as ``image``.
         """
+        plain_array("image", image)
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3):
             found = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
             raise TypeError(

@@ -243,8 +243,8 @@ class InspectionClassifier(Estimator):
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
-            optimizer=_named("optimizer", self.optimizer, training.OPTIMIZERS),
-            schedule=_named("schedule", self.schedule, training.SCHEDULES),
+            optimizer=training.kind_and_settings("optimizer", self.optimizer, training.OPTIMIZERS),
+            schedule=training.kind_and_settings("schedule", self.schedule, training.SCHEDULES),
             seed=seed,
             augment=self._augment_mapping(data.samples),
             steps_per_epoch=self.steps_per_epoch,
@@ -381,13 +381,3 @@ def load(path: str | Path, *, n_threads: int | None = None) -> InspectionClassif
 def check_threads(n_threads: int | None) -> int:
     """Return the number of threads as the core takes it: 0 is one for each processor."""
     return 0 if n_threads is None else check_integer("n_threads", n_threads, 1)
-
-
-def _named(parameter: str, value: Any, known: Sequence[str]) -> dict[str, Any]:
-    mapping = {"kind": value} if isinstance(value, str) else value
-    if not isinstance(mapping, Mapping) or mapping.get("kind") not in known:
-        found = mapping.get("kind") if isinstance(mapping, Mapping) else mapping
-        raise ValueError(
-            f"{parameter}: found {found!r}, expected one of {', '.join(known)}, or a dict with that 'kind'"
-        )
-    return dict(mapping)

@@ -51,7 +51,7 @@ def label_array(what: str, y: Any) -> NDArray[Any]:
         listed = y  # bools among numbers have become numbers
     else:
         return given
-    if missing := [i for i, label in enumerate(listed) if _is_missing(label)]:
+    if missing := [i for i, label in enumerate(listed) if is_missing(label)]:
         raise ValueError(f"{what}: {len(missing)} labels are missing, the first is that of sample {missing[0]}")
     kinds = {_kind(label) for label in listed}
     if len(kinds) > 1:
@@ -72,7 +72,8 @@ def label_array(what: str, y: Any) -> NDArray[Any]:
     return labels
 
 
-def _is_missing(label: Any) -> bool:
+def is_missing(label: Any) -> bool:
+    """Whether a label is None, NaN, NaT or pandas.NA."""
     if label is None:
         return True
     unequal = label != label  # NaN and NaT differ from themselves; pandas.NA says neither

@@ -49,7 +49,10 @@ class Layer:
 
 
 def _names(inputs: Sequence[str]) -> tuple[str, ...]:
-    return (inputs,) if isinstance(inputs, str) else tuple(inputs)
+    names = (inputs,) if isinstance(inputs, str) else inputs
+    if not isinstance(names, (tuple, list)) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"inputs: found {inputs!r}, expected names of earlier layers")
+    return tuple(names)
 
 
 def conv(
@@ -185,4 +188,4 @@ def batch_norm(
 
 def add(first: str, second: str, *, activation: str | None = None, name: str | None = None) -> Layer:
     """Return the sum of two earlier layers of equal shape."""
-    return Layer("add", {}, name, (first, second), activation)
+    return Layer("add", {}, name, _names((first, second)), activation)

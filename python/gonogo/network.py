@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -48,20 +48,25 @@ class ModelSpec:
         Values that layers refer to by name, with their defaults.
     initialiser : str
         Distribution of the first weights.
+    where : str
+        What errors name: the file, or the model of the package; empty for layers made in Python.
     """
 
     name: str
     layers: tuple[Layer, ...]
     parameters: dict[str, Any] = field(default_factory=dict)
     initialiser: str = "glorot_uniform"
+    where: str = field(default="", compare=False)
 
     def with_parameters(self, values: Mapping[str, Any] | None) -> ModelSpec:
         """Return the spec with some parameters replaced; unknown names are errors."""
+        if values is not None and not isinstance(values, Mapping):
+            raise ValueError(f"model_params: found {values!r}, expected a dict of parameter -> value, or None")
         for key in values or {}:
             if key not in self.parameters:
                 known = ", ".join(sorted(self.parameters)) or "none"
                 raise ValueError(f"model_params: {self.name!r} has no parameter {key!r}; it has: {known}")
-        return ModelSpec(self.name, self.layers, {**self.parameters, **(values or {})}, self.initialiser)
+        return replace(self, parameters={**self.parameters, **(values or {})})
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> _core.Graph:
         """Return the graph for pictures of ``input_shape`` (channels, height, width) and a number of classes.
@@ -69,8 +74,16 @@ class ModelSpec:
         Raises
         ------
         ValueError
-            Naming the layer, what was found and what was expected.
+            Naming the file and the layer, what was found and what was expected.
         """
+        try:
+            return self._build(input_shape, classes)
+        except (ValueError, TypeError) as error:
+            if not self.where:
+                raise
+            raise ValueError(f"{self.where}: {error}") from None  # in a file a wrong type is a wrong value
+
+    def _build(self, input_shape: tuple[int, int, int], classes: int) -> _core.Graph:
         outputs = 1 if classes == 2 else classes
         made = _core_layers(self.layers, {**self.parameters, "classes": outputs})
         graph = _core.Graph(made, input_shape)
@@ -139,7 +152,7 @@ def parse_spec(text: str, name: str, where: str | None = None) -> ModelSpec:
     if not isinstance(parameters, dict) or "classes" in parameters:
         raise ValueError(f"{where}: parameters: found {parameters!r}, expected a table of values, without 'classes'")
     made = tuple(_layer_from_entry(f"{where}: layer {i}", entry) for i, entry in enumerate(entries, 1))
-    return ModelSpec(name, made, parameters, initialiser)
+    return ModelSpec(name, made, parameters, initialiser, where)
 
 
 def _refuse_unknown(where: str, mapping: Mapping[str, Any], known: set[str]) -> None:
@@ -156,6 +169,9 @@ def _layer_from_entry(where: str, entry: Mapping[str, Any]) -> Layer:
     arguments = {
         key: tuple(value) if isinstance(value, list) else value for key, value in entry.items() if key != "type"
     }
+    needed = [key for key, one in inspect.signature(factory).parameters.items() if one.default is one.empty]
+    if lacking := [key for key in needed if key not in arguments]:
+        raise ValueError(f"{where} ({kind}): lacks the key {lacking[0]!r}; it needs {', '.join(needed)}")
     try:
         made = factory(**arguments)
     except TypeError as error:
@@ -165,7 +181,7 @@ def _layer_from_entry(where: str, entry: Mapping[str, Any]) -> Layer:
 
 
 def _checked_layers(model: Any) -> tuple[Layer, ...]:
-    if not isinstance(model, Sequence) or not model:
+    if not isinstance(model, Sequence) or isinstance(model, (bytes, bytearray)) or not model:
         raise TypeError(f"model: found {model!r}, expected a name, a .toml file or a list of gonogo.layers")
     for entry in model:
         if not isinstance(entry, Layer):
@@ -215,6 +231,8 @@ def _core_layers(described: Sequence[Layer], values: Mapping[str, Any]) -> list[
     for layer in described:
         counts[layer.kind] = counts.get(layer.kind, 0) + 1
         name = layer.name or f"{layer.kind}_{counts[layer.kind]}"
+        if not isinstance(name, str):
+            raise TypeError(f"layer {len(made) + 1}: name: found {name!r}, expected a text")
         where = f"layer {name!r}"
         options = {
             key: value if (key, value) == ("padding", "same") else _value(where, key, value, values)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gonogo import _core
 from gonogo.labels import class_name
 from gonogo.model_file import GOLDEN_PICTURES
 from gonogo.training import Labelled, Samples, Settings
@@ -50,4 +51,6 @@ def golden_samples(data: Labelled, labels: NDArray[np.intp]) -> Samples:
     order = [p[i] for i in range(max(map(len, positions))) for p in positions if i < len(p)]
     count = max(1, min(GOLDEN_PICTURES, _GOLDEN_BYTES // data.samples[0].nbytes))
     golden: Samples = data.samples[data.index[order[:count]]]
+    if golden.shape[1:3] == (1, 1):  # a model file knows pictures of one pixel as rows
+        return np.stack([_core.to_tensor(pixel).reshape(-1) for pixel in golden])
     return golden

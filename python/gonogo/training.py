@@ -71,6 +71,25 @@ def one_hot(labels: NDArray[np.integer[Any]], classes: int) -> NDArray[np.float3
     return np.ascontiguousarray(np.eye(classes, dtype=np.float32)[labels])
 
 
+def kind_and_settings(parameter: str, value: Any, known: Sequence[str]) -> dict[str, Any]:
+    """Return the parameter ``optimizer`` or ``schedule`` as the core takes it; a text is the kind alone.
+
+    Raises
+    ------
+    ValueError
+        The kind is unknown, or the mapping sets what is a parameter of its own.
+    """
+    mapping = {"kind": value} if isinstance(value, str) else value
+    if not isinstance(mapping, Mapping) or mapping.get("kind") not in known:
+        found = mapping.get("kind") if isinstance(mapping, Mapping) else mapping
+        raise ValueError(
+            f"{parameter}: found {found!r}, expected one of {', '.join(known)}, or a dict with that 'kind'"
+        )
+    if own := [key for key in ("learning_rate", "total_steps") if key in mapping]:
+        raise ValueError(f"{parameter}: found the key {own[0]!r}; it comes from learning_rate, epochs and batch_size")
+    return dict(mapping)
+
+
 @dataclass
 class Settings:
     """How to train. ``seed`` keys shuffling, augmentation and dropout."""

@@ -142,7 +142,7 @@ static void what_does_not_fit_is_refused_by_name(void)
     REFUSED(layers[CONV].as.conv.filters = 0, GNG_STATUS_ARGUMENT, "layer 'conv': filters: found 0");
     REFUSED(layers[CONV].as.conv.filters = 3 << 24, GNG_STATUS_TOO_LARGE, "layer 'conv': its output 50331648x9x11 has more than");
     REFUSED(layers[CONV].as.conv.l2 = -1, GNG_STATUS_ARGUMENT, "layer 'conv': l2: found -1");
-    REFUSED(layers[CONV].as.conv.l2 = NAN, GNG_STATUS_ARGUMENT, "layer 'conv': l2: found nan");
+    REFUSED(layers[CONV].as.conv.l2 = NAN, GNG_STATUS_ARGUMENT, "layer 'conv': l2: found NaN");
     REFUSED(layers[NORM].as.batch_norm.epsilon = 0, GNG_STATUS_ARGUMENT, "layer 'norm': epsilon: found 0");
     REFUSED(layers[NORM].as.batch_norm.momentum = 1.5F, GNG_STATUS_ARGUMENT, "layer 'norm': momentum: found 1.5");
     REFUSED(layers[RELU].as.activation.function = GNG_ACTIVATION_COUNT, GNG_STATUS_ARGUMENT, "layer 'relu': unknown activation");
@@ -154,7 +154,7 @@ static void what_does_not_fit_is_refused_by_name(void)
     REFUSED(layers[SUM].input_count = 1, GNG_STATUS_ARGUMENT, "layer 'sum': found 1 inputs, expected 2 for add");
     REFUSED(layers[SUM].input_count = 3, GNG_STATUS_ARGUMENT, "layer 'sum': found 3 inputs");
     REFUSED(layers[DROPOUT].as.dropout.rate = 1, GNG_STATUS_ARGUMENT, "layer 'dropout': rate: found 1");
-    REFUSED(layers[DROPOUT].as.dropout.rate = NAN, GNG_STATUS_ARGUMENT, "layer 'dropout': rate: found nan");
+    REFUSED(layers[DROPOUT].as.dropout.rate = NAN, GNG_STATUS_ARGUMENT, "layer 'dropout': rate: found NaN");
     REFUSED(layers[DENSE].inputs[0] = SUM, GNG_STATUS_SHAPE, "layer 'dense': found an input of 6x4x5, expected a row of features; put a flatten");
     REFUSED(layers[DENSE].as.dense.units = -3, GNG_STATUS_ARGUMENT, "layer 'dense': units: found -3");
     REFUSED(layers[DENSE].as.dense.units = 1 << 26, GNG_STATUS_TOO_LARGE, "layer 'dense': found 67108864 x 120 weights");

@@ -24,6 +24,13 @@ static void detail_is_formatted(void)
     CHECK_TEXT(gng_error_detail(), "net: layer 'conv': 7");
 }
 
+/* printf writes the NaN of 0.0 / 0.0 on x86 as "-nan". */
+static void numbers_that_are_none_have_one_name(void)
+{
+    (void)gng_error_set(GNG_STATUS_ARGUMENT, "%s %s %s %s", GNG_NUMBER((double)NAN), GNG_NUMBER(-(double)NAN), GNG_NUMBER(-(double)INFINITY), GNG_NUMBER(0.25));
+    CHECK_TEXT(gng_error_detail(), "NaN NaN -inf 0.25");
+}
+
 static void detail_stays_one_line(void)
 {
     (void)gng_error_set(GNG_STATUS_IO, "%s", "a\nb\rc\td\x7f");
@@ -69,6 +76,7 @@ int main(void)
 {
     names_cover_the_list();
     detail_is_formatted();
+    numbers_that_are_none_have_one_name();
     detail_stays_one_line();
     for (int lead = 0; lead < 4; lead++) {
         cut_is_at_a_whole_character("a", lead);

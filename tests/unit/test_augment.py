@@ -117,7 +117,7 @@ def test_a_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None:
     for text, what in (
         (b"rotatoin = 10", "unknown key 'rotatoin'"),
         (b"rotation = [", "not a TOML file"),
-        (b"rotation = 400", "rotation is 400"),
+        (b"rotation = 400", "rotation: found 400; expected a number from 0 to 360"),
         (b"zoom = 'much'", "zoom: found 'much'"),
         (b"\xff", "not a TOML file"),
     ):

@@ -192,7 +192,10 @@ units = "classes"
         ("[parameters]\nclasses = 3\n[[layers]]\ntype = 'flatten'", "without 'classes'"),
         ("[[layers]]\nfilters = 3", "layer 1: type: found None, expected one of conv, dense"),
         ("[[layers]]\ntype = ['conv']", r"layer 1: type: found \['conv'\]"),
-        ("[[layers]]\ntype = 'flatten'\n[[layers]]\ntype = 'conv'", r"layer 2 \(conv\): .*missing .*'filters'"),
+        (
+            "[[layers]]\ntype = 'flatten'\n[[layers]]\ntype = 'conv'",
+            r"layer 2 \(conv\): lacks the key 'filters'; it needs filters, kernel",
+        ),
         (
             "[[layers]]\ntype = 'conv'\nfilter = 3",
             r"layer 1 \(conv\): unknown key 'filter', expected some of activation",

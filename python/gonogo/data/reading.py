@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gonogo.arrays import plain_array
 from gonogo.data.grouping import Groups, check_complete, find_groups
 from gonogo.data.sources import Found
 from gonogo.decoding import Decoding
 from gonogo.errors import DecodeError
+from gonogo.labels import is_missing, label_array
 from gonogo.pictures import ColorMode, OnBad, Pictures, read_pictures
 
 SIDE_MAX = 16384  # GNG_IMAGE_SIDE_MAX of the core
@@ -98,6 +100,7 @@ def names_below(paths: Sequence[Path], root: Path | None) -> list[str]:
 
 def check_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return pictures as (n, height, width, channels), contiguous."""
+    plain_array("images", images)
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
         found = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
         raise TypeError(f"images: found {found}, expected a NumPy array of uint8 (levels 0 to 255)")
@@ -113,7 +116,7 @@ def check_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def check_labels(labels: ArrayLike, classes: Sequence[str] | None, count: int) -> tuple[NDArray[np.intp], list[str]]:
     """Return labels as positions in classes, and the names of the classes."""
-    given = np.asarray(labels)
+    given = label_array("labels", labels)
     if given.shape != (count,):
         raise ValueError(f"labels: found the shape {given.shape}, expected ({count},), one for each picture")
     texts = all(isinstance(label, str) for label in given.tolist())
@@ -145,7 +148,7 @@ def check_groups(groups: ArrayLike, count: int) -> NDArray[np.str_]:
     given = np.asarray(groups)
     if given.shape != (count,):
         raise ValueError(f"groups: found the shape {given.shape}, expected ({count},), one for each picture")
-    if lacking := [i for i, group in enumerate(given.tolist()) if group is None or group != group or group == ""]:
+    if lacking := [i for i, group in enumerate(given.tolist()) if is_missing(group) or group == ""]:
         raise ValueError(
             f"groups: {len(lacking)} of {count} pictures have no group, the first at position {lacking[0]}"
         )
