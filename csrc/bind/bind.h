@@ -59,6 +59,9 @@ int gng_bind_layer(PyObject *mapping, const gng_layer *layers, int32_t count, gn
 /* --- pictures.c: the mode of a name; -1 with a ValueError. */
 int gng_bind_resize_mode(const char *name, gng_resize_mode *out);
 
+/* The enhancement that a mapping describes; -1 with an exception. */
+int gng_bind_enhancement(PyObject *mapping, gng_enhancement *out);
+
 /* --- call.c: long calls */
 typedef struct gng_bind_call {
     gng_context context;

@@ -83,44 +83,71 @@ static PyObject *decode(PyObject *module, PyObject *arguments, PyObject *keyword
 typedef struct file_job {
     const uint8_t *bytes; /* [count] */
     size_t count;
+    size_t first_row, rows; /* of `out` */
     gng_inspection found;
-    bool grey;
+    bool grey; /* in all its regions */
     char reason[GNG_DETAIL_BYTES]; /* of a fault */
 } file_job;
 
 typedef struct file_jobs {
     file_job *jobs;
     int bit_depth;
-    uint8_t *out; /* [number of files, height, width, channels]; NULL: pixels are looked at and dropped */
+    uint8_t *out; /* [rows of all files, height, width, channels]; NULL: pixels are looked at and dropped */
+    const gng_region *regions; /* [rows of all files]; NULL: whole pictures */
+    const int32_t *rows;       /* [number of files], how many each has; NULL: one */
+    gng_enhancement enhancement;
     int32_t height, width, channels;
     gng_resize_mode mode;
 } file_jobs;
 
-static void reduce_to_luma(const uint8_t *rgb, size_t pixels, uint8_t *grey)
+/* Fills one row of `out` from a picture or a part of it, which is overwritten: colours, size, enhancement. */
+static gng_status fill_row(const file_jobs *jobs, file_job *job, const gng_image *image, size_t row)
 {
-    for (size_t i = 0; i < pixels; i++)
-        grey[i] = (uint8_t)((77 * rgb[3 * i] + 150 * rgb[3 * i + 1] + 29 * rgb[3 * i + 2] + 128) >> 8);
+    const size_t bytes = (size_t)jobs->height * (size_t)jobs->width * (size_t)jobs->channels;
+    const gng_image out = {jobs->out + row * bytes, jobs->height, jobs->width, jobs->channels};
+    gng_image_view view = {image->pixels, image->height, image->width, image->channels};
+    job->grey = job->grey && gng_image_is_grey(view);
+    if (out.channels == 1 && view.channels == 3) {
+        gng_image_luma(image->pixels, (size_t)view.height * (size_t)view.width, image->pixels);
+        view.channels = 1;
+    }
+    GNG_TRY(gng_image_resize(view, jobs->mode, &out));
+    return gng_image_enhance(&jobs->enhancement, &out);
 }
 
-/* Decodes a picture as it is stored, notes whether it is grey, and brings it to the channels and the size of `out`. */
-static gng_status decode_into(const file_jobs *jobs, file_job *job, const gng_image *out)
+/* Fills all rows of a picture, each from its region; part has room for the whole picture. */
+static gng_status fill_rows(const file_jobs *jobs, file_job *job, const gng_image *image, uint8_t *part)
+{
+    if (jobs->regions == NULL)
+        return fill_row(jobs, job, image, job->first_row);
+    const gng_image_view view = {image->pixels, image->height, image->width, image->channels};
+    for (size_t row = job->first_row; row < job->first_row + job->rows; row++) {
+        gng_image cut = {.pixels = part};
+        const gng_status status = gng_image_crop(view, jobs->regions[row], &cut);
+        if (status == GNG_STATUS_SHAPE)
+            job->found.fault = GNG_FAULT_IMAGE_TOO_SMALL;
+        GNG_TRY(status);
+        GNG_TRY(fill_row(jobs, job, &cut, row));
+    }
+    return GNG_OK;
+}
+
+/* Decodes a picture as it is stored, and fills its rows of `out` if there is one. */
+static gng_status decode_into(const file_jobs *jobs, file_job *job)
 {
     const size_t pixels = (size_t)job->found.height * (size_t)job->found.width;
-    const int32_t stored = job->found.channels == 3 || out->channels == 3 ? 3 : 1;
+    const int32_t stored = job->found.channels == 3 || jobs->channels == 3 ? 3 : 1;
     uint8_t *block = gng_memory_allocate_array(pixels, (size_t)stored);
-    if (block == NULL)
-        return gng_error_set(GNG_STATUS_MEMORY, "decoding %d x %d pixels", (int)job->found.height, (int)job->found.width);
+    uint8_t *part = jobs->regions == NULL ? NULL : gng_memory_allocate_array(pixels, (size_t)stored);
+    gng_status status = GNG_OK;
+    if (block == NULL || (part == NULL && jobs->regions != NULL))
+        status = gng_error_set(GNG_STATUS_MEMORY, "decoding %d x %d pixels", (int)job->found.height, (int)job->found.width);
     const gng_image image = {block, job->found.height, job->found.width, stored};
-    gng_status status = gng_image_decode(job->bytes, job->count, jobs->bit_depth, &job->found, &image);
-    if (status == GNG_OK && out->pixels != NULL) {
-        gng_image_view view = {block, image.height, image.width, stored};
-        job->grey = gng_image_is_grey(view);
-        if (out->channels == 1 && stored == 3) {
-            reduce_to_luma(block, pixels, block);
-            view.channels = 1;
-        }
-        status = gng_image_resize(view, jobs->mode, out);
-    }
+    if (status == GNG_OK)
+        status = gng_image_decode(job->bytes, job->count, jobs->bit_depth, &job->found, &image);
+    if (status == GNG_OK && jobs->out != NULL)
+        status = fill_rows(jobs, job, &image, part);
+    gng_memory_release(part);
     gng_memory_release(block);
     return status;
 }
@@ -131,19 +158,18 @@ static gng_status file_task(void *argument, size_t index, int worker)
     const file_jobs *jobs = argument;
     file_job *job = &jobs->jobs[index];
     const size_t bytes = (size_t)jobs->height * (size_t)jobs->width * (size_t)jobs->channels;
-    const gng_image out = {jobs->out == NULL ? NULL : jobs->out + index * bytes, jobs->height, jobs->width, jobs->channels};
     job->grey = true;
     gng_status status = gng_image_inspect(job->bytes, job->count, &job->found);
     if (status == GNG_OK)
-        status = decode_into(jobs, job, &out);
+        status = decode_into(jobs, job);
     if (status == GNG_OK || status == GNG_STATUS_MEMORY)
         return status;
     /* A bad file is a result, not a failure of the call. */
     if (job->found.fault == GNG_FAULT_NONE)
         job->found.fault = GNG_FAULT_PIXELS;
     memcpy(job->reason, gng_error_detail(), sizeof job->reason);
-    if (out.pixels != NULL)
-        memset(out.pixels, 0, bytes);
+    if (jobs->out != NULL)
+        memset(jobs->out + job->first_row * bytes, 0, job->rows * bytes);
     return GNG_OK;
 }
 
@@ -185,16 +211,20 @@ static PyObject *run_files(PyObject *files, file_jobs *jobs, int threads)
 {
     const Py_ssize_t count = PyTuple_Size(files);
     PyObject *held = PyList_New(0), *result = NULL;
+    size_t row = 0;
     jobs->jobs = gng_memory_allocate_array((size_t)count, sizeof *jobs->jobs);
     bool ready = held != NULL && jobs->jobs != NULL;
     if (jobs->jobs == NULL)
-        PyErr_NoMemory();
+        PyErr_Format(PyExc_MemoryError, "files: no memory for a list of %zd", count);
     for (Py_ssize_t i = 0; i < count && ready; i++) {
         PyObject *data = gng_bind_bytes(PyTuple_GetItem(files, i));
         ready = data != NULL && PyList_Append(held, data) == 0;
         if (ready) {
             jobs->jobs[i].bytes = (const uint8_t *)PyBytes_AsString(data);
             jobs->jobs[i].count = (size_t)PyBytes_Size(data);
+            jobs->jobs[i].first_row = row;
+            jobs->jobs[i].rows = jobs->out == NULL ? 0 : jobs->rows == NULL ? 1 : (size_t)jobs->rows[i];
+            row += jobs->jobs[i].rows;
         }
         Py_XDECREF(data); /* the list holds it */
     }
@@ -210,19 +240,49 @@ static PyObject *run_files(PyObject *files, file_jobs *jobs, int threads)
     return result;
 }
 
+/* regions [rows, 4] and rows [files] are both given or both None; borrowed by `jobs`. -1 with an exception. */
+static int read_regions(PyObject *regions, PyObject *rows, Py_ssize_t files, npy_intp out_rows, file_jobs *jobs)
+{
+    npy_intp sum = files;
+    if (regions != Py_None || rows != Py_None) {
+        PyArrayObject *boxes = gng_bind_array(regions, "regions", NPY_INT32, 2);
+        PyArrayObject *counts = boxes == NULL ? NULL : gng_bind_array(rows, "rows", NPY_INT32, 1);
+        if (counts == NULL)
+            return -1;
+        jobs->regions = PyArray_DATA(boxes);
+        jobs->rows = PyArray_DATA(counts);
+        bool fits = PyArray_DIM(counts, 0) == files && PyArray_DIM(boxes, 0) == out_rows && PyArray_DIM(boxes, 1) == 4;
+        sum = 0;
+        for (Py_ssize_t i = 0; i < files && fits; i++) {
+            fits = jobs->rows[i] >= 1;
+            sum += jobs->rows[i];
+        }
+        if (!fits) {
+            PyErr_SetString(PyExc_ValueError, "regions, rows: expected a region (top, left, height, width) for each row of out, and for each file how many rows it has, at least 1");
+            return -1;
+        }
+    }
+    if (sum == out_rows)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "out: has room for %zd pictures, but there are %zd in %zd files", (Py_ssize_t)out_rows, (Py_ssize_t)sum, files);
+    return -1;
+}
+
 static PyObject *decode_many(PyObject *module, PyObject *arguments, PyObject *keywords)
 {
     (void)module;
-    static char *names[] = {"files", "out", "mode", "threads", "bit_depth", NULL};
-    PyObject *sequence, *array;
+    static char *names[] = {"files", "out", "mode", "threads", "bit_depth", "regions", "rows", "enhancement", NULL};
+    PyObject *sequence, *array, *regions = Py_None, *rows = Py_None, *enhancement = NULL;
     const char *mode_name = "pad";
     int threads = 0;
-    file_jobs jobs = {.bit_depth = 16};
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OO|sii:decode_many", names, &sequence, &array, &mode_name, &threads, &jobs.bit_depth))
+    file_jobs jobs = {.bit_depth = 16, .enhancement = gng_enhancement_identity()};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OO|siiOOO:decode_many", names, &sequence, &array, &mode_name, &threads, &jobs.bit_depth, &regions, &rows,
+                                     &enhancement))
         return NULL;
     PyArrayObject *out = gng_bind_array(array, "out", NPY_UINT8, 4);
     threads = gng_bind_threads(threads);
-    if (out == NULL || threads < 0 || gng_bind_resize_mode(mode_name, &jobs.mode) < 0 || check_bit_depth(jobs.bit_depth) < 0)
+    if (out == NULL || threads < 0 || gng_bind_resize_mode(mode_name, &jobs.mode) < 0 || check_bit_depth(jobs.bit_depth) < 0 ||
+        (enhancement != NULL && gng_bind_enhancement(enhancement, &jobs.enhancement) < 0))
         return NULL;
     const npy_intp *shape = PyArray_DIMS(out);
     if (!PyArray_ISWRITEABLE(out) || shape[1] < 1 || shape[2] < 1 || shape[1] > GNG_IMAGE_SIDE_MAX || shape[2] > GNG_IMAGE_SIDE_MAX ||
@@ -235,9 +295,7 @@ static PyObject *decode_many(PyObject *module, PyObject *arguments, PyObject *ke
     PyObject *files = PySequence_Tuple(sequence), *result = NULL;
     if (files == NULL)
         return NULL;
-    if (PyTuple_Size(files) != shape[0])
-        PyErr_Format(PyExc_ValueError, "out: has room for %zd pictures, but there are %zd files", (Py_ssize_t)shape[0], PyTuple_Size(files));
-    else
+    if (read_regions(regions, rows, PyTuple_Size(files), shape[0], &jobs) == 0)
         result = run_files(files, &jobs, threads);
     Py_DECREF(files);
     return result;

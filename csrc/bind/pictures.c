@@ -53,6 +53,49 @@ static PyObject *resize(PyObject *module, PyObject *arguments, PyObject *keyword
     return gng_bind_raise(status);
 }
 
+int gng_bind_enhancement(PyObject *mapping, gng_enhancement *out)
+{
+    *out = gng_enhancement_identity();
+    const gng_bind_field fields[] = {
+        {"median", GNG_FIELD_INT, &out->median, NULL, NULL},
+        {"local_contrast", GNG_FIELD_DOUBLE, &out->local_contrast, NULL, NULL},
+        {"gamma", GNG_FIELD_DOUBLE, &out->gamma, NULL, NULL},
+    };
+    if (gng_bind_read(mapping, "preprocess", fields, sizeof fields / sizeof fields[0]) < 0)
+        return -1;
+    const gng_status status = gng_enhancement_check(out);
+    if (status != GNG_OK)
+        gng_bind_raise(status);
+    return status == GNG_OK ? 0 : -1;
+}
+
+static PyObject *enhance(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    PyObject *pixels, *mapping;
+    gng_image_view view;
+    gng_enhancement enhancement;
+    if (!PyArg_ParseTuple(arguments, "OO:enhance", &pixels, &mapping) || gng_bind_image(pixels, "pixels", &view) < 0 ||
+        gng_bind_enhancement(mapping, &enhancement) < 0)
+        return NULL;
+    const npy_intp shape[] = {view.height, view.width, view.channels};
+    PyObject *result = gng_bind_new_array(NPY_UINT8, 3, shape);
+    if (result == NULL)
+        return NULL;
+    const gng_image image = {PyArray_DATA((PyArrayObject *)result), view.height, view.width, view.channels};
+    gng_status status;
+    const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
+    Py_BEGIN_ALLOW_THREADS
+    memcpy(image.pixels, view.pixels, (size_t)view.height * (size_t)view.width * (size_t)view.channels);
+    status = gng_image_enhance(&enhancement, &image);
+    Py_END_ALLOW_THREADS
+    (void)gng_arithmetic_exchange(mode);
+    if (status == GNG_OK)
+        return result;
+    Py_DECREF(result);
+    return gng_bind_raise(status);
+}
+
 static PyObject *new_tensor(gng_tensor_shape shape)
 {
     const npy_intp dimensions[] = {shape.channels, shape.height, shape.width};
@@ -224,6 +267,7 @@ static PyObject *check_augmentation(PyObject *module, PyObject *argument)
 
 PyMethodDef gng_bind_picture_methods[] = {
     {"resize", WITH_KEYWORDS(resize), "Anti-aliased resizing."},
+    {"enhance", enhance, METH_VARARGS, "Median, local contrast and gamma."},
     {"to_tensor", to_tensor, METH_O, "Pixels / 255 as float32 planes."},
     {"warp", WITH_KEYWORDS(warp), "One warp of one picture."},
     {"draw_augmentation", WITH_KEYWORDS(draw_augmentation), "Parameters of one augmentation."},

@@ -12,6 +12,7 @@ from gonogo.data import Dataset, load_split, plot_split, save_split
 from gonogo.errors import DecodeError, DivergenceError, ModelFileError
 from gonogo.history import History
 from gonogo.machine import fingerprint
+from gonogo.preprocess import Preprocess
 from gonogo.report import Report, evaluate
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "InspectionClassifier",
     "ModelCheckpoint",
     "ModelFileError",
+    "Preprocess",
     "Report",
     "__version__",
     "evaluate",

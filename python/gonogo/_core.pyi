@@ -45,15 +45,28 @@ def check_many(files: Sequence[bytes], threads: int = 0, bit_depth: int = 16) ->
     """For each file what ``inspect`` returns, after decoding it on trial."""
 
 def decode_many(
-    files: Sequence[bytes], out: NDArray[np.uint8], mode: str = "pad", threads: int = 0, bit_depth: int = 16
+    files: Sequence[bytes],
+    out: NDArray[np.uint8],
+    mode: str = "pad",
+    threads: int = 0,
+    bit_depth: int = 16,
+    regions: NDArray[np.int32] | None = None,
+    rows: NDArray[np.int32] | None = None,
+    enhancement: Mapping[str, Any] = ...,
 ) -> tuple[list[tuple[int, str, str, int]], NDArray[np.bool_]]:
     """Decode files in parallel into ``out`` (n, h, w, c), resizing where a picture has another size.
 
     Returns the failures as (index, fault word, reason, byte offset), whose rows of ``out`` are zeros, and for each
-    picture whether R = G = B everywhere (True for failures)."""
+    picture whether R = G = B everywhere (True for failures).
+
+    ``regions`` (rows of out, 4) with ``rows`` (files): file i fills the next ``rows[i]`` rows of ``out``, each from a
+    region (top, left, height, width) of its pixels. ``enhancement`` is what ``enhance`` takes; it comes last."""
 
 def is_grey(pixels: NDArray[np.uint8]) -> bool: ...
 def resize(pixels: NDArray[np.uint8], height: int, width: int, mode: str = "pad") -> NDArray[np.uint8]: ...
+def enhance(pixels: NDArray[np.uint8], enhancement: Mapping[str, Any], /) -> NDArray[np.uint8]:
+    """Median (3 or 5; 0: none), local_contrast (1 to 256; 0: none), gamma (0.1 to 10; 1: none), in this order."""
+
 def to_tensor(pixels: NDArray[np.uint8]) -> NDArray[np.float32]: ...
 def warp(pixels: NDArray[np.uint8], parameters: Mapping[str, Any], height: int, width: int) -> NDArray[np.float32]:
     """Apply one warp; keys of ``parameters`` are the fields of ``gng_warp``, missing ones are neutral."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from gonogo.checks import is_integer
+from gonogo.preprocess import Preprocess
 
 ResizeMode = Literal["pad", "stretch", "crop"]
 
@@ -26,6 +27,8 @@ class Decoding:
     bit_depth : {16, 12, 10}
         How many bits of 16-bit grey are in use: a value v becomes ``v >> (bit_depth - 8)``, and a picture with a value of
         ``2 ** bit_depth`` or more is bad. Pictures of 8 bits do not depend on it.
+    preprocess : Preprocess, optional
+        Fixed enhancement; one that changes nothing counts as None.
 
     Raises
     ------
@@ -35,6 +38,7 @@ class Decoding:
 
     resize_mode: ResizeMode = "pad"
     bit_depth: int = 16
+    preprocess: Preprocess | None = None
 
     def __post_init__(self) -> None:
         if self.resize_mode not in RESIZE_MODES:
@@ -42,10 +46,17 @@ class Decoding:
         if not is_integer(self.bit_depth) or self.bit_depth not in BIT_DEPTHS:
             raise ValueError(f"bit_depth: found {self.bit_depth!r}, expected 16, 12 or 10")
         object.__setattr__(self, "bit_depth", int(self.bit_depth))
+        if self.preprocess is not None and not isinstance(self.preprocess, Preprocess):
+            raise TypeError(f"preprocess: found {self.preprocess!r}, expected a gonogo.Preprocess or None")
+        if self.preprocess == Preprocess():
+            object.__setattr__(self, "preprocess", None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as values for JSON."""
-        return {"resize_mode": self.resize_mode, "bit_depth": self.bit_depth}
+        settings: dict[str, Any] = {"resize_mode": self.resize_mode, "bit_depth": self.bit_depth}
+        if self.preprocess is not None:
+            settings["preprocess"] = self.preprocess.to_dict()
+        return settings
 
     def options(self) -> dict[str, Any]:
         """Return the settings as parameters of ``Dataset.from_folder``."""
@@ -63,4 +74,7 @@ class Decoding:
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(mapping) - known):
             raise ValueError(f"unknown key {unknown[0]!r}, expected some of {', '.join(sorted(known))}")
-        return cls(**mapping)
+        settings = dict(mapping)
+        if "preprocess" in settings:
+            settings["preprocess"] = Preprocess.from_dict(settings["preprocess"])
+        return cls(**settings)

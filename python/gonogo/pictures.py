@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gonogo import _core
 from gonogo.decoding import Decoding
 from gonogo.errors import DecodeError
+from gonogo.preprocess import Preprocess
 
 ColorMode = Literal["auto", "grayscale", "rgb"]
 OnBad = Literal["raise", "skip"]
@@ -199,7 +200,8 @@ def read_pictures(
     paths : sequence of paths
         JPEG, PNG, BMP or TIFF files; their content decides, not their names. Orientation tags are ignored.
     image_size : (height, width), optional
-        Size to which pictures of another size are brought; None: all must have the same size, which is kept.
+        Size to which pictures of another size are brought; None: all must have the same size, which is kept (with a region
+        of interest, its size).
     color_mode : {"auto", "grayscale", "rgb"}
         ``"auto"``: grey if and only if every picture has R = G = B in every pixel.
     decoding : Decoding, optional
@@ -226,7 +228,8 @@ def read_pictures(
         raise ValueError(f"on_bad: found {on_bad!r}, expected 'raise' or 'skip'")
     if not files:
         raise ValueError("paths: found no file, expected at least one picture")
-    size = image_size or find_size(files, on_bad)
+    roi = None if decoding.preprocess is None else decoding.preprocess.roi
+    size = image_size or (roi[2:] if roi else find_size(files, on_bad))
     if size is None:
         raise ValueError(f"paths: none of the {len(files)} files is a good picture; gonogo cannot read {files[0]}")
 
@@ -251,12 +254,26 @@ def _decode(
     progress: Callable[[int], object] | None,
 ) -> tuple[NDArray[np.uint8], bool, list[DecodeError]]:
     images = np.zeros((len(files), *size, channels), np.uint8)
+    preprocess = decoding.preprocess or Preprocess()
     all_grey, bad = True, []
     for first in range(0, len(files), _CHUNK):
         part = files[first : first + _CHUNK]
         contents, unreadable = _read_part(part)
         rows = images[first : first + len(part)]
-        failures, grey = _core.decode_many(contents, rows, decoding.resize_mode, threads, decoding.bit_depth)
+        regions = counts = None
+        if preprocess.roi is not None:
+            regions = np.tile(np.array(preprocess.roi, np.int32), (len(part), 1))
+            counts = np.ones(len(part), np.int32)
+        failures, grey = _core.decode_many(
+            contents,
+            rows,
+            decoding.resize_mode,
+            threads,
+            decoding.bit_depth,
+            regions,
+            counts,
+            preprocess.enhancement(),
+        )
         for i, fault, reason, offset in failures:
             bad.append(unreadable.get(i) or DecodeError(part[i], fault, reason, offset))
             if on_bad == "raise":

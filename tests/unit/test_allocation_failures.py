@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gonogo import _core
+from gonogo.synthetic import png
 
 SHAPE = (1, 12, 12)
 LAYERS = [
@@ -77,6 +78,14 @@ CALLS: dict[str, Callable[[], Any]] = {
     ),
     "warp": lambda: _core.warp(PICTURES[0], {"blur_sigma": 1.0}, 8, 8),
     "resize": lambda: _core.resize(PICTURES[0], 5, 7),
+    "enhance": lambda: _core.enhance(np.zeros((5, 6, 3), np.uint8), {"median": 5, "local_contrast": 2.0}),
+    "decode regions": lambda: _core.decode_many(
+        [png(np.zeros((5, 6), np.uint8))],
+        np.zeros((2, 3, 3, 1), np.uint8),
+        regions=np.array([[0, 0, 3, 3], [2, 3, 3, 3]], np.int32),
+        rows=np.array([2], np.int32),
+        enhancement={"median": 3},
+    ),
 }
 
 

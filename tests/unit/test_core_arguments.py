@@ -54,6 +54,7 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
     "decode_many": (_core.decode_many, ([b""], np.zeros((1, 4, 4, 1), np.uint8)), {"mode": "pad", "threads": 1}),
     "is_grey": (_core.is_grey, (PIXELS,), {}),
     "resize": (_core.resize, (PIXELS, 3, 3), {"mode": "pad"}),
+    "enhance": (_core.enhance, (PIXELS, {"median": 3, "local_contrast": 2.0, "gamma": 2.0}), {}),
     "to_tensor": (_core.to_tensor, (PIXELS,), {}),
     "warp": (_core.warp, (PIXELS, {"gamma": 1.1, "matrix": (1, 0, 0, 0, 1, 0)}, 4, 4), {}),
     "draw_augmentation": (_core.draw_augmentation, ({"rotation": 5.0}, 4, 4), {"seed": 1, "epoch": 1}),

@@ -73,6 +73,7 @@ def open_dataset(
         "color_mode": args.color_mode or "auto",
         "resize_mode": args.resize_mode or "pad",
         "bit_depth": args.bit_depth or 16,
+        "preprocess": getattr(args, "preprocess", None),
     }
     shared: dict[str, Any] = {
         **(given if options is None else options),

@@ -21,6 +21,7 @@ from gonogo.cli.watching import CompletedEpochs, EpochLines
 from gonogo.data import Dataset
 from gonogo.errors import DivergenceError
 from gonogo.network import load_spec, model_names
+from gonogo.preprocess import Preprocess
 
 DESCRIPTION = f"""
 Train a net on labelled pictures and write it to one file. With --validation the file gets the weights of the epoch with the
@@ -110,6 +111,13 @@ def add_parser(commands: Commands) -> None:
         "file with the fields of gonogo.Augment",
     )
     group.add_argument(
+        "--preprocess",
+        type=_preprocess,
+        metavar="FILE",
+        help="fixed enhancement of every picture, kept in the model: a TOML file with the fields of gonogo.Preprocess "
+        "(roi, local_contrast, median, gamma)",
+    )
+    group.add_argument(
         "--patience",
         type=arguments.whole_number(1),
         metavar="N",
@@ -133,6 +141,15 @@ def _augment(text: str) -> Augment:
         raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from None
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error).removeprefix("augment: ")) from None
+
+
+def _preprocess(text: str) -> Preprocess:
+    try:
+        return Preprocess.from_file(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(args: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from gonogo.data.split import By, OnMixed, assign
 from gonogo.decoding import Decoding, ResizeMode
 from gonogo.errors import DecodeError
 from gonogo.pictures import ColorMode, OnBad
+from gonogo.preprocess import Preprocess
 
 
 class Dataset(Drawing):
@@ -95,6 +96,7 @@ class Dataset(Drawing):
         color_mode: ColorMode = "auto",
         resize_mode: ResizeMode = "pad",
         bit_depth: int = 16,
+        preprocess: Preprocess | None = None,
         groups: Groups | None = None,
         on_bad: OnBad = "raise",
         threads: int = 0,
@@ -123,6 +125,8 @@ class Dataset(Drawing):
         bit_depth : {16, 12, 10}
             How many bits of 16-bit grey are in use (a 12-bit camera fills 12 of them): a value v becomes
             ``v >> (bit_depth - 8)``, and a picture with a value of ``2 ** bit_depth`` or more is bad. A model keeps it.
+        preprocess : Preprocess, optional
+            Fixed enhancement of every picture, before and after it is brought to its size. A model keeps it.
         groups : str, Path, mapping or callable, optional
             Part that each picture shows: a CSV file with the columns class (the folder), file and group; a mapping from
             the path, the path below ``root`` or the file name; or a function of the path.
@@ -143,7 +147,9 @@ class Dataset(Drawing):
             Naming the folder or parameter: fewer than two classes, a class without pictures, different sizes without
             ``image_size``, pictures without a group.
         """
-        options = Options(image_size, color_mode, Decoding(resize_mode, bit_depth), on_bad, threads, progress)
+        options = Options(
+            image_size, color_mode, Decoding(resize_mode, bit_depth, preprocess), on_bad, threads, progress
+        )
         return cls._read(find_in_folders(Path(root), classes), Path(root), groups, options)
 
     @classmethod
@@ -160,6 +166,7 @@ class Dataset(Drawing):
         color_mode: ColorMode = "auto",
         resize_mode: ResizeMode = "pad",
         bit_depth: int = 16,
+        preprocess: Preprocess | None = None,
         groups: Groups | None = None,
         on_bad: OnBad = "raise",
         threads: int = 0,
@@ -179,7 +186,7 @@ class Dataset(Drawing):
             Column of the part; or give ``groups``.
         classes : list or mapping, optional
             As in :meth:`from_folder`, with labels for folders.
-        image_size, color_mode, resize_mode, bit_depth, groups, on_bad, threads, progress
+        image_size, color_mode, resize_mode, bit_depth, preprocess, groups, on_bad, threads, progress
             As in :meth:`from_folder`.
 
         Raises
@@ -190,7 +197,9 @@ class Dataset(Drawing):
         if group_col is not None and groups is not None:
             raise ValueError("groups: given beside group_col; give one of the two")
         found = find_in_table(Path(path), Path(root), path_col, label_col, group_col, classes)
-        options = Options(image_size, color_mode, Decoding(resize_mode, bit_depth), on_bad, threads, progress)
+        options = Options(
+            image_size, color_mode, Decoding(resize_mode, bit_depth, preprocess), on_bad, threads, progress
+        )
         return cls._read(found, Path(root), groups, options)
 
     @classmethod
