@@ -158,8 +158,27 @@ gng_status gng_inspection_fail_depth(gng_inspection *out, size_t offset, uint32_
                                "delivers (bit_depth=16, 12 or 10)", value, (1u << bit_depth) - 1, bit_depth);
 }
 
+static gng_status exhausted_in_jpeg(const gng_image *out)
+{
+    return gng_error_set(GNG_STATUS_MEMORY, "JPEG: memory is exhausted while decoding %d x %d pixels; close other programs or "
+                         "use fewer threads", out->height, out->width);
+}
+
+/* stb_image reads beyond the end of a scan that is too short, shifting by more bits than there are. */
+static gng_status check_progressive(const uint8_t *bytes, gng_inspection *inspection, const gng_image *out)
+{
+    uint64_t *history = gng_memory_allocate_array(gng_jpeg_history_blocks(inspection), sizeof *history);
+    if (history == NULL)
+        return exhausted_in_jpeg(out);
+    const gng_status status = gng_jpeg_follow(bytes, inspection, history);
+    gng_memory_release(history);
+    return status;
+}
+
 static gng_status decode_jpeg(const uint8_t *bytes, gng_inspection *inspection, const gng_image *out)
 {
+    if (inspection->progressive)
+        GNG_TRY(check_progressive(bytes, inspection, out));
     /* Colour conversion is vectorised for four channels only (the same values). */
     const int channels = inspection->channels == 3 ? 4 : 1;
     int height = 0, width = 0, stored = 0;
@@ -168,8 +187,7 @@ static gng_status decode_jpeg(const uint8_t *bytes, gng_inspection *inspection, 
         stbi_load_from_memory(bytes, (int)inspection->picture_bytes, &width, &height, &stored, channels);
     gng_status status = GNG_OK;
     if (memory.exhausted)
-        status = gng_error_set(GNG_STATUS_MEMORY, "JPEG: memory is exhausted while decoding %d x %d pixels; close other "
-                               "programs or use fewer threads", out->height, out->width);
+        status = exhausted_in_jpeg(out);
     else if (pixels == NULL || memory.over_budget || memory.assertion_failed || height != out->height || width != out->width)
         status = gng_inspection_fail(inspection, GNG_FAULT_PIXELS, inspection->picture_bytes,
                                      "the pixel data are damaged or do not fit the header (%d x %d pixels); copy or export "

@@ -15,6 +15,11 @@ GNG_MUST_CHECK gng_status gng_png_inspect(const uint8_t *bytes, size_t count, gn
 GNG_MUST_CHECK gng_status gng_bmp_inspect(const uint8_t *bytes, size_t count, gng_inspection *out);
 GNG_MUST_CHECK gng_status gng_tiff_inspect(const uint8_t *bytes, size_t count, gng_inspection *out);
 
+/* Follows a progressive JPEG, which the inspection let pass, once more and code by code: every scan must hold every promised
+ * block and nothing else. history: gng_jpeg_history_blocks of zeros. A fault is recorded in *inspection. Any thread. */
+GNG_MUST_CHECK gng_status gng_jpeg_follow(const uint8_t *bytes, gng_inspection *inspection, uint64_t *history);
+size_t gng_jpeg_history_blocks(const gng_inspection *inspection);
+
 /* Records the fault in *out and the detail "<format>, byte <offset>: <text>"; returns the status that belongs to the
  * fault, so that a refusal is one statement. */
 gng_status gng_inspection_fail(gng_inspection *out, gng_fault fault, size_t offset, const char *format, ...)

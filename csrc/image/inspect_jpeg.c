@@ -1,6 +1,6 @@
 /* JPEG (ITU-T T.81): every segment whole, tables and headers valid, every component coded, the end marker in place.
  *
- * Entropy-coded data is walked in inspect_jpeg_scan.c. Baseline, extended and progressive
+ * Entropy-coded data is walked in inspect_jpeg_scan.c and inspect_jpeg_progressive.c. Baseline, extended and progressive
  * frames (SOF0 to SOF2) of 8-bit samples with one or three components are accepted.
  */
 #include "image/inspect_jpeg.h"
@@ -324,15 +324,45 @@ static gng_status finish(gng_jpeg_walk *w, const gng_jpeg_segment *end)
     return GNG_OK;
 }
 
+static gng_status walk_file(gng_jpeg_walk *w)
+{
+    for (;;) {
+        gng_jpeg_segment s = {0};
+        GNG_TRY(next_segment(w, &s));
+        if (s.marker == EOI)
+            return finish(w, &s);
+        GNG_TRY(read_segment(w, &s));
+    }
+}
+
 gng_status gng_jpeg_inspect(const uint8_t *bytes, size_t count, gng_inspection *out)
 {
     /* Behind SOI; a file of one byte is told that it ends early by the first look for a segment. */
     gng_jpeg_walk w = {.bytes = bytes, .count = count, .at = count < 2 ? count : 2, .out = out};
-    for (;;) {
-        gng_jpeg_segment s = {0};
-        GNG_TRY(next_segment(&w, &s));
-        if (s.marker == EOI)
-            return finish(&w, &s);
-        GNG_TRY(read_segment(&w, &s));
+    return walk_file(&w);
+}
+
+/* No component has more blocks than the whole picture. */
+static size_t blocks_of(const gng_inspection *inspection)
+{
+    return (((size_t)inspection->height + 7) / 8) * (((size_t)inspection->width + 7) / 8);
+}
+
+size_t gng_jpeg_history_blocks(const gng_inspection *inspection)
+{
+    return (size_t)inspection->channels * blocks_of(inspection);
+}
+
+gng_status gng_jpeg_follow(const uint8_t *bytes, gng_inspection *inspection, uint64_t *history)
+{
+    gng_inspection found = {.format = GNG_FORMAT_JPEG};
+    gng_jpeg_walk w = {.bytes = bytes, .count = inspection->picture_bytes, .at = 2, .out = &found, .history = history,
+                       .history_blocks = blocks_of(inspection)};
+    const gng_status status = walk_file(&w);
+    if (status != GNG_OK) {
+        inspection->fault = found.fault;
+        inspection->doubt = GNG_DOUBT_NONE;
+        inspection->offset = found.offset;
     }
+    return status;
 }

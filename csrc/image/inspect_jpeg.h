@@ -32,6 +32,8 @@ typedef struct gng_jpeg_walk {
     uint16_t dc_step[GNG_JPEG_TABLES];          /* first value of each quantisation table */
     const uint8_t *huffman[2][GNG_JPEG_TABLES]; /* by role: 16 counts and the symbols, checked; NULL: not defined */
     uint32_t restart_interval;    /* in coding units, 0: none */
+    uint64_t *history;            /* [components][history_blocks] of progressive files, bit k: coefficient k is not zero; or NULL */
+    size_t history_blocks;
     int scans;
     bool pictures_index;          /* the file says that it holds several pictures */
     bool jfif;
@@ -59,7 +61,8 @@ GNG_MUST_CHECK gng_status gng_jpeg_quantisation_read(gng_jpeg_walk *w, const gng
 GNG_MUST_CHECK gng_status gng_jpeg_huffman_read(gng_jpeg_walk *w, const gng_jpeg_segment *s);
 
 /* Walks the entropy-coded data behind the scan header s, up to the marker that ends it. Sequential scans are followed code
- * by code: every promised block must be there, and nothing else. Progressive ones are searched for their markers alone. */
+ * by code: every promised block must be there, and nothing else. So are progressive ones where the walk has a history;
+ * otherwise they are searched for their markers alone. */
 GNG_MUST_CHECK gng_status gng_jpeg_scan_data_walk(gng_jpeg_walk *w, const gng_jpeg_segment *s, const gng_jpeg_scan *scan);
 
 #endif

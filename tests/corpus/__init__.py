@@ -1,0 +1,1 @@
+"""Files of every kind that the package reads, written here byte by byte when a test runs."""

@@ -1,0 +1,65 @@
+"""Writes BMP files: every depth, header and mask that is read."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+
+from corpus.samples import SEED, Written, packed
+
+
+def bmp(
+    rows: list[bytes], width: int, bits: int, header_bytes: int = 40, top_down: bool = False, palette: bytes = b"",
+    masks: tuple[int, ...] = (), gap: int = 0,
+) -> bytes:  # fmt: skip
+    """rows: from top to bottom, without padding; masks: red, green, blue and, in large headers, alpha."""
+    stored = b"".join(row + bytes(-len(row) % 4) for row in (rows if top_down else rows[::-1]))
+    behind = b"".join(struct.pack("<I", mask) for mask in masks)
+    if header_bytes == 12:
+        header = struct.pack("<IHHHH", 12, width, len(rows), 1, bits)
+    else:
+        height, compression = (-len(rows) if top_down else len(rows)), (3 if masks else 0)
+        colours = len(palette) // 4
+        header = struct.pack(
+            "<IiiHHIIiiII", header_bytes, width, height, 1, bits, compression, len(stored), 2835, 2835, colours, 0
+        )
+        if header_bytes > 40:
+            header, behind = (header + behind).ljust(header_bytes, b"\0"), b""
+    offset = 14 + len(header) + len(behind) + len(palette) + gap
+    start = struct.pack("<2sIII", b"BM", offset + len(stored), 0, offset)
+    return start + header + behind + palette + bytes(gap) + stored
+
+
+def bmp_files() -> Iterator[Written]:
+    rng = np.random.default_rng(SEED)
+    height, width = 9, 13
+    colours = rng.integers(1, 256, (256, 3)).astype(np.uint8)
+    quads = np.concatenate([colours[:, ::-1], np.zeros((256, 1), np.uint8)], axis=1)
+    for bits in (1, 4, 8):
+        indices = rng.integers(0, 2**bits, (height, width))
+        rows = [packed(row, bits) for row in indices]
+        pixels = colours[indices]
+        yield f"bmp-{bits}", bmp(rows, width, bits, palette=quads[: 2**bits].tobytes()), pixels
+        core = bmp(rows, width, bits, header_bytes=12, palette=colours[: 2**bits, ::-1].tobytes())
+        yield f"bmp-{bits}-core", core, pixels
+        yield f"bmp-{bits}-v5", bmp(rows, width, bits, 124, True, quads[: 2**bits].tobytes(), gap=8), pixels
+    for name, masks in (("555", ()), ("565", (0xF800, 0x07E0, 0x001F))):
+        five = rng.integers(0, 32, (height, width, 3))
+        most = np.array([31, 63 if masks else 31, 31])
+        five[..., 1] *= 2 if masks else 1
+        words = five[..., 0] << (11 if masks else 10) | five[..., 1] << 5 | five[..., 2]
+        rows = [row.astype("<u2").tobytes() for row in words]
+        yield f"bmp-16-{name}", bmp(rows, width, 16, masks=masks), (five * 255 // most).astype(np.uint8)
+    pixels = rng.integers(1, 256, (height, width, 3)).astype(np.uint8)
+    bgr = [row[:, ::-1].tobytes() for row in pixels]
+    for header_bytes in (12, 40, 56, 108, 124):
+        yield f"bmp-24-{header_bytes}", bmp(bgr, width, 24, header_bytes), pixels
+    spare = np.concatenate([pixels[..., ::-1], rng.integers(0, 256, (height, width, 1)).astype(np.uint8)], axis=2)
+    yield "bmp-32", bmp([row.tobytes() for row in spare], width, 32, top_down=True), pixels
+    for opaque in (0, 255):
+        spare[..., 3] = opaque
+        rows, masks = [row.tobytes() for row in spare], (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+        yield f"bmp-32-v3-alpha-{opaque}", bmp(rows, width, 32, 56, masks=masks), pixels
+        yield f"bmp-32-v4-alpha-{opaque}", bmp(rows, width, 32, 108, masks=masks), pixels
