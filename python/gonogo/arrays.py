@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gonogo.checks import is_number
+
+_Number = TypeVar("_Number", np.uint8, np.float32)
 
 _EXPECTED = (
     "expected pictures (n, h, w[, c]) of uint8, rows (n, features) of numbers, a list of paths or a Dataset"  # for X
@@ -23,7 +25,7 @@ def plain_array(what: str, X: Any) -> NDArray[Any]:
     Raises
     ------
     TypeError
-        X is sparse.
+        X is sparse, or no array at all.
     ValueError
         X hides samples behind a mask, holds complex numbers, or is no array.
     """
@@ -45,6 +47,8 @@ def plain_array(what: str, X: Any) -> NDArray[Any]:
         array = np.asarray(X)
     except ValueError as error:
         raise ValueError(f"{what}: found a {type(X).__name__} that makes no array ({error}), {_EXPECTED}") from None
+    if array.ndim == 0 and array.dtype.kind == "O":
+        raise TypeError(f"{what}: found a {type(X).__name__}, {_EXPECTED}")
     if array.dtype.kind == "c":
         raise ValueError(f"{what}: found an array of {array.dtype}, {_EXPECTED}. Complex data not supported")
     return array
@@ -59,7 +63,16 @@ def as_pictures(what: str, array: NDArray[Any]) -> NDArray[np.uint8]:
         raise ValueError(
             f"{what}: found shape {array.shape}, expected (n, height, width) or (n, height, width, 1 or 3)"
         )
-    return np.ascontiguousarray(pictures)
+    return contiguous(what, pictures, np.uint8)
+
+
+def contiguous(what: str, array: NDArray[Any], dtype: type[_Number]) -> NDArray[_Number]:
+    """Return an array as the core reads it: C-contiguous, aligned, of native byte order; a copy only where needed."""
+    try:
+        with np.errstate(over="ignore"):
+            return np.require(array, dtype, ("C_CONTIGUOUS", "ALIGNED"))
+    except MemoryError as error:
+        raise MemoryError(f"{what}: {error}; pass fewer samples at a time") from None
 
 
 def as_rows(what: str, array: NDArray[Any]) -> NDArray[np.float32]:
@@ -73,8 +86,7 @@ def as_rows(what: str, array: NDArray[Any]) -> NDArray[np.float32]:
         raise ValueError(f"{found}, {_EXPECTED}{remedy}")
     if array.dtype.kind == "O":
         array = _numbers(what, array)
-    with np.errstate(over="ignore"):
-        rows = np.require(array, np.float32, ("C_CONTIGUOUS", "ALIGNED"))
+    rows = contiguous(what, array, np.float32)
     if not np.isfinite(rows).all():
         bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
         raise ValueError(f"{what}: row {bad} holds NaN, infinity or a number beyond float32; expected finite numbers")

@@ -31,7 +31,8 @@ def apply_configuration(parser: argparse.ArgumentParser, path: str | Path) -> No
     for key, value in document.items():
         if key not in actions:
             near = difflib.get_close_matches(key, actions, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f", expected some of {', '.join(sorted(actions))}"
+            known = ", ".join(sorted(actions))
+            hint = f"; did you mean {near[0]!r}? Known are {known}" if near else f", expected some of {known}"
             raise ValueError(f"{path}: unknown key {key!r}{hint}")
         try:
             parser.set_defaults(**{actions[key].dest: _converted(parser, actions[key], value)})

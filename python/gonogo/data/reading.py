@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gonogo.arrays import plain_array
+from gonogo.arrays import contiguous, plain_array
 from gonogo.data.grouping import Groups, check_complete, find_groups
 from gonogo.data.sources import Found
 from gonogo.decoding import Decoding
@@ -111,7 +111,7 @@ def check_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         )
     if max(pixels.shape[1:3]) > SIDE_MAX:
         raise ValueError(f"images: found pictures of {_size(pixels.shape[1:3])}, expected sides of at most {SIDE_MAX}")
-    return np.ascontiguousarray(pixels)
+    return contiguous("images", pixels, np.uint8)
 
 
 def check_labels(labels: ArrayLike, classes: Sequence[str] | None, count: int) -> tuple[NDArray[np.intp], list[str]]:
