@@ -9,7 +9,8 @@ const char *gng_bind_text(PyObject *object)
     const char *text = object != NULL && PyUnicode_Check(object) ? PyUnicode_AsUTF8AndSize(object, &bytes) : NULL;
     if (text != NULL && strlen(text) == (size_t)bytes)
         return text;
-    PyErr_Clear();
+    if (!PyErr_ExceptionMatches(PyExc_MemoryError))
+        PyErr_Clear();
     return NULL;
 }
 
@@ -29,18 +30,30 @@ PyObject *gng_bind_dict(PyObject *mapping, const char *what)
         return dict;
     Py_XDECREF(dict);
     /* A mapping may fail for reasons of its own, which are passed on. */
-    if (PyErr_ExceptionMatches(PyExc_AttributeError) || PyErr_ExceptionMatches(PyExc_TypeError)) {
-        PyErr_Clear();
-        PyErr_Format(PyExc_TypeError, "%s: expected a mapping, found %R", what, (PyObject *)Py_TYPE(mapping));
-    }
+    if (PyErr_ExceptionMatches(PyExc_AttributeError) || PyErr_ExceptionMatches(PyExc_TypeError))
+        (void)gng_bind_refuse(PyExc_TypeError, "%s: expected a mapping, found %R", what, (PyObject *)Py_TYPE(mapping));
     return NULL;
+}
+
+int gng_bind_item(PyObject *mapping, const char *key, PyObject **out)
+{
+    *out = PyMapping_GetItemString(mapping, key);
+    if (*out != NULL)
+        return 1;
+    if (!PyErr_ExceptionMatches(PyExc_KeyError))
+        return -1;
+    PyErr_Clear();
+    return 0;
 }
 
 PyObject *gng_bind_text_item(PyObject *mapping, const char *key, const char **out)
 {
     PyObject *item = PyMapping_Check(mapping) ? PyMapping_GetItemString(mapping, key) : NULL;
-    PyErr_Clear();
-    *out = gng_bind_text(item);
+    *out = NULL;
+    if (item != NULL)
+        *out = gng_bind_text(item);
+    else if (!PyErr_ExceptionMatches(PyExc_MemoryError))
+        PyErr_Clear();
     return item;
 }
 
@@ -51,9 +64,8 @@ int gng_bind_read_unsigned(PyObject *object, void *argument)
     const unsigned long long number = index != NULL ? PyLong_AsUnsignedLongLong(index) : 0;
     Py_XDECREF(index);
     if (PyErr_Occurred() || number > out->most) {
-        PyErr_Clear();
-        PyErr_Format(index == NULL ? PyExc_TypeError : PyExc_ValueError, "%s: expected an integer of 0 to %llu, found %R", out->name,
-                     (unsigned long long)out->most, object);
+        (void)gng_bind_refuse(index == NULL ? PyExc_TypeError : PyExc_ValueError, "%s: expected an integer of 0 to %llu, found %R", out->name,
+                              (unsigned long long)out->most, object);
         return 0;
     }
     out->value = number;

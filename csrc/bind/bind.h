@@ -20,6 +20,11 @@
 /* Sets the exception that belongs to a status, with the thread's detail as its text, and returns NULL. An exception that
  * is set already (an interrupt noticed by the context) stays. */
 PyObject *gng_bind_raise(gng_status status);
+/* Sets an exception instead of what Python itself said of the value, and returns -1. Exhausted memory says nothing of a value: that
+ * MemoryError stays. */
+int gng_bind_refuse(PyObject *type, const char *format, ...);
+/* New reference to an attribute of this module, whoever calls; NULL with an exception. */
+PyObject *gng_bind_module_attribute(const char *name);
 /* Adds CoreError to the module. -1 with an exception set on failure. */
 int gng_bind_add_errors(PyObject *module);
 

@@ -1,10 +1,24 @@
 /* One table from status codes to exceptions. */
 #include "bind/bind.h"
 
+#include <stdarg.h>
+
 static const char core_error_text[] =
     "Bytes that violate their format or a limit. `code` is the name of the status, such as 'TRUNCATED'.";
 
-static PyObject *module_attribute(const char *name)
+int gng_bind_refuse(PyObject *type, const char *format, ...)
+{
+    if (PyErr_ExceptionMatches(PyExc_MemoryError))
+        return -1;
+    va_list arguments;
+    va_start(arguments, format);
+    PyErr_Clear();
+    PyErr_FormatV(type, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+PyObject *gng_bind_module_attribute(const char *name)
 {
     PyObject *module = PyImport_ImportModule("gonogo._core");
     if (module == NULL)
@@ -16,7 +30,7 @@ static PyObject *module_attribute(const char *name)
 
 static PyObject *raise_core_error(gng_status status)
 {
-    PyObject *type = module_attribute("CoreError");
+    PyObject *type = gng_bind_module_attribute("CoreError");
     if (type == NULL)
         return NULL;
     PyObject *error = PyObject_CallFunction(type, "s", gng_error_detail());

@@ -33,9 +33,7 @@ static PyObject *wrap(PyTypeObject *type, gng_graph *graph)
 
 PyObject *gng_bind_graph_wrap(gng_graph *graph)
 {
-    PyObject *module = PyImport_ImportModule("gonogo._core");
-    PyObject *type = module != NULL ? PyObject_GetAttrString(module, "Graph") : NULL;
-    Py_XDECREF(module);
+    PyObject *type = gng_bind_module_attribute("Graph");
     if (type == NULL) {
         gng_graph_destroy(graph);
         return NULL;

@@ -30,11 +30,10 @@ static gng_status pool_from_name(const char *name, int *out)
 /* Integers of a sequence field; absent: untouched. */
 static int read_integers(PyObject *mapping, const char *layer, const char *key, int32_t *out, Py_ssize_t count)
 {
-    PyObject *value = PyMapping_GetItemString(mapping, key);
-    if (value == NULL) {
-        PyErr_Clear();
-        return 0;
-    }
+    PyObject *value;
+    const int present = gng_bind_item(mapping, key, &value);
+    if (present <= 0)
+        return present;
     PyObject *items = PySequence_Tuple(value);
     int result = items != NULL && PyTuple_Size(items) == count ? 0 : -1;
     for (Py_ssize_t i = 0; i < count && result == 0; i++) {
@@ -44,10 +43,8 @@ static int read_integers(PyObject *mapping, const char *layer, const char *key, 
         else
             out[i] = (int32_t)number;
     }
-    if (result < 0) {
-        PyErr_Clear();
-        PyErr_Format(PyExc_ValueError, "layer '%s': %s: expected %zd integers, found %R", layer, key, count, value);
-    }
+    if (result < 0)
+        (void)gng_bind_refuse(PyExc_ValueError, "layer '%s': %s: expected %zd integers, found %R", layer, key, count, value);
     Py_XDECREF(items);
     Py_DECREF(value);
     return result;
@@ -55,12 +52,12 @@ static int read_integers(PyObject *mapping, const char *layer, const char *key, 
 
 static int read_inputs(PyObject *mapping, const gng_layer *layers, int32_t count, gng_layer *out)
 {
-    PyObject *value = PyMapping_GetItemString(mapping, "inputs");
-    if (value == NULL) {
-        PyErr_Clear();
+    PyObject *value;
+    const int present = gng_bind_item(mapping, "inputs", &value);
+    if (present <= 0) {
         out->input_count = 1;
         out->inputs[0] = count - 1;
-        return 0;
+        return present;
     }
     PyObject *items = PySequence_Tuple(value);
     Py_DECREF(value);
@@ -79,10 +76,8 @@ static int read_inputs(PyObject *mapping, const gng_layer *layers, int32_t count
         for (int32_t k = 0; k < count && name != NULL; k++)
             if (strcmp(layers[k].name, name) == 0)
                 found = k;
-        if (found < 0) {
-            PyErr_Format(PyExc_ValueError, "layer '%s': inputs: %R is not the name of an earlier layer", out->name, item);
-            result = -1;
-        }
+        if (found < 0)
+            result = gng_bind_refuse(PyExc_ValueError, "layer '%s': inputs: %R is not the name of an earlier layer", out->name, item);
         out->inputs[i] = found;
     }
     out->input_count = (int32_t)length;
@@ -106,7 +101,7 @@ static int read_name(PyObject *mapping, gng_layer *layer)
     const size_t length = text != NULL ? strlen(text) : 0;
     int result = -1;
     if (length == 0)
-        PyErr_SetString(PyExc_ValueError, "layer: every layer needs a 'name', a text");
+        (void)gng_bind_refuse(PyExc_ValueError, "layer: every layer needs a 'name', a text");
     else if (length >= GNG_NAME_BYTES)
         PyErr_Format(PyExc_ValueError, "layer: name %R is longer than %d bytes", name, (int)GNG_NAME_BYTES - 1);
     else {
@@ -154,16 +149,22 @@ int gng_bind_layer(PyObject *mapping, const gng_layer *layers, int32_t count, gn
     PyObject *rest = gng_bind_dict(mapping, what);
     if (rest == NULL)
         return -1;
-    bool has_window = false;
-    for (int i = 0; i < WINDOW_KEYS; i++)
-        has_window |= PyDict_GetItemString(rest, window_keys[i]) != NULL;
-    const int read = gng_bind_read(rest, what, fields, sizeof fields / sizeof fields[0]);
+    int windows = 0, read = 0;
+    for (int i = 0; i < WINDOW_KEYS && read == 0; i++) {
+        PyObject *window;
+        const int present = gng_bind_item(rest, window_keys[i], &window);
+        Py_XDECREF(window);
+        windows += present;
+        read = present < 0 ? -1 : 0;
+    }
+    if (read == 0)
+        read = gng_bind_read(rest, what, fields, sizeof fields / sizeof fields[0]);
     Py_DECREF(rest);
     if (read < 0 || read_inputs(mapping, layers, count, &layer) < 0)
         return -1;
 
     layer.kind = (gng_layer_kind)kind;
-    if (has_window && layer.kind != GNG_LAYER_CONV && layer.kind != GNG_LAYER_POOL) {
+    if (windows > 0 && layer.kind != GNG_LAYER_CONV && layer.kind != GNG_LAYER_POOL) {
         PyErr_Format(PyExc_ValueError, "layer '%s': kernel, stride, padding and dilation belong to 'conv' and 'pool' only", layer.name);
         return -1;
     }

@@ -6,8 +6,10 @@ static PyObject *set_instruction_limit(PyObject *module, PyObject *argument)
 {
     (void)module;
     const char *name = gng_bind_text(argument);
-    if (name == NULL)
-        return PyErr_Format(PyExc_TypeError, "name: expected the name of an instruction set, found %R", argument);
+    if (name == NULL) {
+        (void)gng_bind_refuse(PyExc_TypeError, "name: expected the name of an instruction set, found %R", argument);
+        return NULL;
+    }
     gng_instruction_set limit;
     gng_status status = gng_instruction_set_from_name(name, &limit);
     if (status == GNG_OK)

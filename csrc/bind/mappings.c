@@ -8,11 +8,8 @@
 static int read_double(PyObject *value, const char *what, const char *name, double *out)
 {
     *out = PyFloat_AsDouble(value);
-    if (*out == -1.0 && PyErr_Occurred()) {
-        PyErr_Clear();
-        PyErr_Format(PyExc_TypeError, "%s: %s: expected a number, found %R", what, name, value);
-        return -1;
-    }
+    if (*out == -1.0 && PyErr_Occurred())
+        return gng_bind_refuse(PyExc_TypeError, "%s: %s: expected a number, found %R", what, name, value);
     return 0;
 }
 
@@ -22,11 +19,8 @@ static int read_int(PyObject *value, const char *what, const char *name, int32_t
     int overflow = 0;
     const long number = index != NULL ? PyLong_AsLongAndOverflow(index, &overflow) : -1;
     Py_XDECREF(index);
-    if (index == NULL || overflow != 0 || number < INT32_MIN || number > INT32_MAX) {
-        PyErr_Clear();
-        PyErr_Format(index == NULL ? PyExc_TypeError : PyExc_ValueError, "%s: %s: expected an integer of 32 bits, found %R", what, name, value);
-        return -1;
-    }
+    if (index == NULL || overflow != 0 || number < INT32_MIN || number > INT32_MAX)
+        return gng_bind_refuse(index == NULL ? PyExc_TypeError : PyExc_ValueError, "%s: %s: expected an integer of 32 bits, found %R", what, name, value);
     *out = (int32_t)number;
     return 0;
 }
@@ -46,10 +40,8 @@ static int read_range(PyObject *value, const char *what, const char *name, doubl
 {
     PyObject *items = PySequence_Tuple(value);
     if (items == NULL || PyTuple_Size(items) != 2) {
-        PyErr_Clear();
         Py_XDECREF(items);
-        PyErr_Format(PyExc_ValueError, "%s: %s: expected a pair (low, high), found %R", what, name, value);
-        return -1;
+        return gng_bind_refuse(PyExc_ValueError, "%s: %s: expected a pair (low, high), found %R", what, name, value);
     }
     const bool read = read_double(PyTuple_GetItem(items, 0), what, name, &out[0]) == 0 && read_double(PyTuple_GetItem(items, 1), what, name, &out[1]) == 0;
     Py_DECREF(items);
@@ -59,10 +51,8 @@ static int read_range(PyObject *value, const char *what, const char *name, doubl
 static int read_name(PyObject *value, const char *what, const gng_bind_field *field)
 {
     const char *text = gng_bind_text(value);
-    if (text == NULL) {
-        PyErr_Format(PyExc_TypeError, "%s: %s: expected a name, found %R", what, field->name, value);
-        return -1;
-    }
+    if (text == NULL)
+        return gng_bind_refuse(PyExc_TypeError, "%s: %s: expected a name, found %R", what, field->name, value);
     const gng_status status = field->from_name(text, field->name_out);
     if (status == GNG_OK)
         return 0;
@@ -106,13 +96,13 @@ static int read_field(PyObject *value, const char *what, const gng_bind_field *f
     return -1;
 }
 
-static void refuse_key(PyObject *key, const char *what, const gng_bind_field *fields, size_t count)
+static int refuse_key(PyObject *key, const char *what, const gng_bind_field *fields, size_t count)
 {
     char known[512] = "";
     size_t length = 0;
     for (size_t i = 0; i < count && length < sizeof known; i++)
         length += (size_t)snprintf(known + length, sizeof known - length, i > 0 ? ", %s" : "%s", fields[i].name);
-    PyErr_Format(PyExc_ValueError, "%s: unknown key %R, expected some of %s", what, key, known);
+    return gng_bind_refuse(PyExc_ValueError, "%s: unknown key %R, expected some of %s", what, key, known);
 }
 
 int gng_bind_read(PyObject *mapping, const char *what, const gng_bind_field *fields, size_t count)
@@ -135,8 +125,7 @@ int gng_bind_read(PyObject *mapping, const char *what, const gng_bind_field *fie
             result = read_field(PyTuple_GetItem(pair, 1), what, field);
             continue;
         }
-        refuse_key(key, what, fields, count);
-        result = -1;
+        result = refuse_key(key, what, fields, count);
     }
     Py_DECREF(items);
     return result;

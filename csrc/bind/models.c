@@ -79,16 +79,23 @@ static PyObject *parse_model(PyObject *module, PyObject *argument)
     const gng_status status = parse(argument, &model);
     if (status != GNG_OK)
         return gng_bind_raise(status);
+    /* Nothing more is asked of Python once an exception is set. */
     PyObject *parameters = gng_bind_vector(model->parameters, model->graph->parameter_floats);
-    PyObject *states = gng_bind_vector(model->states, model->graph->state_floats);
-    PyObject *metadata = metadata_dict(model), *inputs = golden_input(model), *logits = golden_logits(model);
-    PyObject *digests = Py_BuildValue("(ss)", model->model_sha256, model->file_sha256);
+    PyObject *states = parameters != NULL ? gng_bind_vector(model->states, model->graph->state_floats) : NULL;
+    PyObject *metadata = states != NULL ? metadata_dict(model) : NULL;
+    PyObject *inputs = metadata != NULL ? golden_input(model) : NULL;
+    PyObject *logits = inputs != NULL ? golden_logits(model) : NULL;
+    PyObject *digests = logits != NULL ? Py_BuildValue("(ss)", model->model_sha256, model->file_sha256) : NULL;
     /* The graph moves into its Python object; the model keeps the rest until it is destroyed. */
     gng_graph *graph = model->graph;
     model->graph = NULL;
     gng_model_destroy(model);
-    PyObject *wrapped = gng_bind_graph_wrap(graph), *result = NULL;
-    if (parameters != NULL && states != NULL && metadata != NULL && inputs != NULL && logits != NULL && digests != NULL && wrapped != NULL)
+    PyObject *wrapped = NULL, *result = NULL;
+    if (digests != NULL)
+        wrapped = gng_bind_graph_wrap(graph);
+    else
+        gng_graph_destroy(graph);
+    if (wrapped != NULL)
         result = Py_BuildValue("{s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O}", "graph", wrapped, "parameters", parameters, "states", states, "metadata", metadata, "golden_input",
                                inputs, "golden_logits", logits, "model_sha256", PyTuple_GetItem(digests, 0), "file_sha256", PyTuple_GetItem(digests, 1));
     Py_XDECREF(wrapped);

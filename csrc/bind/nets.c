@@ -143,6 +143,8 @@ static PyObject *learning_rate(PyObject *module, PyObject *arguments, PyObject *
     /* A kind that is not a text is found when the fields are read. */
     const gng_status known = schedule_kind(text != NULL ? text : "constant", &kind);
     Py_XDECREF(kind_name);
+    if (PyErr_Occurred())
+        return NULL;
     if (known != GNG_OK)
         return gng_bind_raise(known);
     gng_schedule schedule = gng_schedule_default((gng_schedule_kind)kind);

@@ -137,11 +137,10 @@ static PyObject *warped(gng_image_view view, const gng_warp *parameters, int hei
 
 static int read_matrix(PyObject *mapping, double out[6])
 {
-    PyObject *value = PyMapping_GetItemString(mapping, "matrix");
-    if (value == NULL) {
-        PyErr_Clear();
-        return 0;
-    }
+    PyObject *value;
+    const int present = gng_bind_item(mapping, "matrix", &value);
+    if (present <= 0)
+        return present;
     PyObject *items = PySequence_Tuple(value);
     Py_DECREF(value);
     if (items == NULL)

@@ -33,7 +33,7 @@ static int read_optimizer(PyObject *mapping, gng_optimizer *out)
     Py_XDECREF(name);
     if (status != GNG_OK) {
         if (text == NULL)
-            PyErr_SetString(PyExc_ValueError, "optimizer: expected a mapping with the key 'kind'");
+            (void)gng_bind_refuse(PyExc_ValueError, "optimizer: expected a mapping with the key 'kind'");
         else
             gng_bind_raise(status);
         return -1;
@@ -69,12 +69,9 @@ static int read_sample_shape(PyObject *sequence, const gng_graph *graph, gng_sam
     for (Py_ssize_t i = 0; i < rank && fits; i++)
         fits = PyLong_AsLong(PyTuple_GetItem(items, i)) == expected[rank == 3 ? i : 2];
     Py_DECREF(items);
-    if (!fits) {
-        PyErr_Clear();
-        PyErr_Format(PyExc_ValueError, "sample_shape: found %R, expected (%d, %d, %d) (height, width, channels) as the graph's input", sequence,
-                     (int)shape.height, (int)shape.width, (int)shape.channels);
-        return -1;
-    }
+    if (!fits)
+        return gng_bind_refuse(PyExc_ValueError, "sample_shape: found %R, expected (%d, %d, %d) (height, width, channels) as the graph's input", sequence,
+                               (int)shape.height, (int)shape.width, (int)shape.channels);
     static const uint8_t pixel = 0;
     static const float row = 0;
     *out = (gng_samples){.pixels = rank == 3 ? &pixel : NULL, .rows = rank == 3 ? NULL : &row, .shape = shape};

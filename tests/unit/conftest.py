@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+ROOT = Path(__file__).resolve().parents[2]
+VARIANTS = ("sanitize", "debug", "coverage")
 
 SMALL_NET = """
 [parameters]
@@ -38,6 +42,24 @@ rate = "dropout"
 type = "dense"
 units = "classes"
 """
+
+
+@pytest.fixture(scope="session")
+def core_build() -> Path:
+    """The folder of the build under test: the core as an archive, oneDNN, and the command that compiled both."""
+    variant = next((name for name in VARIANTS if os.environ.get(f"GONOGO_{name.upper()}") == "1"), "release")
+    return ROOT / "build" / variant
+
+
+@pytest.fixture(scope="session")
+def compile_c(core_build: Path) -> Callable[..., None]:
+    """``compile_c(source, target, *options)`` with the command that compiled the core, warnings being errors."""
+    command = [*shlex.split((core_build / "command.txt").read_text()), "-Wall", "-Wextra", "-Werror"]
+
+    def compile_source(source: Path, target: Path, *options: str) -> None:
+        subprocess.run([*command, str(source), *options, "-o", str(target)], cwd=ROOT, check=True)
+
+    return compile_source
 
 
 @pytest.fixture(scope="session")

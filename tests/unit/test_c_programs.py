@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = sorted((ROOT / "tests" / "c").glob("test_*.c"))
-VARIANT = next(
-    (name for name in ("sanitize", "debug", "coverage") if os.environ.get(f"GONOGO_{name.upper()}") == "1"), "release"
-)
-BUILD = ROOT / "build" / VARIANT
 SANITIZERS = ("LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+Build = Callable[[Path, Path], None]
 
 
-def build(source: Path, program: Path) -> None:
-    """Compiles `source` with the command that built the core and links it with the core's archive."""
-    command = shlex.split((BUILD / "command.txt").read_text())
-    libraries = [str(BUILD / "libgonogo.a"), str(BUILD / "libgng_dnnl.so.3"), f"-Wl,-rpath,{BUILD}", "-lgomp", "-lm"]
-    subprocess.run(
-        [*command, "-Wall", "-Wextra", "-Werror", str(source), *libraries, "-o", str(program)], cwd=ROOT, check=True
-    )
+@pytest.fixture(scope="session")
+def build(compile_c: Callable[..., None], core_build: Path) -> Build:
+    """``build(source, program)`` links with the core's archive."""
+    libraries = [str(core_build / "libgonogo.a"), str(core_build / "libgng_dnnl.so.3"), f"-Wl,-rpath,{core_build}"]
+    return lambda source, program: compile_c(source, program, *libraries, "-lgomp", "-lm")
 
 
 def run(program: Path, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -36,14 +31,14 @@ def run(program: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("source", PROGRAMS, ids=[source.stem for source in PROGRAMS])
-def test_program_succeeds(source: Path, tmp_path: Path) -> None:
+def test_program_succeeds(source: Path, build: Build, tmp_path: Path) -> None:
     program = tmp_path / source.stem
     build(source, program)
     completed = run(program, tmp_path)
     assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
-def test_a_failing_program_is_noticed(tmp_path: Path) -> None:
+def test_a_failing_program_is_noticed(build: Build, tmp_path: Path) -> None:
     source = tmp_path / "failing.c"
     source.write_text(
         '#include "base/status.h"\nint main(void) { return gng_error_set(GNG_STATUS_SHAPE, "planted"); }\n'
