@@ -15,7 +15,7 @@ STRICT := -Wall -Wextra -Wshadow -Wconversion -Werror
 CLANG_STRICT := $(STRICT) -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 PYTEST = $(PY) -m pytest --quiet
 
-.PHONY: setup demo test soak bench lint asan wheel
+.PHONY: setup demo test soak bench lint asan fuzz wheel
 
 setup: $(VENV)/tests.stamp $(VENV)/core.stamp
 
@@ -57,6 +57,17 @@ asan: setup
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:$(REPORT) UBSAN_OPTIONS=print_stacktrace=1:$(REPORT) \
 	LD_PRELOAD="$(foreach name,libasan.so libubsan.so libstdc++.so.6,$(shell gcc -print-file-name=$(name)))" \
 	$(PYTEST) || { cat build/sanitize/report.* 2>/dev/null; exit 1; }
+
+# Minutes on all cores; what is learned stays in build/fuzz/corpus. Findings are printed with the way to make tests of them.
+FUZZ_SECONDS := 60
+LIBFUZZER = echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+	$(or $(CLANG),clang) -x c -fsanitize=fuzzer,address - -o build/fuzz/probe 2>build/fuzz/probe.log
+
+fuzz: setup
+	@mkdir -p build/fuzz
+	@$(LIBFUZZER) || { echo "installing clang, with its run-time libraries" && $(SUDO) apt-get update -qq && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq clang llvm >/dev/null; }
+	$(PY) tests/fuzz/run.py --compiler $(or $(CLANG),clang) --seconds $(FUZZ_SECONDS)
 
 wheel: $(VENV)/core.stamp
 	rm -rf build/lib.* build/bdist.*

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gonogo.data.tables import read_table
+from gonogo.data.tables import in_one_line, read_table
 
 Groups = str | Path | Mapping[Any, Any] | Callable[[Path], Any]
 
@@ -57,9 +57,10 @@ def _read_groups(path: str | Path) -> dict[str, str]:
         # A split file names pictures by their path below the root already.
         file = row["file"] if "/" in row["file"] else f"{row['class']}/{row['file']}"
         if not row["group"]:
-            raise ValueError(f"{path}, line {line}: {file} has no group, expected the name of its part")
+            raise ValueError(f"{path}, line {line}: {in_one_line(file)} has no group, expected the name of its part")
         if table.setdefault(file, row["group"]) != row["group"]:
-            raise ValueError(f"{path}, line {line}: {file} is in the groups {table[file]!r} and {row['group']!r}")
+            found = f"{in_one_line(file)} is in the groups {table[file]!r} and {row['group']!r}"
+            raise ValueError(f"{path}, line {line}: {found}")
     return table
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gonogo.data.tables import read_table
+from gonogo.data.tables import in_one_line, read_table
 from gonogo.errors import DecodeError
 from gonogo.pictures import SUFFIXES
 
@@ -75,8 +75,9 @@ def find_in_table(
     lines: dict[Path, int] = {}
     for path, (line, _) in zip(paths, kept, strict=True):
         if lines.setdefault(path, line) != line:
+            name = in_one_line(str(path))
             raise ValueError(
-                f"{table}: {path} is in line {lines[path]} and in line {line}, expected one row for each picture"
+                f"{table}: {name} is in line {lines[path]} and in line {line}, expected one row for each picture"
             )
     groups = None if group_col is None else [row[group_col] for _, row in kept]
     return Found(paths, [label_of[row[label_col]] for _, row in kept], names, [], groups)

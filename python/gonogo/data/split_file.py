@@ -11,7 +11,7 @@ import numpy as np
 
 from gonogo.data.dataset import Dataset
 from gonogo.data.reading import names_below
-from gonogo.data.tables import read_table
+from gonogo.data.tables import in_one_line, read_table
 from gonogo.storage import write_atomically
 
 _COLUMNS = ("file", "class", "group", "subset")
@@ -94,18 +94,19 @@ def load_split(path: str | Path, dataset: Dataset) -> dict[str, Dataset]:
     subset_of: dict[str, str] = {}
     for line, row in read_table(path, ("file", "subset"), "a split"):
         if row["file"] in subset_of:
-            raise ValueError(f"{path}, line {line}: {row['file']} is listed a second time")
+            raise ValueError(f"{path}, line {line}: {in_one_line(row['file'])} is listed a second time")
         subset_of[row["file"]] = row["subset"]
     files = dataset.files
     if unlisted := [file for file in files if file not in subset_of]:
         raise ValueError(
-            f"{path}: {len(unlisted)} of {len(files)} pictures are not listed, such as {unlisted[0]}; split the data anew"
+            f"{path}: {len(unlisted)} of {len(files)} pictures are not listed, such as {in_one_line(unlisted[0])}; "
+            "split the data anew"
         )
     known = {*files, *names_below([error.path for error in dataset.bad_files], dataset.root)}
     if unknown := [file for file in subset_of if file not in known]:
         raise ValueError(
             f"{path}: {len(unknown)} of {len(subset_of)} listed files are not among the pictures, "
-            f"such as {unknown[0]}; check the folder and the classes"
+            f"such as {in_one_line(unknown[0])}; check the folder and the classes"
         )
     names = np.array([subset_of[file] for file in files], np.str_)
     parts = {name: dataset[names == name] for name in dict.fromkeys(subset_of.values()) if name}

@@ -9,6 +9,11 @@ from pathlib import Path
 Row = tuple[int, dict[str, str]]
 
 
+def in_one_line(text: str) -> str:
+    """Return text from a table as a message can show it: quoted where it holds line breaks or other control characters."""
+    return text if text.isprintable() else repr(text)
+
+
 def read_table(path: str | Path, columns: Sequence[str], purpose: str) -> list[Row]:
     """Return the rows of a CSV file with their line numbers.
 
@@ -41,8 +46,12 @@ def read_table(path: str | Path, columns: Sequence[str], purpose: str) -> list[R
                 if not cells:
                     continue
                 if len(cells) != len(header):
-                    found = f"found {len(cells)} values, expected {len(header)}: {', '.join(header)}"
+                    found = f"found {len(cells)} values, expected {len(header)}: {', '.join(map(in_one_line, header))}"
                     raise ValueError(f"{path}, line {reader.line_num}: {found}")
+                if any("\0" in cell for cell in cells):
+                    raise ValueError(
+                        f"{path}, line {reader.line_num}: found a NUL character; save the table as CSV again"
+                    )
                 rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; {purpose} expects a CSV table") from None
@@ -59,7 +68,7 @@ def read_table(path: str | Path, columns: Sequence[str], purpose: str) -> list[R
 
 def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None:
     if missing := [name for name in columns if name not in header]:
-        found = ", ".join(header) if any(header) else "none"
+        found = ", ".join(map(in_one_line, header)) if any(header) else "none"
         raise ValueError(f"{path}: no column {missing[0]!r}; found the columns {found}")
     if repeated := sorted({name for name in header if header.count(name) > 1}):
         raise ValueError(f"{path}: the column {repeated[0]!r} occurs twice; rename one")
