@@ -6,6 +6,9 @@
 #define GNG_VERSION_MINOR 1
 #define GNG_VERSION_PATCH 0
 
+#include "analysis/neighbours.h"
+#include "analysis/siblings.h"
+#include "analysis/thumbnail.h"
 #include "base/cpu.h"
 #include "base/elementary.h"
 #include "base/memory.h"

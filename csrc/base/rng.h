@@ -16,7 +16,8 @@ typedef enum gng_stream {
     GNG_STREAM_AUGMENTATION = 3,
     GNG_STREAM_DROPOUT = 4,
     GNG_STREAM_SPLIT = 5,
-    GNG_STREAM_GRADIENT_CHECK = 6
+    GNG_STREAM_GRADIENT_CHECK = 6,
+    GNG_STREAM_STRANGERS = 7
 } gng_stream;
 
 typedef struct gng_rng_key {

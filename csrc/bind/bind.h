@@ -67,6 +67,9 @@ int gng_bind_resize_mode(const char *name, gng_resize_mode *out);
 /* The enhancement that a mapping describes; -1 with an exception. */
 int gng_bind_enhancement(PyObject *mapping, gng_enhancement *out);
 
+/* --- picture_files.c: -1 with a ValueError unless it is 16, 12 or 10. */
+int gng_bind_check_bit_depth(int bit_depth);
+
 /* --- call.c: long calls */
 typedef struct gng_bind_call {
     gng_context context;
@@ -81,7 +84,7 @@ void gng_bind_call_begin(gng_bind_call *call, int threads);
 void gng_bind_call_end(gng_bind_call *call);
 
 /* --- one file per topic */
-extern PyMethodDef gng_bind_machine_methods[], gng_bind_picture_methods[], gng_bind_picture_file_methods[], gng_bind_net_methods[], gng_bind_model_methods[];
+extern PyMethodDef gng_bind_analysis_methods[], gng_bind_machine_methods[], gng_bind_picture_methods[], gng_bind_picture_file_methods[], gng_bind_net_methods[], gng_bind_model_methods[];
 
 /* --- run_layer.c */
 PyObject *gng_bind_run_layer(PyObject *module, PyObject *arguments, PyObject *keywords);

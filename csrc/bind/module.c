@@ -21,7 +21,7 @@ static int add_types(PyObject *module)
 
 static int add_functions(PyObject *module)
 {
-    PyMethodDef *const tables[] = {gng_bind_machine_methods, gng_bind_picture_methods, gng_bind_picture_file_methods, gng_bind_net_methods, gng_bind_model_methods};
+    PyMethodDef *const tables[] = {gng_bind_analysis_methods, gng_bind_machine_methods, gng_bind_picture_methods, gng_bind_picture_file_methods, gng_bind_net_methods, gng_bind_model_methods};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;

@@ -33,7 +33,7 @@ static PyObject *inspect(PyObject *module, PyObject *argument)
     return inspection_mapping(&found, status == GNG_OK ? "" : gng_error_detail());
 }
 
-static int check_bit_depth(int bit_depth)
+int gng_bind_check_bit_depth(int bit_depth)
 {
     if (bit_depth == 16 || bit_depth == 12 || bit_depth == 10)
         return 0;
@@ -71,7 +71,7 @@ static PyObject *decode(PyObject *module, PyObject *arguments, PyObject *keyword
         return NULL;
     if (channels != 1 && channels != 3)
         return PyErr_Format(PyExc_ValueError, "channels: found %d, expected 1 or 3", channels);
-    PyObject *data = check_bit_depth(bit_depth) < 0 ? NULL : gng_bind_bytes(argument);
+    PyObject *data = gng_bind_check_bit_depth(bit_depth) < 0 ? NULL : gng_bind_bytes(argument);
     if (data == NULL)
         return NULL;
     PyObject *result = decode_bytes((const uint8_t *)PyBytes_AsString(data), (size_t)PyBytes_Size(data), channels, bit_depth);
@@ -281,7 +281,7 @@ static PyObject *decode_many(PyObject *module, PyObject *arguments, PyObject *ke
         return NULL;
     PyArrayObject *out = gng_bind_array(array, "out", NPY_UINT8, 4);
     threads = gng_bind_threads(threads);
-    if (out == NULL || threads < 0 || gng_bind_resize_mode(mode_name, &jobs.mode) < 0 || check_bit_depth(jobs.bit_depth) < 0 ||
+    if (out == NULL || threads < 0 || gng_bind_resize_mode(mode_name, &jobs.mode) < 0 || gng_bind_check_bit_depth(jobs.bit_depth) < 0 ||
         (enhancement != NULL && gng_bind_enhancement(enhancement, &jobs.enhancement) < 0))
         return NULL;
     const npy_intp *shape = PyArray_DIMS(out);
@@ -311,7 +311,7 @@ static PyObject *check_many(PyObject *module, PyObject *arguments, PyObject *key
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|ii:check_many", names, &sequence, &threads, &jobs.bit_depth))
         return NULL;
     threads = gng_bind_threads(threads);
-    PyObject *files = threads < 0 || check_bit_depth(jobs.bit_depth) < 0 ? NULL : PySequence_Tuple(sequence);
+    PyObject *files = threads < 0 || gng_bind_check_bit_depth(jobs.bit_depth) < 0 ? NULL : PySequence_Tuple(sequence);
     if (files == NULL)
         return NULL;
     PyObject *result = run_files(files, &jobs, threads);

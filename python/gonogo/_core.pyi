@@ -86,6 +86,25 @@ def apply_augmentation(
 ) -> NDArray[np.float32]: ...
 def check_augmentation(augment: Mapping[str, Any]) -> None: ...
 
+# --- pictures compared
+def describe_pictures(
+    files: Sequence[bytes], threads: int = 0, bit_depth: int = 16
+) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
+    """For each file ``format``, ``verdict``, ``reason``, ``offset``, ``height``, ``width``, ``channels``, ``grey`` and of its
+    levels ``mean``, ``deviation``, ``minimum``, ``maximum``, ``saturated`` share and ``sharpness`` (zeros for a bad file);
+    and thumbnails (n, 64, 64) of grey levels, zeros for bad files."""
+
+def find_siblings(
+    thumbnails: NDArray[np.float32],
+    labels: NDArray[np.uint32] | None = None,
+    threads: int = 0,
+    neighbours: int = 12,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """``pairs`` uint32 (m, 2) that connect the pictures of each surface, ``scores`` float32 (m,), ``threshold``,
+    ``stranger_quantile``, ``compared``, ``verified``. Candidates with two labels are looked at also where others connect
+    them already. Pictures that are blank have no siblings."""
+
 # --- nets
 @final
 class Graph:
