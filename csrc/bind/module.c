@@ -28,6 +28,14 @@ static int add_functions(PyObject *module)
     return 0;
 }
 
+static int add_number(PyObject *module, const char *name, double value)
+{
+    PyObject *number = PyFloat_FromDouble(value);
+    const int added = number != NULL ? PyModule_AddObjectRef(module, name, number) : -1;
+    Py_XDECREF(number);
+    return added;
+}
+
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "gonogo._core",
@@ -47,6 +55,7 @@ PyMODINIT_FUNC PyInit__core(void)
     if (module == NULL)
         return NULL;
     if (gng_bind_add_errors(module) < 0 || add_types(module) < 0 || add_functions(module) < 0 ||
+        add_number(module, "SCORE_DIFFERENCE", GNG_SCORE_DIFFERENCE_FLOAT32) < 0 || add_number(module, "GUARD_BAND", GNG_GUARD_BAND_FLOAT32) < 0 ||
         PyModule_AddStringConstant(module, "__version__", VERSION_TEXT(GNG_VERSION_MAJOR, GNG_VERSION_MINOR, GNG_VERSION_PATCH)) < 0) {
         Py_DECREF(module);
         return NULL;

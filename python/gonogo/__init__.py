@@ -9,8 +9,11 @@ from gonogo.augment import Augment
 from gonogo.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint
 from gonogo.classifier import InspectionClassifier, load
 from gonogo.data import Dataset, load_split, plot_split, save_split
-from gonogo.errors import DecodeError, DivergenceError, ModelFileError
+from gonogo.decision import Decision
+from gonogo.errors import DecodeError, DivergenceError, LedgerError, ModelFileError, NotCertifiable
+from gonogo.gate import PassGate
 from gonogo.history import History
+from gonogo.inspector import Inspector
 from gonogo.machine import fingerprint
 from gonogo.preprocess import Preprocess
 from gonogo.report import Report, evaluate
@@ -20,13 +23,18 @@ __all__ = [
     "CSVLogger",
     "Callback",
     "Dataset",
+    "Decision",
     "DecodeError",
     "DivergenceError",
     "EarlyStopping",
     "History",
     "InspectionClassifier",
+    "Inspector",
+    "LedgerError",
     "ModelCheckpoint",
     "ModelFileError",
+    "NotCertifiable",
+    "PassGate",
     "Preprocess",
     "Report",
     "__version__",

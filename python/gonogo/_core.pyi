@@ -7,12 +7,17 @@ each long call; Ctrl-C is noticed within 200 ms and raises ``KeyboardInterrupt``
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __version__: str
+
+SCORE_DIFFERENCE: Final[float]
+"""Largest difference of a score that is allowed between machines, float32."""
+GUARD_BAND: Final[float]
+"""What a score must exceed a threshold by, float32: ten times that."""
 
 class CoreError(ValueError):
     """Bytes that violate their format or a limit. ``code``: name of the status, such as ``"TRUNCATED"``."""

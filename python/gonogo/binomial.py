@@ -59,6 +59,42 @@ def upper_bound(successes: int, n: int, confidence: float = 0.95) -> float:
     return 1.0 if successes == n else beta_quantile(confidence, successes + 1, n - successes)
 
 
+def lower_bound(successes: int, n: int, confidence: float = 0.95) -> float:
+    """Return the one-sided Clopper-Pearson lower bound of a share seen ``successes`` times in ``n``; 0 for n = 0."""
+    _check(successes, n, confidence)
+    return 0.0 if successes == 0 else beta_quantile(1.0 - confidence, successes, n - successes + 1)
+
+
+def binomial_cdf(k: int, n: int, p: float) -> float:
+    """Return P(Binomial(n, p) <= k) for 0 <= p <= 1."""
+    if k < 0 or k >= n:
+        return float(k >= 0)
+    return float((1.0 - p) ** n) if k == 0 else beta_cdf(1.0 - p, n - k, k + 1)
+
+
+def allowed_successes(n: int, p: float, risk: float) -> int | None:
+    """Return the largest k with P(Binomial(n, p) <= k) <= risk; None where not even 0 fulfils it.
+
+    Seeing at most so many successes would be that unlikely if their share were ``p``.
+    """
+    low, high = -1, n  # the probability is at most the risk at low, and above it at high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if binomial_cdf(middle, n, p) <= risk:
+            low = middle
+        else:
+            high = middle
+    return None if low < 0 else low
+
+
+def smallest_sample(p: float, risk: float) -> int:
+    """Return the smallest n with P(Binomial(n, p) = 0) <= risk."""
+    n = max(1, math.floor(math.log(risk) / math.log1p(-p)) - 1)
+    while binomial_cdf(0, n, p) > risk:
+        n += 1
+    return n
+
+
 def interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the two-sided Clopper-Pearson interval of a share seen ``successes`` times in ``n``; (0, 1) for n = 0."""
     _check(successes, n, confidence)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,20 +19,21 @@ from gonogo.checks import check_integer
 from gonogo.data import Dataset
 from gonogo.decoding import Decoding
 from gonogo.estimator import Estimator
+from gonogo.fitted_model import FittedModel
 from gonogo.history import History
 from gonogo.inputs import sample_chunks, sample_weights, training_inputs, validation_inputs
 from gonogo.labels import class_name, class_names, label_array, label_positions
 from gonogo.model_file import ModelFile, check_class_names, model_bytes, parse_model, preprocess_metadata, read_model
 from gonogo.network import ModelSpec, load_spec
 from gonogo.progress import TrainingProgress, Verbose, wants_progress
-from gonogo.provenance import describe_training, golden_samples, plain_weights
+from gonogo.provenance import describe_seen, describe_training, golden_samples, plain_weights
 from gonogo.storage import write_atomically
 from gonogo.training import Labelled, Samples, Settings, Trainer, Weights
 
 _ROWS_MODEL = ModelSpec("rows", (layers.dense(64, activation="relu"), layers.dense("classes")), {}, "glorot_uniform")
 
 
-class InspectionClassifier(Estimator):
+class InspectionClassifier(FittedModel, Estimator):
     """Train a net on pictures of parts, with scikit-learn's manners.
 
     Parameters
@@ -200,6 +200,7 @@ class InspectionClassifier(Estimator):
             "source": "folder" if isinstance(X, Dataset) and X.paths is not None else "arrays",
             **({} if columns is None else {"feature_names": columns}),
             **describe_training(settings, data, labels),
+            "seen": describe_seen(data, validation, X, validation_data),
         }
         golden = golden_samples(data, labels)
 
@@ -313,26 +314,8 @@ class InspectionClassifier(Estimator):
             )
         return float(np.mean(best == truth))
 
-    @property
-    def n_features_in_(self) -> int:
-        """Values of a sample: the columns of rows, height * width * channels of pictures."""
-        return math.prod(self._fitted().sample_shape)
-
-    @property
-    def feature_names_in_(self) -> NDArray[np.object_]:
-        """Names of the columns of a table whose names are texts; otherwise there is no such attribute."""
-        names = self._fitted().training.get("feature_names")
-        if names is None:
-            raise AttributeError("feature_names_in_: the training data had no names of columns")
-        return np.array(names, object)
-
-    @property
-    def parameter_count_(self) -> int:
-        """Trainable values of the net."""
-        return self._fitted().core.parameter_count
-
     def save(self, path: str | Path) -> Path:
-        """Write the model to one file (``*.gonogo``), whole or not at all."""
+        """Write the model to one file (``*.gonogo``), whole or not at all; a loaded one with the gate that it has."""
         return write_atomically(path, self._fitted().data)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 
 class DecodeError(ValueError):
@@ -69,4 +72,71 @@ class ModelFileError(ValueError):
         super().__init__(f"{self.path}: {reason}")
 
     def __reduce__(self) -> tuple[type[ModelFileError], tuple[Path, str]]:
+        return type(self), (self.path, self.reason)
+
+
+class NotCertifiable(ValueError):  # noqa: N818 - the interface calls it so
+    """Data that are too few for the promise that was asked for.
+
+    Attributes
+    ----------
+    defects : int
+        Bad calibration parts that were found; of the fault class that lacks most, where each is certified by itself.
+    required : int
+        Bad parts that the promise needs at least, of that class.
+    missing : int
+        ``required - defects``.
+    certifiable_escape : float
+        The smallest escape rate that these parts could certify at the same confidence; 1 where there is none.
+    missing_by_class : dict of str -> int
+        Bad parts that are missing of each fault class that has too few; empty where all classes are certified together.
+    max_escape, confidence : float
+        What was asked for.
+    reason : str
+        What was found, what is needed and what to do.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        defects: int,
+        required: int,
+        certifiable_escape: float,
+        max_escape: float,
+        confidence: float,
+        missing_by_class: Mapping[str, int] | None = None,
+    ) -> None:
+        self.reason = reason
+        self.defects = defects
+        self.required = required
+        self.missing = required - defects
+        self.certifiable_escape = certifiable_escape
+        self.max_escape = max_escape
+        self.confidence = confidence
+        self.missing_by_class = dict(missing_by_class or {})
+        super().__init__(reason)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        names = ("defects", "required", "certifiable_escape", "max_escape", "confidence", "missing_by_class")
+        return partial(type(self), **{name: getattr(self, name) for name in names}), (self.reason,)
+
+
+class LedgerError(ValueError):
+    """A ledger that was changed by other means than appending to it, or cannot be read.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    reason : str
+        What was found, what was expected and what to do.
+    """
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        self.path = Path(path)
+        self.reason = reason
+        super().__init__(f"{self.path}: {reason}")
+
+    def __reduce__(self) -> tuple[type[LedgerError], tuple[Path, str]]:
         return type(self), (self.path, self.reason)

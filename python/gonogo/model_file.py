@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gonogo import _core
+from gonogo import _core, seen
+from gonogo.certificate import Certificate
 from gonogo.decoding import Decoding
 from gonogo.errors import ModelFileError
 from gonogo.machine import fingerprint
@@ -74,6 +76,8 @@ class ModelFile:
         give equal files where the fingerprint is the same; elsewhere ``model_sha256`` may still be the same.
     data : bytes
         The file's content.
+    certificate : Certificate or None
+        Of the PASS gate, where there is one.
     """
 
     core: _core.Classifier
@@ -82,6 +86,7 @@ class ModelFile:
     training: dict[str, Any]
     versions: dict[str, Any]
     data: bytes
+    certificate: Certificate | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -128,6 +133,19 @@ def model_bytes(
     }
     draft = _core.Classifier(_core.serialise_model(graph, *weights, metadata), GOLDEN_PICTURES)
     return _core.serialise_model(graph, *weights, metadata, golden, draft.logits(golden))
+
+
+def with_certificate(file: ModelFile, certificate: Certificate) -> bytes:
+    """Return the bytes of a model file that holds the same model and a certificate."""
+    parts = _core.parse_model(file.data)
+    metadata = {**parts["metadata"], "certificate": _to_json(certificate.to_json())}
+    golden = parts["golden_input"], parts["golden_logits"]
+    return _core.serialise_model(parts["graph"], parts["parameters"], parts["states"], metadata, *golden)
+
+
+def preprocess_digest(preprocess: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the way from a picture file to what the net reads."""
+    return hashlib.sha256(_to_json(preprocess).encode()).hexdigest()
 
 
 def _to_json(value: Any) -> str:
@@ -209,7 +227,43 @@ def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, thr
         raise ModelFileError(
             path, f"__metadata__: training: feature_names: found {columns!r}, expected {features} texts"
         )
-    return ModelFile(core, classes, parts["preprocess"], parts["training"], parts["versions"], data)
+    _check_seen(path, parts["training"])
+    certificate = _certificate(path, core, classes, parts["preprocess"])
+    return ModelFile(core, classes, parts["preprocess"], parts["training"], parts["versions"], data, certificate)
+
+
+def _check_seen(path: str | Path, training: Mapping[str, Any]) -> None:
+    try:
+        if "seen" in training:
+            seen.check(training["seen"])
+    except ValueError as error:
+        raise ModelFileError(path, f"__metadata__: training: {error}") from None
+
+
+def _certificate(
+    path: str | Path, core: _core.Classifier, classes: list[str], preprocess: Mapping[str, Any]
+) -> Certificate | None:
+    """The certificate, which must be about these very weights and this very way to them."""
+    if "certificate" not in core.metadata:
+        return None
+    try:
+        made = Certificate.from_json(_from_json(path, core.metadata, "certificate", dict))
+    except ModelFileError:
+        raise
+    except ValueError as error:
+        raise ModelFileError(path, f"__metadata__: certificate: {error}") from None
+    remedy = "calibrate this model, on fresh parts"
+    if made.model_sha256 != core.model_sha256:
+        found = (
+            f"certificate: it belongs to other weights ({made.model_sha256[:16]}, these are {core.model_sha256[:16]})"
+        )
+        raise ModelFileError(path, f"__metadata__: {found}; {remedy}")
+    if made.preprocess_sha256 != preprocess_digest(preprocess) or list(made.classes) != classes:
+        raise ModelFileError(path, f"__metadata__: certificate: it belongs to other classes or preprocessing; {remedy}")
+    if made.guard_band < _core.GUARD_BAND:
+        found = f"certificate: guard_band: found {made.guard_band!r}, expected at least {_core.GUARD_BAND!r}"
+        raise ModelFileError(path, f"__metadata__: {found}; {remedy}")
+    return made
 
 
 def _check_preprocess(path: str | Path, preprocess: Mapping[str, Any], input_shape: tuple[int, int, int]) -> None:

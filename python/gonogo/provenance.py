@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gonogo import _core
+from gonogo import _core, seen
+from gonogo.data import Dataset
 from gonogo.labels import class_name
 from gonogo.model_file import GOLDEN_PICTURES
 from gonogo.training import Labelled, Samples, Settings
@@ -36,6 +37,22 @@ def describe_training(settings: Settings, data: Labelled, labels: NDArray[np.int
         "seed": settings.seed,
         "data_sha256": digest.hexdigest(),
     }
+
+
+def describe_seen(data: Labelled, validation: Labelled | None, *given: Any) -> dict[str, Any]:
+    """Return digests of all samples of training and validation, and of the names of their groups.
+
+    Parameters
+    ----------
+    data, validation : Labelled
+        The samples.
+    *given : Any
+        X and validation_data as the user gave them: a Dataset may bring groups.
+    """
+    used = [data] if validation is None else [data, validation]
+    samples = (hashlib.sha256(part.samples[i]).digest() for part in used for i in part.index.tolist())
+    groups = [part.groups.tolist() for part in given if isinstance(part, Dataset) and part.groups is not None]
+    return seen.record(samples, [name for names in groups for name in names] if groups else None)
 
 
 def plain_weights(class_weight: str | Mapping[Any, float] | None) -> str | dict[str, float] | None:

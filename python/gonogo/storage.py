@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -94,3 +97,49 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def append_locked(path: str | Path) -> Iterator[tuple[bytes, Callable[[bytes], None]]]:
+    """Open a file for appending, made where it does not exist, and keep other processes out until the block ends.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file on a local disk; its folder must exist.
+
+    Yields
+    ------
+    content : bytes
+        What is in it.
+    append : callable
+        Adds bytes at the end and brings them to the disk; where that fails, the file is as before.
+
+    Raises
+    ------
+    OSError
+        Naming the file.
+    """
+    target = _checked(path)
+    try:
+        handle = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
+    with os.fdopen(handle, "r+b", buffering=0) as file:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+        def append(data: bytes) -> None:
+            size = os.fstat(handle).st_size
+            try:
+                written = 0
+                while written < len(data):
+                    written += os.write(handle, data[written:])
+                os.fsync(handle)
+                _sync_folder(target.parent)
+            except BaseException as error:
+                os.ftruncate(handle, size)
+                if isinstance(error, OSError):
+                    raise OSError(error.errno, error.strerror, str(target)) from error
+                raise
+
+        yield file.read(), append

@@ -35,7 +35,7 @@ SEED = 20
 # Relative: double precision against central differences, and float32 against double precision.
 GRADIENT_ERROR, ENGINE_ERROR = 1e-5, 1e-4
 # A logit of the stored pictures may differ by this much between processors.
-SCORE_ERROR = 1e-4
+SCORE_ERROR = _core.SCORE_DIFFERENCE
 _WINDOW = {"kernel": (3, 3), "stride": (2, 2), "padding": (1, 0, 1, 0)}
 # One layer of each kind, with the shapes (channels, height, width) of what it reads.
 LAYERS: list[tuple[dict[str, Any], list[tuple[int, int, int]]]] = [

@@ -51,6 +51,8 @@ class Dataset(Drawing):
         As given.
     subset : str or None
         Name of the subset that a split made.
+    split_file : Path or None
+        The split file that it was saved to or read from.
     excluded : Dataset or None
         Pictures that the split left out because their group has more than one class.
     bad_files : list of DecodeError
@@ -81,6 +83,7 @@ class Dataset(Drawing):
         self.root = root
         self.decoding = decoding or Decoding()
         self.subset: str | None = None
+        self.split_file: Path | None = None
         self.excluded: Dataset | None = None
         self.bad_files: list[DecodeError] = []
         self.decode_seconds = 0.0
@@ -328,6 +331,7 @@ class Dataset(Drawing):
             decoding=self.decoding,
         )
         subset.subset, subset.bad_files, subset.decode_seconds = self.subset, self.bad_files, self.decode_seconds
+        subset.split_file = self.split_file
         return subset
 
     def class_counts(self) -> dict[str, int]:

@@ -63,7 +63,10 @@ def save_split(path: str | Path, parts: Mapping[str, Dataset]) -> Path:
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if broken else csv.QUOTE_MINIMAL)
     writer.writerow(_COLUMNS)
     writer.writerows(rows)
-    return write_atomically(path, text.getvalue())
+    target = write_atomically(path, text.getvalue())
+    for part in parts.values():
+        part.split_file = target
+    return target
 
 
 def load_split(path: str | Path, dataset: Dataset) -> dict[str, Dataset]:
@@ -116,6 +119,7 @@ def load_split(path: str | Path, dataset: Dataset) -> dict[str, Dataset]:
     excluded = dataset[names == ""]
     for name, part in parts.items():
         part.subset, part.excluded = name, excluded if len(excluded) else None
+        part.split_file = Path(path)
     return parts
 
 

@@ -1,0 +1,101 @@
+"""A certificate in words that a quality manager understands, with what it rests on."""
+
+from __future__ import annotations
+
+from gonogo.certificate import Certificate
+
+
+def promise(certificate: Certificate) -> list[str]:
+    """Return what is promised, and what was found, one sentence a line."""
+    c = certificate
+    faults = [name for name in c.classes if name != c.pass_label]
+    seen = ", ".join(f"{n:,} {name}" for name, n in c.defects_by_class.items())
+    sure = f"At {_percent(c.confidence)} confidence"
+    lines = [
+        f"{sure}, at most {_percent(c.max_escape)} of all bad parts are called {c.pass_label!r} (PASS).",
+        f"Shown by {_count(c.defects, 'bad part')} ({seen}): {c.escapes_allowed:,} may lie above the threshold.",
+        f"That bounds the escape rate by {_bound(c.escape_upper_bound)}; {c.escapes_observed:,} of them passed.",
+    ]
+    if c.per_class and len(faults) > 1:
+        lines += [
+            f"  {claim.faults[0]}: {claim.escapes_allowed:,} of {claim.defects:,} allowed, "
+            f"escape rate at most {_bound(claim.escape_upper_bound)}"
+            for claim in c.claims
+        ]
+        lines.append(
+            "All fault classes hold at once: any mixture of them is covered."
+            if c.joint
+            else "Each fault class holds by itself; that all hold at once is not promised at this confidence."
+        )
+    elif len(faults) > 1:
+        lines.append("It holds for the mixture of faults above; where another mixture is produced, certify each class.")
+    lines.append(
+        f"PASS needs a score above {c.threshold + c.guard_band:.6g}: threshold {c.threshold:.6g} and {c.guard_band:g} for "
+        "differences between machines; everything doubtful goes to REVIEW."
+    )
+    if c.guard_band == 0:
+        lines.append("The classifier is a foreign one: nothing is added for differences between machines.")
+    if c.pictures_per_part > 1:
+        lines.append(
+            f"A part with fewer than {c.pictures_per_part} pictures goes to REVIEW; PASS needs all of them to pass."
+        )
+    if c.good_parts:
+        refused = c.good_parts - c.good_passed
+        lines.append(
+            f"Of {_count(c.good_parts, 'good part')} {refused:,} were not passed (overkill {_percent(refused / c.good_parts)})."
+        )
+    if c.false_omission_bound is None or c.bad_share is None:
+        lines.append("How many of the passed parts are bad depends on the share of bad parts, which was not stated.")
+    else:
+        lines.append(
+            f"Where at most {_percent(c.bad_share)} of the parts are bad, at most {_bound(c.false_omission_bound)} of the "
+            "passed parts are bad (false omission rate)."
+        )
+    if c.lots is not None and c.lots_upper_bound is not None:
+        lines.append(
+            f"The bad parts came from {_count(c.lots, 'lot')}: if scores hang together completely within a lot, lots count "
+            f"instead of parts, and the escape rate is bounded by {_bound(c.lots_upper_bound)} only."
+        )
+    return lines
+
+
+def assumptions(certificate: Certificate) -> list[str]:
+    """Return what the promise needs to be true, and what of it was checked."""
+    c = certificate
+    candidates = (
+        "one model was calibrated on these parts"
+        if c.candidates == 1
+        else f"at most {c.candidates} models were calibrated on these parts, declared beforehand"
+    )
+    by_lot = "" if c.lots is not None else "; scores that hang together by lot were not looked at (lots were not given)"
+    return [
+        f"the calibration parts are independent of each other and drawn as in production{by_lot}",
+        "neither training nor validation saw a calibration part: "
+        + (f"compared by {c.disjoint}" if c.disjoint else "not checked, the model does not tell what it saw")
+        + "; photographs of one part under different names are not found this way",
+        "weights, preprocessing and temperature were frozen before the calibration",
+        "the labels of the calibration parts were frozen, or corrected without a look at the model, before scoring",
+        candidates
+        + (f": recorded in the ledger, entry {c.single_use[:16]}" if c.single_use else "; single use not enforced"),
+        "after a look at the result, a changed model needs fresh parts",
+    ]
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
+def _bound(share: float) -> str:
+    """An upper bound is never shown smaller than it is."""
+    shown = f"{100 * share:.3g}"
+    if float(shown) < 100 * share * (1 - 1e-12):
+        shown = f"{float(shown) + 10.0 ** (_exponent(share) - 2):.3g}"
+    return f"{shown} %"
+
+
+def _exponent(share: float) -> int:
+    return int(f"{100 * share:e}".split("e")[1])

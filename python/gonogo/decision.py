@@ -1,0 +1,154 @@
+"""From the scores of a part's pictures to PASS, a fault class or REVIEW: the one rule of calibration and production."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+REVIEW = "REVIEW"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What happens to one part.
+
+    Attributes
+    ----------
+    label : str
+        A class, or ``"REVIEW"``.
+    passed : bool
+        Whether the part is PASS.
+    score : float
+        Margin of the PASS class at the part's least PASS-like picture, in logits; NaN where there is none.
+    reason : str
+        Why a person has to look; empty for PASS and for fault classes.
+    certificate : str
+        Digest of the certificate that the decision rests on; empty where there is none.
+    """
+
+    label: str
+    passed: bool
+    score: float
+    reason: str = ""
+    certificate: str = ""
+
+
+def margins(scores: NDArray[np.float64], passing: int) -> NDArray[np.float64]:
+    """Return the margin of the PASS class, z_pass - log(sum of exp(z) of the others), float64 (n,).
+
+    For two classes it is the logit of PASS against the other. Unlike a softmax probability it does not saturate.
+
+    Parameters
+    ----------
+    scores : float64 array (n,) or (n, classes)
+        Logit of the second of two classes, or one logit for each class.
+    passing : int
+        Position of the PASS class.
+    """
+    if scores.ndim == 1:
+        return scores if passing == 1 else -scores
+    others = np.delete(scores, passing, axis=1)
+    largest = others.max(axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities give NaN, which is never PASS
+        summed = np.log(np.exp(others - largest[:, None]).sum(axis=1))
+        return np.asarray(scores[:, passing] - (largest + summed))
+
+
+def best_classes(scores: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the position of the class with the highest score, the first of equals, intp (n,)."""
+    return (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The decision about a part, given the scores of its pictures.
+
+    Attributes
+    ----------
+    classes : sequence of str
+        Names, in the order of the scores.
+    passing : int
+        Position of the PASS class.
+    threshold, guard_band : float
+        A picture is PASS only if its margin exceeds their sum.
+    pictures_per_part : int
+        A part with fewer pictures goes to REVIEW.
+    certificate : str
+        Digest of the certificate.
+    """
+
+    classes: Sequence[str]
+    passing: int
+    threshold: float
+    guard_band: float
+    pictures_per_part: int
+    certificate: str
+
+    def passes(self, margin: NDArray[np.float64], best: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return for each picture whether it is PASS; written so that NaN is not."""
+        above = margin > self.threshold + self.guard_band
+        return np.asarray(above & np.isfinite(margin) & (best == self.passing))
+
+    def decide(self, scores: NDArray[np.float64]) -> Decision:
+        """Return the decision about one part.
+
+        Parameters
+        ----------
+        scores : float64 array (v,) or (v, classes)
+            Of each of its v pictures.
+        """
+        margin, best = margins(scores, self.passing), best_classes(scores)
+        least = float(margin.min()) if len(margin) else float("nan")
+        if len(margin) < self.pictures_per_part:
+            found = f"found {len(margin)} picture{'s' * (len(margin) != 1)} of the part"
+            return self.review(f"{found}, the certificate holds for {self.pictures_per_part} or more", least)
+        if not np.isfinite(margin).all():
+            return self.review("a score is not a finite number", least)
+        if self.passes(margin, best).all():
+            return Decision(self.classes[self.passing], True, least, "", self.certificate)
+        faulty = np.flatnonzero(best != self.passing)
+        if len(faulty):
+            worst = faulty[margin[faulty].argmin()]
+            return Decision(self.classes[best[worst]], False, least, "", self.certificate)
+        limit = self.threshold + self.guard_band
+        return self.review(f"the score {least:.6g} does not exceed {limit:.6g} (threshold + guard band)", least)
+
+    def review(self, reason: str, score: float = float("nan")) -> Decision:
+        """Return REVIEW with its reason."""
+        return Decision(REVIEW, False, score, reason, self.certificate)
+
+
+def doubt_about(sample: Any, shape: tuple[int, ...]) -> str:
+    """Return why a sample cannot be decided on by a model that reads samples of ``shape``; empty where it can.
+
+    Parameters
+    ----------
+    sample : uint8 array (height, width[, channels]), or numbers (features,)
+        One picture, or one row.
+    shape : tuple of int
+        (height, width, channels), or (features,).
+    """
+    if not isinstance(sample, np.ndarray):
+        return f"found a {type(sample).__name__}, expected an array"
+    if isinstance(sample, np.ma.MaskedArray):
+        return "found a masked array, expected plain values"
+    if len(shape) == 1:
+        if sample.shape != shape or sample.dtype.kind not in "fiub":
+            return f"found {sample.dtype} of shape {sample.shape}, expected {shape[0]} numbers"
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(sample.astype(np.float32)).all()
+        return "" if finite else "found NaN, infinity or a number beyond float32"
+    if sample.dtype != np.uint8:
+        return f"found pixels of {sample.dtype}, expected uint8"
+    found = (*sample.shape, 1) if sample.ndim == 2 else sample.shape
+    if found != shape:
+        return f"found a picture of {_size(sample.shape)}, expected {_size(shape)} (height x width x channels)"
+    return "every pixel is the same" if (sample == sample[:1, :1]).all() else ""
+
+
+def _size(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,339 @@
+"""``PassGate``: calibrate a PASS threshold on parts the model has never seen, or refuse to."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gonogo.certificate import Certificate
+from gonogo.checks import check_integer, check_number
+from gonogo.decision import Decision, Rule, margins
+from gonogo.errors import NotCertifiable
+from gonogo.gate.evidence import Evidence, collect_evidence
+from gonogo.gate.exact_rule import Target, certify, false_omission_bound, lots_upper_bound
+from gonogo.gate.parts import check_groups, is_dataset
+from gonogo.gate.scores import class_names, guard_band, model_of, scores_of
+from gonogo.labels import label_positions
+from gonogo.ledger import Page, check_unused, open_ledger
+from gonogo.model_file import preprocess_digest, with_certificate
+from gonogo.storage import write_atomically
+
+
+class PassGate:
+    """A PASS threshold that keeps a promise about the bad parts that slip through.
+
+    ``fit`` sets the threshold so that, at the stated confidence, at most a share ``max_escape`` of all bad parts is PASS.
+    It never sets one that the data cannot support: then it raises :class:`gonogo.NotCertifiable`. docs/certificate.md
+    derives the rule and lists what the promise rests on.
+
+    Parameters
+    ----------
+    clf : InspectionClassifier or compatible
+        Fitted; anything with ``classes_`` and ``decision_function`` (margin of ``classes_[1]``, or a column for each class)
+        or ``predict_proba``. It must not change any more.
+    pass_label : str
+        The class that means PASS; all others are faults.
+    max_escape : float
+        P(PASS | bad part), at most, such as 0.01.
+    confidence : float
+        With which that is promised, such as 0.95.
+    per_class : bool
+        Certify each fault class by itself: each needs enough bad parts.
+    joint : bool
+        All fault classes hold at once; implies ``per_class``.
+    candidates : int
+        Models that will be calibrated on the same parts, to choose one; each is held to (1 - confidence) / candidates.
+    pictures_per_part : int, optional
+        Pictures that a part has in production; a part with fewer goes to REVIEW. None: the smallest number of a calibration
+        part. A bad calibration part that has more counts with its most PASS-like choice of so many.
+    bad_share : float, optional
+        Upper share of bad parts among all, for the bound of P(bad | PASS).
+    ledger : str or Path, optional
+        File that records each use of calibration parts. None: ``<split file>.ledger`` for a subset of a saved split;
+        otherwise nothing is recorded, and the certificate says so.
+
+    Attributes
+    ----------
+    threshold_ : float
+        T. PASS needs a score above T + ``guard_band_``.
+    guard_band_ : float
+        What scores may differ by between machines, ten times over; 0 for foreign classifiers.
+    certificate_ : dict
+        The promise and its evidence, see :class:`gonogo.certificate.Certificate`.
+
+    Examples
+    --------
+    >>> gate = PassGate(clf, pass_label="ok", max_escape=0.01, confidence=0.95).fit(calibration)    # doctest: +SKIP
+    >>> gate.save("parts.gonogo")                                                                   # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        clf: Any,
+        pass_label: str,
+        max_escape: float,
+        confidence: float,
+        *,
+        per_class: bool = False,
+        joint: bool = False,
+        candidates: int = 1,
+        pictures_per_part: int | None = None,
+        bad_share: float | None = None,
+        ledger: str | Path | None = None,
+    ) -> None:
+        self.clf = clf
+        self.pass_label = pass_label
+        self.max_escape = max_escape
+        self.confidence = confidence
+        self.per_class = per_class
+        self.joint = joint
+        self.candidates = candidates
+        self.pictures_per_part = pictures_per_part
+        self.bad_share = bad_share
+        self.ledger = ledger
+
+    @classmethod
+    def of(cls, clf: Any) -> PassGate | None:
+        """Return the gate that a loaded classifier's model file carries; None where it carries none."""
+        file = model_of(clf)
+        if file is None or file.certificate is None:
+            return None
+        made = file.certificate
+        gate = cls(
+            clf,
+            made.pass_label,
+            made.max_escape,
+            made.confidence,
+            per_class=made.per_class,
+            joint=made.joint,
+            candidates=made.candidates,
+            pictures_per_part=made.pictures_per_part,
+            bad_share=made.bad_share,
+        )
+        gate._made = made
+        return gate
+
+    def fit(self, X: Any, y: Any = None, groups: ArrayLike | None = None, lots: ArrayLike | None = None) -> Self:
+        """Calibrate the threshold.
+
+        Parameters
+        ----------
+        X : Dataset, list of paths, or array
+            Pictures, or rows, of parts that neither training nor validation has seen.
+        y : array-like (n,), optional
+            Labels; not with a Dataset, which brings its own.
+        groups : array-like (n,), optional
+            Part that each sample shows; None: the groups of a Dataset, or each sample is a part.
+        lots : array-like (n,), optional
+            Lot of each sample: the certificate then also tells its bound if n counts lots.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        NotCertifiable
+            The bad parts are too few; the gate then has no threshold.
+        ValueError, TypeError
+            Naming what is wrong: parameters, labels, a part with two labels, scores that are NaN or all equal, parts that
+            training or validation has seen, or that another calibration has used.
+        LedgerError, OSError
+            The ledger was edited, or cannot be written.
+        """
+        self.__dict__.pop("_made", None)
+        target = self._target()
+        classes = class_names(self.clf)
+        passing = self._passing(classes)
+        evidence = collect_evidence(self.clf, X, y, groups, lots, classes, passing, self.pictures_per_part)
+        if self.bad_share is not None:
+            share = check_number("bad_share", self.bad_share, "a number between 0 and 1, such as 0.02", above=0)
+            if share >= 1:
+                raise ValueError(
+                    f"bad_share: found {self.bad_share!r}, expected a number between 0 and 1, such as 0.02"
+                )
+            if len(evidence.good) == 0:
+                raise ValueError("bad_share: found no good part, from which alone the share of PASS parts can be told")
+        path = self._ledger_path(evidence.split_file)
+        if path is None:
+            self._made = self._certificate(evidence, target, classes, passing)
+            return self
+        with open_ledger(path) as page:
+            self._made = self._recorded(page, evidence, target, classes, passing)
+        return self
+
+    def _target(self) -> Target:
+        target = Target(
+            self.max_escape, self.confidence, bool(self.per_class or self.joint), bool(self.joint), self.candidates
+        )
+        target.check()
+        if self.pictures_per_part is not None:
+            check_integer("pictures_per_part", self.pictures_per_part, 1)
+        return target
+
+    def _passing(self, classes: list[str]) -> int:
+        return int(label_positions("pass_label", [self.pass_label], np.array(classes))[0])
+
+    def _ledger_path(self, split_file: Path | None) -> Path | None:
+        if self.ledger is not None:
+            return Path(self.ledger)
+        return None if split_file is None else Path(f"{split_file}.ledger")
+
+    def _recorded(
+        self, page: Page, evidence: Evidence, target: Target, classes: list[str], passing: int
+    ) -> Certificate:
+        """Calibrate under the eyes of the ledger: nobody gets a result that it does not know."""
+        claim = {
+            "model_sha256": evidence.model_sha256,
+            "preprocess_sha256": evidence.preprocess_sha256,
+            "parts_sha256": evidence.parts_sha256,
+            "labels_sha256": evidence.labels_sha256,
+            "pass_label": classes[passing],
+            "max_escape": float(target.max_escape),
+            "confidence": float(target.confidence),
+            "per_class": target.per_class,
+            "joint": target.joint,
+            "candidates": int(target.candidates),
+            "pictures_per_part": evidence.pictures_per_part,
+        }
+        entry: dict[str, Any] = {"claim": claim, "split_sha256": _file_digest(evidence.split_file)}
+        try:
+            made = self._certificate(evidence, target, classes, passing)
+            check_unused(page, evidence.ids, claim)
+        except NotCertifiable as refusal:
+            page.append("refusal", evidence.ids, **entry, reason=refusal.reason)
+            raise
+        except ValueError as refusal:
+            page.append("refusal", evidence.ids, **entry, reason=str(refusal))
+            raise
+        outcome = {"threshold": made.threshold.hex(), "escapes_allowed": made.escapes_allowed, "defects": made.defects}
+        digest = page.append("calibration", evidence.ids, **entry, outcome=outcome)
+        return made.with_entry(digest)
+
+    def _certificate(self, evidence: Evidence, target: Target, classes: list[str], passing: int) -> Certificate:
+        names = [name for i, name in enumerate(classes) if i != passing]
+        claims = certify(evidence.bad, evidence.faults, names, target)
+        evidence.check_informative()
+        threshold, band = max(claim.threshold for claim in claims), guard_band(self.clf)
+        rule = Rule(classes, passing, threshold, band, evidence.pictures_per_part, "")
+        good_passed = int(evidence.passing_parts(rule)[evidence.is_good].sum())
+        omission = None
+        if self.bad_share is not None:
+            share = float(self.bad_share)
+            omission = false_omission_bound(
+                claims, good_passed, len(evidence.good), share, float(target.confidence), target.candidates
+            )
+        lots_of_claims = evidence.lots_of(
+            [np.isin(evidence.faults, [names.index(f) for f in c.faults]) for c in claims]
+        )
+        return Certificate(
+            pass_label=classes[passing],
+            classes=tuple(classes),
+            max_escape=float(target.max_escape),
+            confidence=float(target.confidence),
+            candidates=int(target.candidates),
+            per_class=target.per_class,
+            joint=target.joint,
+            threshold=threshold,
+            guard_band=band,
+            claims=claims,
+            escapes_observed=int(evidence.passing_parts(rule)[~evidence.is_good].sum()),
+            defects_by_class={name: int((evidence.faults == i).sum()) for i, name in enumerate(names)},
+            good_parts=len(evidence.good),
+            good_passed=good_passed,
+            pictures_per_part=evidence.pictures_per_part,
+            bad_share=None if self.bad_share is None else float(self.bad_share),
+            false_omission_bound=omission,
+            lots=None if evidence.lots is None else len(set(evidence.lots[~evidence.is_good].tolist())),
+            lots_upper_bound=(
+                None if lots_of_claims is None else lots_upper_bound(claims, lots_of_claims, target.risk(len(names)))
+            ),
+            single_use="",
+            disjoint=evidence.disjoint,
+            parts_sha256=evidence.parts_sha256,
+            labels_sha256=evidence.labels_sha256,
+            model_sha256="" if model_of(self.clf) is None else evidence.model_sha256,
+            preprocess_sha256=evidence.preprocess_sha256,
+        )
+
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate as an object; ``certificate_`` is the same as a dict."""
+        made = self.__dict__.get("_made")
+        if not isinstance(made, Certificate):
+            raise ValueError("this PassGate has no certificate yet; call fit with calibration parts")
+        file = model_of(self.clf)
+        identity = ("", "") if file is None else (file.core.model_sha256, preprocess_digest(file.preprocess))
+        if (made.model_sha256, made.preprocess_sha256) != identity:
+            raise ValueError("clf: the classifier was trained again after the calibration; calibrate it on fresh parts")
+        return made
+
+    @property
+    def threshold_(self) -> float:
+        """T."""
+        return self.certificate.threshold
+
+    @property
+    def guard_band_(self) -> float:
+        """g."""
+        return self.certificate.guard_band
+
+    @property
+    def certificate_(self) -> dict[str, Any]:
+        """The promise and its evidence."""
+        return self.certificate.to_dict()
+
+    def score(self, X: Any) -> NDArray[np.float64]:
+        """Return the gate score of each sample, its margin of the PASS class, float64 (n,)."""
+        classes = class_names(self.clf)
+        return margins(scores_of(self.clf, X, classes), self._passing(classes))
+
+    def decide(self, X: Any, groups: ArrayLike | None = None) -> list[Decision]:
+        """Return a decision for each sample, which is that of its part.
+
+        Parameters
+        ----------
+        X : Dataset, list of paths, or array
+            Samples as the classifier takes them.
+        groups : array-like (n,), optional
+            Part that each sample shows; None: the groups of a Dataset, or each sample is a part.
+        """
+        rule = self.certificate.rule
+        scores = scores_of(self.clf, X, rule.classes)
+        if groups is None and is_dataset(X):
+            groups = X.groups
+        names = check_groups(groups, len(scores))
+        if names is None:
+            return [rule.decide(scores[i : i + 1]) for i in range(len(scores))]
+        parts, of = np.unique(names, return_inverse=True)
+        decisions = [rule.decide(scores[of == part]) for part in range(len(parts))]
+        return [decisions[part] for part in of.tolist()]
+
+    def save(self, path: str | Path) -> Path:
+        """Write model and certificate to a new file (``*.gonogo``), whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            There is no certificate, or the classifier is a foreign one.
+        OSError
+            The file cannot be written.
+        """
+        made, file = self.certificate, model_of(self.clf)
+        if file is None:
+            raise ValueError(
+                f"clf: found a {type(self.clf).__name__}, expected an InspectionClassifier; keep certificate_"
+            )
+        return write_atomically(path, with_certificate(file, made))
+
+    def __repr__(self) -> str:
+        made = "calibrated" if "_made" in self.__dict__ else "not calibrated"
+        return f"PassGate(pass_label={self.pass_label!r}, max_escape={self.max_escape}, confidence={self.confidence}, {made})"
+
+
+def _file_digest(path: Path | None) -> str:
+    return "" if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
