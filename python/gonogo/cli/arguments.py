@@ -202,6 +202,14 @@ def positive_number(example: str) -> Callable[[str], float]:
     return parse
 
 
+def share(text: str) -> float:
+    """Return a number between 0 and 1, neither of them."""
+    value = as_number(text)
+    if value is None or not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number between 0 and 1, such as 0.01")
+    return value
+
+
 def as_number(text: str) -> float | None:
     """Return the number that a text holds, None where it holds none."""
     try:

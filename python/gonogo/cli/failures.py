@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gonogo.errors import ModelFileError
+from gonogo.errors import LedgerError, ModelFileError, NotCertifiable
 from gonogo.storage import is_special
 
-DONE, FAILED, BAD_INPUT, REFUSED, PROBLEMS, INTERRUPTED = 0, 1, 2, 3, 5, 130
+DONE, FAILED, BAD_INPUT, REFUSED, NOT_CERTIFIABLE, PROBLEMS, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 # What the user can do about a write that failed.
 _REMEDIES = {
@@ -83,8 +83,10 @@ def check_new_folder(option: str, path: str | Path) -> Path:
 
 def exit_code(error: BaseException) -> int:
     """Return the code that a command ends with after ``error``."""
-    if isinstance(error, ModelFileError):
+    if isinstance(error, (ModelFileError, LedgerError)):
         return REFUSED
+    if isinstance(error, NotCertifiable):
+        return NOT_CERTIFIABLE
     if isinstance(error, (ValueError, *_OF_INPUT)):
         return BAD_INPUT
     if isinstance(error, KeyboardInterrupt):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from gonogo import _core
+from gonogo import _core, seen
+from gonogo.certificate import Certificate
+from gonogo.certificate_words import assumptions, promise
 from gonogo.cli.arguments import Commands, add_command, add_common
 from gonogo.cli.datasets import open_model
 from gonogo.cli.failures import DONE
@@ -45,9 +47,11 @@ def run(args: argparse.Namespace) -> int:
     graph: _core.Graph = _core.parse_model(model.data)["graph"]
     channels, height, width = graph.input_shape
     layers = [{**layer, "shape": list(layer["shape"])} for layer in graph.layers]
+    training = dict(model.training)
+    kept, certificate = training.pop("seen", None), model.certificate
     result: dict[str, Any] = {
         "classes": model.classes,
-        "pass_label": model.training.get("pass_label"),
+        "pass_label": certificate.pass_label if certificate else model.training.get("pass_label"),
         "parameters": graph.parameter_count,
         "multiply_adds": graph.multiply_adds,
         "input": {
@@ -58,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
             **model.decoding.to_dict(),
         },
         "layers": layers,
-        "training": model.training,
+        "training": {**training, "pictures_seen": None if kept is None else seen.count(kept)},
+        "certificate": None if certificate is None else certificate.to_dict(),
         "versions": model.versions,
         "fingerprint_differences": _differences(model.versions),
         "model_sha256": model.core.model_sha256,
@@ -67,8 +72,15 @@ def run(args: argparse.Namespace) -> int:
         "max_abs_diff": model.core.self_test(),
         "model": str(args.model_file),
     }
-    show(args, result, _text(result))
+    words = [] if certificate is None else [_certificate_text(certificate)]
+    show(args, result, "\n\n".join([_text(result), *words]))
     return DONE
+
+
+def _certificate_text(certificate: Certificate) -> str:
+    needs = "\n".join(f"  - {text}" for text in assumptions(certificate))
+    lines = "\n".join(promise(certificate))
+    return f"certificate {certificate.digest}\n{lines}\nIt rests on this:\n{needs}"
 
 
 def _text(result: dict[str, Any]) -> str:

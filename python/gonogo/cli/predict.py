@@ -16,9 +16,10 @@ from gonogo.cli.arguments import Commands, add_command, add_common
 from gonogo.cli.datasets import open_model
 from gonogo.cli.failures import BAD_INPUT, DONE, check_writable, writing
 from gonogo.cli.output import counted, csv_bytes, note, show, table
+from gonogo.decision import REVIEW, Decision, Rule, doubt_about
 from gonogo.errors import DecodeError
 from gonogo.model_file import ModelFile
-from gonogo.pictures import SUFFIXES, Pictures, read_pictures
+from gonogo.pictures import SUFFIXES, Pictures, read_bytes, read_pictures
 from gonogo.storage import write_atomically
 
 DESCRIPTION = """
@@ -94,24 +95,46 @@ def find_pictures(paths: list[str]) -> list[Path]:
 
 
 def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[dict[str, Any]]:
-    """Return a row for each file: ``file`` and either ``label`` and ``probabilities`` or ``error`` and ``fault``."""
+    """Return a row for each file: ``file`` and either ``label`` and ``probabilities`` or ``error`` and ``fault``.
+
+    Where the model has a gate, also ``decision`` (a class or REVIEW), ``score`` and ``reason``; a file is then one part.
+    """
     rows: list[dict[str, Any]] = []
     for first in range(0, len(files), _CHUNK):
         part = files[first : first + _CHUNK]
         pictures, bad = _read(model, part, threads)
-        said: Iterator[NDArray[np.float64]] = iter(())
+        said: Iterator[tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.uint8]]] = iter(())
         if pictures is not None:
-            said = iter(_core.probabilities(model.core.logits(pictures.images)))
+            logits = model.core.logits(pictures.images)
+            said = iter(zip(_core.probabilities(logits), logits, pictures.images, strict=True))
         for path in part:
             row: dict[str, Any] = {"file": str(path)}
             if (error := bad.get(path)) is not None:
                 row |= {"error": error.reason, "fault": error.fault}
+                if model.certificate is not None:
+                    row |= {"decision": REVIEW, "score": None, "reason": error.reason}
             else:
-                shares = next(said)
+                shares, logit, pixels = next(said)
                 row["label"] = model.classes[int(shares.argmax())]
                 row["probabilities"] = dict(zip(model.classes, shares.tolist(), strict=True))
+                if model.certificate is not None:
+                    made = _decide(model, model.certificate.rule, path, logit, pixels)
+                    row |= {"decision": made.label, "score": made.score, "reason": made.reason}
             rows.append(row)
     return rows
+
+
+def _decide(
+    model: ModelFile, rule: Rule, path: Path, logits: NDArray[np.float32], pixels: NDArray[np.uint8]
+) -> Decision:
+    """What the gate says of a file that shows a part."""
+    if doubt := doubt_about(pixels, model.sample_shape):
+        return rule.review(doubt)
+    scores = logits.astype(np.float64)
+    made = rule.decide(scores if len(scores) == 1 else scores[None])
+    if made.passed and (found := _core.inspect(read_bytes(path)))["verdict"] != "ok":
+        return rule.review(found["reason"], made.score)
+    return made
 
 
 def _read(model: ModelFile, files: Sequence[Path], threads: int) -> tuple[Pictures | None, dict[Path, DecodeError]]:
@@ -141,21 +164,24 @@ def _read(model: ModelFile, files: Sequence[Path], threads: int) -> tuple[Pictur
 
 def as_table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> tuple[list[str], list[list[object]]]:
     """Return header and cells for a CSV table; a bad file has its error in the last column and no figures."""
-    header = ["file", "label", *(f"probability_{name}" for name in classes), "error"]
+    gated = ["decision", "score", "reason"] if any("decision" in row for row in rows) else []
+    header = ["file", "label", *(f"probability_{name}" for name in classes), *gated, "error"]
     cells: list[list[object]] = []
     for row in rows:
         shares = row.get("probabilities", {})
-        cells.append(
-            [row["file"], row.get("label", ""), *(shares.get(name, "") for name in classes), row.get("error", "")]
-        )
+        said = ["" if row[name] is None else row[name] for name in gated]
+        figures = [shares.get(name, "") for name in classes]
+        cells.append([row["file"], row.get("label", ""), *figures, *said, row.get("error", "")])
     return header, cells
 
 
 def _text(rows: Sequence[dict[str, Any]]) -> str:
-    shown: list[list[object]] = [["file", "class", "probability"]]
+    gated = any("decision" in row for row in rows)
+    shown: list[list[object]] = [["file", "class", "probability", *(["decision", "reason"] if gated else [])]]
     for row in rows:
+        said = [row["decision"], row["reason"]] if gated else []
         if "error" in row:
-            shown.append([row["file"], "ERROR", row["error"]])
+            shown.append([row["file"], "ERROR", *(["", *said] if gated else [row["error"]])])
         else:
-            shown.append([row["file"], row["label"], f"{row['probabilities'][row['label']]:.4f}"])
+            shown.append([row["file"], row["label"], f"{row['probabilities'][row['label']]:.4f}", *said])
     return table(shown)

@@ -1,0 +1,162 @@
+"""``gonogo calibrate``: a PASS threshold with a promise, or the reason why there is none."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gonogo.certificate_words import promise
+from gonogo.classifier import load
+from gonogo.cli.arguments import Commands, add_command, add_common, add_data, share, whole_number
+from gonogo.cli.datasets import open_dataset, open_model, picture_options, refuse_other_options, subset
+from gonogo.cli.failures import DONE, check_writable, writing
+from gonogo.cli.output import note, show
+from gonogo.data import Dataset
+from gonogo.data.tables import read_table
+from gonogo.errors import NotCertifiable
+from gonogo.gate import PassGate
+
+DESCRIPTION = """
+Set the PASS threshold so that, at the stated confidence, at most the stated share of all bad parts is called PASS, and write a
+new model file that carries it with its certificate. The parts must be new: neither training nor validation may have seen
+them, and each set serves one calibration. What was done is recorded beside the split file (SPLIT.ledger).
+
+With too few bad parts there is no threshold: the command says how many are missing and ends with exit code 4. At 1 % and 95 %
+confidence 299 bad parts are needed, and none of them may lie above the threshold; with 473 one may.
+"""
+EXAMPLES = """
+gonogo calibrate parts.gonogo parts/ --split split.csv --pass-label ok --max-escape .01 --confidence .95 --out gated.gonogo
+gonogo calibrate parts.gonogo fresh/ --groups groups.csv --pass-label ok --max-escape .02 --confidence .9 --out gated.gonogo
+gonogo info gated.gonogo
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "calibrate",
+        run,
+        summary="certify a PASS threshold",
+        usage="FILE DATA --max-escape A --confidence C --out FILE2",
+        description=DESCRIPTION,
+        examples=EXAMPLES,
+    )
+    parser.add_argument("model_file", metavar="FILE", help="model file made by gonogo train")
+    add_data(parser, of_model=True)
+    group = parser.add_argument_group("promise")
+    group.add_argument(
+        "--pass-label", metavar="CLASS", help="class that means PASS (default: the one stored in the model)"
+    )
+    group.add_argument(
+        "--max-escape", type=share, required=True, metavar="A", help="share of bad parts called PASS, at most: .01"
+    )
+    group.add_argument(
+        "--confidence", type=share, required=True, metavar="C", help="with which that is promised, such as .95"
+    )
+    group.add_argument("--per-class", action="store_true", help="certify each fault class by itself")
+    group.add_argument("--joint", action="store_true", help="all fault classes at once, for any mixture of faults")
+    group.add_argument(
+        "--candidates",
+        type=whole_number(1),
+        default=1,
+        metavar="M",
+        help="models that will be calibrated on these parts, to choose one",
+    )
+    group.add_argument(
+        "--pictures-per-part",
+        type=whole_number(1),
+        metavar="N",
+        help="pictures of a part in production (default: the smallest number of a calibration part)",
+    )
+    group.add_argument(
+        "--bad-share", type=share, metavar="P", help="upper share of bad parts: bounds how many passed parts are bad"
+    )
+    group.add_argument(
+        "--lot-col",
+        metavar="NAME",
+        help="column of the lot, in the table of --groups, of DATA or of --split: tells the bound if lots count, not parts",
+    )
+    group.add_argument("--ledger", metavar="PATH", help="record of calibrations (default: SPLIT.ledger with --split)")
+    parser.add_argument("--out", required=True, metavar="FILE2", help="model file to write; FILE stays as it is")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    out = check_writable("out", args.out)
+    model = open_model(args)
+    if out.exists() and out.samefile(args.model_file):
+        raise ValueError(f"out: {out} is FILE itself; model files do not change, name another")
+    refuse_other_options(args, model)
+    classifier = load(args.model_file, n_threads=args.threads)
+    pass_label = args.pass_label or model.training.get("pass_label")
+    if pass_label is None:
+        raise ValueError(f"pass_label: missing, expected one of the classes {', '.join(model.classes)}")
+    if args.groups is None and args.group_col is None and args.split is not None and _has_groups(args.split):
+        args.groups = args.split
+    dataset = subset(args, open_dataset(args, options=picture_options(model)), "calibration")
+    gate = PassGate(
+        classifier,
+        pass_label,
+        args.max_escape,
+        args.confidence,
+        per_class=args.per_class,
+        joint=args.joint,
+        candidates=args.candidates,
+        pictures_per_part=args.pictures_per_part,
+        bad_share=args.bad_share,
+        ledger=args.ledger,
+    )
+    try:
+        gate.fit(dataset, lots=None if args.lot_col is None else _lots(args, dataset))
+    except NotCertifiable as refusal:
+        _show_refusal(args, refusal)
+        raise
+    with writing(out):
+        gate.save(out)
+    made = gate.certificate
+    if dataset.groups is None:
+        note(args, "each picture counts as a part: with several pictures of one part, give --groups")
+    result = {**gate.certificate_, "certified": True, "good_refused": made.good_parts - made.good_passed}
+    show(args, {**result, "model": str(out)}, "\n".join([*promise(made), "", f"written to {out}"]))
+    return DONE
+
+
+def _show_refusal(args: argparse.Namespace, refusal: NotCertifiable) -> None:
+    if args.json:
+        names = ("defects", "required", "missing", "missing_by_class", "certifiable_escape", "max_escape", "confidence")
+        figures: dict[str, Any] = {name: getattr(refusal, name) for name in names}
+        nothing = {"threshold": None, "escapes_allowed": None, "escape_upper_bound": None}
+        show(args, {"certified": False, **nothing, **figures, "reason": refusal.reason}, "")
+
+
+def _has_groups(split: str) -> bool:
+    """Whether a split file names the part of each picture."""
+    rows = read_table(split, ("file", "subset"), "split")
+    return len(rows) > 0 and all(row.get("group") and row.get("class") for _, row in rows)
+
+
+def _lots(args: argparse.Namespace, dataset: Dataset) -> NDArray[np.str_]:
+    """The lot of each picture."""
+    source = args.groups or args.split
+    if Path(args.data).is_file():
+        source = args.data
+    if source is None:
+        raise ValueError("lot_col: found no table with this column; give --groups, --split, or a CSV table as DATA")
+    path_col = args.path_col if source == args.data else "file"
+    lots: dict[str, str] = {}
+    for line, row in read_table(source, (path_col, args.lot_col), "lot_col"):
+        name = row[path_col] if "/" in row[path_col] or "class" not in row else f"{row['class']}/{row[path_col]}"
+        if not row[args.lot_col]:
+            raise ValueError(f"{source}, line {line}: {name} has no lot, expected its name")
+        lots[name] = row[args.lot_col]
+    if lacking := [file for file in dataset.files if file not in lots]:
+        raise ValueError(
+            f"{source}: {len(lacking)} of {len(dataset)} pictures have no lot, such as {lacking[0]}; list each"
+        )
+    return np.array([lots[file] for file in dataset.files], np.str_)
