@@ -153,6 +153,27 @@ def test_progressive_jpegs_that_lost_their_middle_are_refused(report_figure: Rep
     assert accepted == 0
 
 
+def test_flipped_bits_of_progressive_jpegs_change_no_size_and_mostly_are_refused(report_figure: Report) -> None:
+    """No checksum tells of a changed bit; that codes, runs and blocks no longer add up does in most cases."""
+    counts = {"refused": 0, "pixel-identical": 0, "other pixels": 0}
+    for data in PROGRESSIVE.values():
+        pixels = whole(data)
+        assert pixels is not None
+        changed = bytearray(data)
+        for bit in range(8 * data.index(b"\xff\xc4"), 8 * len(data)):
+            changed[bit // 8] ^= 1 << bit % 8
+            found = whole(bytes(changed))
+            if found is not None:
+                assert found.shape == pixels.shape
+            same = found is not None and np.array_equal(found, pixels)
+            counts["refused" if found is None else "pixel-identical" if same else "other pixels"] += 1
+            changed[bit // 8] ^= 1 << bit % 8
+    report_figure(
+        "single-bit flips of progressive JPEGs", ", ".join(f"{count} {what}" for what, count in counts.items())
+    )
+    assert counts["refused"] > counts["other pixels"]
+
+
 def bombs() -> Iterator[tuple[str, bytes]]:
     """Small files that promise much, or inflate to more than they promise."""
     row, zeros = 1 + 7000 * 3, zlib.compress(bytes(60_000_000), 9)
