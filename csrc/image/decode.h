@@ -16,8 +16,8 @@
  * out->channels says what is wanted: 1 (luma for colour files: the exact integer (77 R + 150 G + 29 B + 128) >> 8, which
  * is the identity where R = G = B) or 3 (grey is repeated).
  * inspection: what gng_image_inspect said of exactly these bytes, without a fault. A fault that only the pixels show (scans of
- * progressive JPEGs that hold too few or too many blocks, the
- * inflated data of PNG, transparent pixels, values above the depth) is recorded in it.
+ * progressive JPEGs that hold too few or too many blocks, the inflated data of PNG, transparent pixels, values above the
+ * depth) is recorded in it.
  * bit_depth: 16, 12 or 10, how many bits of 16-bit grey are in use; v becomes v >> (bit_depth - 8), and values of
  * 2^bit_depth or more are refused. Pictures of 8 bits do not depend on it.
  * Memory use besides `out` is bounded by the limits of image.h. After a failure out->pixels is untouched. Any thread. */
