@@ -27,6 +27,14 @@ static double binary(double logit, double target, double weight, double scale, f
     return weight * ((logit > 0 ? (1 - target) * logit : -target * logit) + gng_log1p(gng_exp(-fabs(logit))));
 }
 
+static bool all_finite(int32_t count, const float *values)
+{
+    for (int32_t k = 0; k < count; k++)
+        if (!isfinite(values[k]))
+            return false;
+    return true;
+}
+
 /* Index of the first largest value, -1 when there is a NaN. */
 static int32_t largest(int32_t count, const float *values)
 {
@@ -47,7 +55,7 @@ double gng_loss_cross_entropy(int32_t outputs, const float *logits, const float 
         return binary((double)logits[0], (double)target[0], weight, scale, gradient, correct);
     const int32_t best = largest(outputs, logits);
     *correct = best >= 0 && best == largest(outputs, target);
-    if (best < 0) {
+    if (!all_finite(outputs, logits)) {
         for (int32_t k = 0; k < outputs && gradient != NULL; k++)
             gradient[k] = NAN;
         return NAN;

@@ -17,6 +17,22 @@ static bool is_correct(int32_t outputs, const float *logits, const float *target
     return correct;
 }
 
+/* Also where the formula would give a number: the probability of a class that is not the target may vanish. */
+static void scores_that_are_no_numbers_have_no_loss(void)
+{
+    const float values[] = {NAN, INFINITY, -INFINITY};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 3; k++) {
+            float logits[] = {1, 2, 3}, gradient[3];
+            const float target[] = {1, 0, 0}, one = (float)(k & 1);
+            bool correct;
+            logits[k] = values[i];
+            CHECK(!isfinite(gng_loss_cross_entropy(3, logits, target, 1, 1, gradient, &correct)));
+            CHECK(isnan(gradient[0]) && isnan(gradient[1]) && isnan(gradient[2]));
+            CHECK(!isfinite(loss_of(1, &values[i], &one)));
+        }
+}
+
 static void one_output_is_sigmoid_cross_entropy(void)
 {
     for (float logit = -9; logit <= 9; logit += 0.375F)
@@ -149,6 +165,7 @@ static void probabilities_sum_to_one(void)
 
 int main(void)
 {
+    scores_that_are_no_numbers_have_no_loss();
     one_output_is_sigmoid_cross_entropy();
     several_outputs_are_softmax_cross_entropy();
     two_classes_agree_with_one_output();
