@@ -6,11 +6,27 @@
 from gonogo import layers
 from gonogo._core import __version__
 from gonogo.augment import Augment
-from gonogo.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint
+from gonogo.callbacks import (
+    BackupAndRestore,
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+    TensorBoard,
+    TerminateOnNaN,
+)
 from gonogo.classifier import InspectionClassifier, load
 from gonogo.data import Dataset, load_split, plot_split, save_split
 from gonogo.decision import Decision
-from gonogo.errors import DecodeError, DivergenceError, LedgerError, ModelFileError, NotCertifiable
+from gonogo.errors import (
+    CheckpointError,
+    DecodeError,
+    DivergenceError,
+    LedgerError,
+    ModelFileError,
+    NotCertifiable,
+)
 from gonogo.gate import PassGate
 from gonogo.history import History
 from gonogo.inspector import Inspector
@@ -20,8 +36,10 @@ from gonogo.report import Report, evaluate
 
 __all__ = [
     "Augment",
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
+    "CheckpointError",
     "Dataset",
     "Decision",
     "DecodeError",
@@ -36,7 +54,10 @@ __all__ = [
     "NotCertifiable",
     "PassGate",
     "Preprocess",
+    "ReduceLROnPlateau",
     "Report",
+    "TensorBoard",
+    "TerminateOnNaN",
     "__version__",
     "evaluate",
     "fingerprint",

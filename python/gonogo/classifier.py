@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gonogo import _core, layers, training
 from gonogo.arrays import check_feature_names, feature_names
 from gonogo.augment import Augment
-from gonogo.callbacks import Callback
+from gonogo.callbacks import BackupAndRestore, Callback
 from gonogo.checks import check_integer
 from gonogo.data import Dataset
 from gonogo.decoding import Decoding
@@ -27,8 +27,9 @@ from gonogo.model_file import ModelFile, check_class_names, model_bytes, parse_m
 from gonogo.network import ModelSpec, load_spec
 from gonogo.progress import TrainingProgress, Verbose, wants_progress
 from gonogo.provenance import describe_seen, describe_training, golden_samples, plain_weights
+from gonogo.settings import OPTIMIZERS, SCHEDULES, Settings, kind_and_settings
 from gonogo.storage import write_atomically
-from gonogo.training import Labelled, Samples, Settings, Trainer, Weights
+from gonogo.training import Labelled, Samples, Trainer, Weights
 
 _ROWS_MODEL = ModelSpec("rows", (layers.dense(64, activation="relu"), layers.dense("classes")), {}, "glorot_uniform")
 
@@ -187,7 +188,7 @@ class InspectionClassifier(FittedModel, Estimator):
             validation = validation_inputs(validation_data, classes, sample_shape, decoding, columns)
         preprocess = preprocess_metadata(sample_shape, decoding)
         weights = sample_weights(self.class_weight, data, labels, classes)
-        settings = self._settings(data)
+        settings = self._settings(data, callbacks)
         spec = self._spec(data.samples).with_parameters(self.model_params)
         height, width, channels = sample_shape if len(sample_shape) == 3 else (1, 1, sample_shape[0])
         graph = spec.build((channels, height, width), len(classes))
@@ -218,7 +219,7 @@ class InspectionClassifier(FittedModel, Estimator):
         trainer = training.start(graph, data, settings, graph.initialise(spec.initialiser, settings.seed), serialise)
         trainer.model_bytes()  # a model that no file can hold is refused before it is trained
         try:
-            training.run(trainer, data, validation, weights, callbacks, progress)
+            training.run(trainer, validation, weights, callbacks, progress)
         except BaseException:
             if trainer.step.count > 0:
                 with contextlib.suppress(ValueError, RuntimeError):  # weights that are no numbers: stay as before
@@ -235,8 +236,11 @@ class InspectionClassifier(FittedModel, Estimator):
         self.seed_ = trainer.settings.seed
         self.images_per_second_ = trainer.images / trainer.image_seconds if trainer.image_seconds > 0 else 0.0
 
-    def _settings(self, data: Labelled) -> Settings:
-        state = secrets.randbits(32) if self.random_state is None else self.random_state
+    def _settings(self, data: Labelled, callbacks: Sequence[Callback]) -> Settings:
+        state = self.random_state
+        if state is None:
+            stopped = [callback.seed() for callback in callbacks if isinstance(callback, BackupAndRestore)]
+            state = next((seed for seed in stopped if seed is not None), secrets.randbits(32))
         seed = check_integer("random_state", state, 0)
         if seed >= 2**64:
             raise ValueError(f"random_state: found {seed}, expected less than 2**64")
@@ -244,8 +248,8 @@ class InspectionClassifier(FittedModel, Estimator):
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
-            optimizer=training.kind_and_settings("optimizer", self.optimizer, training.OPTIMIZERS),
-            schedule=training.kind_and_settings("schedule", self.schedule, training.SCHEDULES),
+            optimizer=kind_and_settings("optimizer", self.optimizer, OPTIMIZERS),
+            schedule=kind_and_settings("schedule", self.schedule, SCHEDULES),
             seed=seed,
             augment=self._augment_mapping(data.samples),
             steps_per_epoch=self.steps_per_epoch,

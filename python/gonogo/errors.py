@@ -8,6 +8,26 @@ from pathlib import Path
 from typing import Any
 
 
+class CheckpointError(ValueError):
+    """A file of a stopped training that is damaged, hostile or of another version.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    reason : str
+        What was found, what was expected and what to do.
+    """
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        self.path = Path(path)
+        self.reason = reason
+        super().__init__(f"{self.path}: {reason}")
+
+    def __reduce__(self) -> tuple[type[CheckpointError], tuple[Path, str]]:
+        return type(self), (self.path, self.reason)
+
+
 class DecodeError(ValueError):
     """A picture file that cannot be trusted.
 
@@ -40,7 +60,8 @@ class DivergenceError(ValueError):
     Attributes
     ----------
     epoch, step : int
-        Where it happened, both counted from 0; the weights are those before this step.
+        Where it happened, both counted from 0; the weights are those before this step, or, where only the validation shows
+        that they have grown beyond numbers, those after the epoch's last step.
     reason : str
         What was found and what to do.
     """

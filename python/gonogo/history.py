@@ -35,6 +35,10 @@ class History:
         for key, value in logs.items():
             self.history.setdefault(key, []).append(value)
 
+    def last(self) -> dict[str, float]:
+        """Return the figures of the last epoch, none before the first."""
+        return {key: values[-1] for key, values in self.history.items()}
+
     def __len__(self) -> int:
         return len(self.epoch)
 

@@ -16,7 +16,8 @@ from gonogo import _core, seen
 from gonogo.data import Dataset
 from gonogo.labels import class_name
 from gonogo.model_file import GOLDEN_PICTURES
-from gonogo.training import Labelled, Samples, Settings
+from gonogo.settings import Settings
+from gonogo.training import Labelled, Samples
 
 _GOLDEN_BYTES = 4 * 1024 * 1024  # of golden samples in a model file, or one sample where that is larger
 

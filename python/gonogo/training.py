@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -12,18 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import _core
-from gonogo.checks import check_integer, check_number
 from gonogo.errors import DivergenceError
 from gonogo.history import History
+from gonogo.settings import Settings
 
 if TYPE_CHECKING:
     from gonogo.callbacks import Callback
 
 Samples = NDArray[np.uint8] | NDArray[np.float32]
 Weights = tuple[NDArray[np.float32], NDArray[np.float32]]
-
-OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
-SCHEDULES = ("constant", "step", "cosine", "one_cycle")
 
 
 class Progress(Protocol):
@@ -71,53 +69,36 @@ def one_hot(labels: NDArray[np.integer[Any]], classes: int) -> NDArray[np.float3
     return np.ascontiguousarray(np.eye(classes, dtype=np.float32)[labels])
 
 
-def kind_and_settings(parameter: str, value: Any, known: Sequence[str]) -> dict[str, Any]:
-    """Return the parameter ``optimizer`` or ``schedule`` as the core takes it; a text is the kind alone.
-
-    Raises
-    ------
-    ValueError
-        The kind is unknown, or the mapping sets what is a parameter of its own.
-    """
-    mapping = {"kind": value} if isinstance(value, str) else value
-    if not isinstance(mapping, Mapping) or mapping.get("kind") not in known:
-        found = mapping.get("kind") if isinstance(mapping, Mapping) else mapping
-        raise ValueError(
-            f"{parameter}: found {found!r}, expected one of {', '.join(known)}, or a dict with that 'kind'"
-        )
-    if own := [key for key in ("learning_rate", "total_steps") if key in mapping]:
-        raise ValueError(f"{parameter}: found the key {own[0]!r}; it comes from learning_rate, epochs and batch_size")
-    return dict(mapping)
-
-
 @dataclass
-class Settings:
-    """How to train. ``seed`` keys shuffling, augmentation and dropout."""
+class Place:
+    """Where a training stands between two steps.
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    optimizer: Mapping[str, Any]
-    schedule: Mapping[str, Any]
-    seed: int
-    augment: Mapping[str, Any] | None = None
-    steps_per_epoch: int | None = None
-    threads: int = 0
+    Attributes
+    ----------
+    epoch : int
+        Counted from 0; the number of epochs where all are done.
+    step : int
+        Steps of this epoch that are done.
+    seen, correct : int
+        Pictures of this epoch so far, and how many were classified correctly.
+    loss_sum : float
+        Sum over these pictures.
+    learning_rate : float
+        Of the last step of this epoch.
+    """
 
-    def check(self, samples: int) -> None:
-        """Raise ``ValueError`` naming the first setting that is out of range."""
-        check_integer("epochs", self.epochs, 1)
-        check_integer("batch_size", self.batch_size, 1)
-        if self.steps_per_epoch is not None:
-            check_integer("steps_per_epoch", self.steps_per_epoch, 1)
-        check_number("learning_rate", self.learning_rate, "a finite number above 0, such as 0.001", above=0)
-        if samples < 1:
-            raise ValueError("X: found no sample to train on, expected at least one")
+    epoch: int = 0
+    step: int = 0
+    seen: int = 0
+    correct: int = 0
+    loss_sum: float = 0.0
+    learning_rate: float = 0.0
 
-    def full_schedule(self, samples: int) -> dict[str, Any]:
-        """Return the schedule as the core takes it, over all steps of the training."""
-        steps = self.steps_per_epoch or -(-samples // self.batch_size)
-        return {**self.schedule, "learning_rate": float(self.learning_rate), "total_steps": int(steps * self.epochs)}
+    def logs(self) -> dict[str, float]:
+        """Return the figures of the epoch so far."""
+        if self.seen == 0:
+            return {}
+        return {"loss": self.loss_sum / self.seen, "accuracy": self.correct / self.seen}
 
 
 @dataclass
@@ -126,6 +107,14 @@ class Trainer:
 
     Attributes
     ----------
+    place : Place
+        Where the training stands.
+    learning_rate_factor : float
+        What the rate of the schedule is multiplied by.
+    finished : bool
+        Whether the training has ended by itself: after all epochs, or stopped by a callback.
+    data, validation, class_weight, callbacks
+        What it works on; ``class_weight`` holds one weight for each of ``data.samples``.
     stop_training : bool
         Set by a callback, ends the training after the epoch.
     history : History
@@ -142,6 +131,7 @@ class Trainer:
 
     graph: _core.Graph
     settings: Settings
+    data: Labelled
     step: _core.Step
     predictor: _core.Predictor
     serialise: Callable[[Weights], bytes]
@@ -150,6 +140,22 @@ class Trainer:
     stop_training: bool = False
     images: int = 0
     image_seconds: float = 0.0
+    place: Place = field(default_factory=Place)
+    learning_rate_factor: float = 1.0
+    finished: bool = False
+    validation: Labelled | None = None
+    class_weight: NDArray[np.float32] | None = None
+    callbacks: tuple[Callback, ...] = ()
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return self.settings.steps(len(self.data))
+
+    def images_after(self, step: int) -> int:
+        """Return how many pictures an epoch has seen after so many of its steps."""
+        images = step * self.settings.batch_size
+        return images if self.settings.steps_per_epoch is not None else min(images, len(self.data))
 
     def get_weights(self) -> Weights:
         """Return copies of the parameters and the running statistics."""
@@ -164,7 +170,7 @@ class Trainer:
         return self.serialise(self.get_weights())
 
     def evaluate(self, data: Labelled) -> dict[str, float]:
-        """Return ``loss`` and ``accuracy`` of the present weights on whole data, unweighted."""
+        """Return ``loss`` and ``accuracy`` of the present weights on whole data, unweighted; NaN where a score is no number."""
         self.predictor.load(*self.get_weights())
         logits = self.predictor.logits(data.samples, data.index)
         loss, correct = _core.cross_entropy(logits, data.targets[data.index])
@@ -184,55 +190,82 @@ def start(
     batch = min(settings.batch_size, len(data)) if settings.steps_per_epoch is None else settings.batch_size
     step = _core.Step(graph, data.samples.shape[1:], batch, settings.optimizer, settings.threads)
     predictor = _core.Predictor(graph, 64, settings.threads)
-    trainer = Trainer(graph, settings, step, predictor, serialise)
+    trainer = Trainer(graph, settings, data, step, predictor, serialise)
     trainer.set_weights(initial)
     return trainer
 
 
 def run(
     trainer: Trainer,
-    data: Labelled,
     validation: Labelled | None,
     class_weight: NDArray[np.float32] | None,
     callbacks: Sequence[Callback],
     progress: Progress | None,
 ) -> None:
-    """Train for all epochs, or until a callback stops it.
+    """Train for all epochs, or until a callback stops it; a restored training goes on where it stood.
 
     An interrupt leaves the weights of the last finished step; ``on_train_end`` of all callbacks is called in any case.
 
     Raises
     ------
     DivergenceError
-        The loss or a gradient is no longer a finite number; the weights are those before that step.
+        The loss, a gradient, a weight or a score is no longer a finite number, and no callback took it upon itself.
     """
     validated = ("val_loss", "val_accuracy") if validation is not None else ()
     trainer.figures = ("loss", "accuracy", *validated, "learning_rate")
-    for callback in callbacks:
+    trainer.validation, trainer.class_weight = validation, class_weight
+    trainer.callbacks = tuple(sorted(callbacks, key=lambda callback: callback.hears_last))
+    for callback in trainer.callbacks:
         callback.set_model(trainer)
-    logs: dict[str, float] = {}
-    _call(callbacks, "on_train_begin", logs)
+    _call(trainer, "on_train_begin", {})
+    logs = trainer.history.last()
     with ExitStack() as ending:
-        for callback in reversed(callbacks):
+        for callback in reversed(trainer.callbacks):
             ending.callback(lambda ended: ended.on_train_end(logs), callback)
         if progress is not None:
             ending.callback(progress.close)
-        for epoch in range(trainer.settings.epochs):
-            _call(callbacks, "on_epoch_begin", epoch, logs)
-            seen, rate = _run_epoch(trainer, epoch, data, class_weight, callbacks, progress)
-            checked = trainer.evaluate(validation) if validation is not None else {}
-            logs = {**seen, **{f"val_{key}": value for key, value in checked.items()}, "learning_rate": rate}
-            trainer.history.append(epoch, logs)
-            if progress is not None:
-                progress.finish(logs)
-            _call(callbacks, "on_epoch_end", epoch, logs)
-            if trainer.stop_training:
-                break
+        try:
+            while trainer.place.epoch < trainer.settings.epochs and not trainer.stop_training:
+                logs = _run_epoch(trainer, logs, progress)
+        except DivergenceError as error:
+            accepted = [callback.on_divergence(error) for callback in trainer.callbacks]
+            if not any(accepted):
+                raise
+        trainer.finished = True
 
 
-def _call(callbacks: Sequence[Callback], hook: str, *arguments: Any) -> None:
-    for callback in callbacks:
+def _call(trainer: Trainer, hook: str, *arguments: Any) -> None:
+    for callback in trainer.callbacks:
         getattr(callback, hook)(*arguments)
+
+
+def _run_epoch(trainer: Trainer, before: dict[str, float], progress: Progress | None) -> dict[str, float]:
+    """Run what is left of the present epoch, with its validation; return its figures. ``before``: those of the last one."""
+    place = trainer.place
+    if place.step == 0:
+        _call(trainer, "on_epoch_begin", place.epoch, before)
+    _run_steps(trainer, progress)
+    checked = trainer.evaluate(trainer.validation) if trainer.validation is not None else {}
+    _check_finite(trainer, checked)
+    validated = {f"val_{key}": value for key, value in checked.items()}
+    logs = {**place.logs(), **validated, "learning_rate": place.learning_rate}
+    trainer.history.append(place.epoch, logs)
+    trainer.place = Place(place.epoch + 1)
+    if progress is not None:
+        progress.finish(logs)
+    _call(trainer, "on_epoch_end", place.epoch, logs)
+    return logs
+
+
+def _check_finite(trainer: Trainer, checked: Mapping[str, float]) -> None:
+    """The last update of an epoch may have gone too far without a step that would notice."""
+    found = "" if all(bool(np.isfinite(block).all()) for block in trainer.get_weights()) else "a weight"
+    if not math.isfinite(checked.get("loss", 0.0)):
+        found = "the validation loss"
+    if found:
+        place = trainer.place
+        advice = f"lower the learning rate or set clip_norm; found learning_rate={place.learning_rate:g}"
+        raise DivergenceError(place.epoch, place.step - 1, f"{found} is not finite; {advice}")
 
 
 def _epoch_order(settings: Settings, samples: int, epoch: int) -> NDArray[np.uint32]:
@@ -260,54 +293,60 @@ def _occurrences(positions: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return occurrences
 
 
-def _run_epoch(
-    trainer: Trainer,
-    epoch: int,
-    data: Labelled,
-    class_weight: NDArray[np.float32] | None,
-    callbacks: Sequence[Callback],
-    progress: Progress | None,
-) -> tuple[dict[str, float], float]:
-    """Return the figures of the epoch and the learning rate of its last step."""
-    settings = trainer.settings
+def _run_steps(trainer: Trainer, progress: Progress | None) -> None:
+    """Run the steps of the epoch that are left."""
+    settings, place, data = trainer.settings, trainer.place, trainer.data
     begun = time.perf_counter()
     # Draws are keyed by the place in the data given to fit: a subset trains as an array of the same pictures does.
-    positions = _epoch_order(settings, len(data), epoch)
+    positions = _epoch_order(settings, len(data), place.epoch)
     indices, occurrences = data.index[positions], _occurrences(positions)
     schedule = settings.full_schedule(len(data))
     if progress is not None:
-        progress.start(epoch, settings.epochs, len(indices))
-    loss_sum, right, seen, rate = 0.0, 0, 0, 0.0
-    logs: dict[str, float] = {}
+        progress.start(place.epoch, settings.epochs, len(indices))
+        progress.update(place.seen, place.logs())
     try:
-        for number, first in enumerate(range(0, len(indices), settings.batch_size)):
-            part = slice(first, first + settings.batch_size)
-            rate = _core.learning_rate(schedule, trainer.step.count)
-            _call(callbacks, "on_train_batch_begin", number, logs)
-            loss, correct, _ = trainer.step.run(
-                data.samples,
-                data.targets,
-                indices[part],
-                learning_rate=rate,
-                weights=class_weight,
-                keys=positions[part],
-                occurrences=occurrences[part],
-                augment=settings.augment,
-                augment_seed=settings.seed,
-                dropout_seed=settings.seed,
-                epoch=epoch,
-            )
+        for number in range(place.step, trainer.steps):
+            part = slice(number * settings.batch_size, (number + 1) * settings.batch_size)
+            rate = _core.learning_rate(schedule, trainer.step.count) * trainer.learning_rate_factor
+            _call(trainer, "on_train_batch_begin", number, place.logs())
+            loss, correct = _run_step(trainer, indices[part], positions[part], occurrences[part], rate)
             count = len(indices[part])
-            loss_sum, right, seen = loss_sum + loss * count, right + correct, seen + count
+            place.step, place.learning_rate = number + 1, rate
+            place.seen, place.correct = place.seen + count, place.correct + correct
+            place.loss_sum += loss * count
             trainer.images += count
-            logs = {"loss": loss_sum / seen, "accuracy": right / seen}
             if progress is not None:
-                progress.update(count, logs)
-            _call(callbacks, "on_train_batch_end", number, logs)
+                progress.update(count, place.logs())
+            _call(trainer, "on_train_batch_end", number, place.logs())
+    finally:
+        trainer.image_seconds += time.perf_counter() - begun
+
+
+def _run_step(
+    trainer: Trainer,
+    indices: NDArray[np.uint32],
+    keys: NDArray[np.uint32],
+    occurrences: NDArray[np.uint32],
+    rate: float,
+) -> tuple[float, int]:
+    """Return the loss of the batch and the number of pictures that were classified correctly."""
+    data, settings, place = trainer.data, trainer.settings, trainer.place
+    try:
+        loss, correct, _ = trainer.step.run(
+            data.samples,
+            data.targets,
+            indices,
+            learning_rate=rate,
+            weights=trainer.class_weight,
+            keys=keys,
+            occurrences=occurrences,
+            augment=settings.augment,
+            augment_seed=settings.seed,
+            dropout_seed=settings.seed,
+            epoch=place.epoch,
+        )
     except RuntimeError as error:
         if "not finite" not in str(error):
             raise
-        raise DivergenceError(epoch, seen // settings.batch_size, f"{error}; found learning_rate={rate:g}") from None
-    finally:
-        trainer.image_seconds += time.perf_counter() - begun
-    return logs, rate
+        raise DivergenceError(place.epoch, place.step, f"{error}; found learning_rate={rate:g}") from None
+    return loss, correct

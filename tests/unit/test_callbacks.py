@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from gonogo import Callback, CSVLogger, EarlyStopping, InspectionClassifier, ModelCheckpoint, layers, load, training
 from gonogo.network import ModelSpec
-from gonogo.training import Labelled, Settings, Trainer, one_hot
+from gonogo.settings import Settings
+from gonogo.training import Labelled, Trainer, one_hot
 
 NET = [layers.dense(3, activation="tanh"), layers.dense("classes")]
 X = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)

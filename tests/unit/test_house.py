@@ -60,7 +60,7 @@ CALLED_BY_NOBODY = (
 CALLED_IN_BASE = "malloc calloc realloc free aligned_alloc posix_memalign memalign"
 
 # Module -> modules of the package it must never reach, directly or through others.
-TRAINING = {"augment", "callbacks", "classifier", "data", "network", "training"}
+TRAINING = {"augment", "callbacks", "checkpoint", "classifier", "data", "network", "training"}
 NEVER_REACHED = {
     "augment": {"data"},
     "layers": {"network", "training", "classifier"},

@@ -15,7 +15,8 @@ from gonogo import _core, layers, training
 from gonogo.callbacks import Callback
 from gonogo.errors import DivergenceError
 from gonogo.network import ModelSpec
-from gonogo.training import Labelled, Settings, Trainer, one_hot
+from gonogo.settings import Settings
+from gonogo.training import Labelled, Trainer, one_hot
 
 pytestmark = pytest.mark.any_engine
 
@@ -54,7 +55,7 @@ def run(
     weights: NDArray[np.float32] | None = None,
 ) -> Trainer:
     trainer = started(data, chosen)
-    training.run(trainer, data, validation, weights, callbacks, None)
+    training.run(trainer, validation, weights, callbacks, None)
     return trainer
 
 
@@ -219,7 +220,7 @@ def test_an_interrupted_step_changes_nothing() -> None:
     data = rows()
     trainer = started(data, options())
     with pytest.raises(KeyboardInterrupt):
-        training.run(trainer, data, None, None, [Keep()], None)
+        training.run(trainer, None, None, [Keep()], None)
     np.testing.assert_array_equal(trainer.get_weights()[0], kept[3])
     assert trainer.history.epoch == [0]
 

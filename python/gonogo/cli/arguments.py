@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn, Protocol
 
 from gonogo import _core
@@ -251,7 +251,7 @@ def numbers_by_name(text: str) -> dict[str, float]:
     return result
 
 
-def kind_with_settings(known: tuple[str, ...]) -> Callable[[str], dict[str, Any]]:
+def kind_with_settings(known: Collection[str]) -> Callable[[str], dict[str, Any]]:
     """Return the type of ``NAME[,KEY=VALUE...]``, such as ``sgd,momentum=0.9``."""
 
     def parse(text: str) -> dict[str, Any]:

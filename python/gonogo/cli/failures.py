@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gonogo.errors import LedgerError, ModelFileError, NotCertifiable
+from gonogo.errors import CheckpointError, LedgerError, ModelFileError, NotCertifiable
 from gonogo.storage import is_special
 
 DONE, FAILED, BAD_INPUT, REFUSED, NOT_CERTIFIABLE, PROBLEMS, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
@@ -83,7 +83,7 @@ def check_new_folder(option: str, path: str | Path) -> Path:
 
 def exit_code(error: BaseException) -> int:
     """Return the code that a command ends with after ``error``."""
-    if isinstance(error, (ModelFileError, LedgerError)):
+    if isinstance(error, (CheckpointError, LedgerError, ModelFileError)):
         return REFUSED
     if isinstance(error, NotCertifiable):
         return NOT_CERTIFIABLE

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gonogo import training
 from gonogo.augment import Augment
 from gonogo.callbacks import Callback, EarlyStopping
 from gonogo.classifier import InspectionClassifier
 from gonogo.cli import arguments
 from gonogo.cli.arguments import Commands, add_command, add_common, add_data
+from gonogo.cli.backup import add_backup, end_backup, open_backup, plain_warnings
 from gonogo.cli.datasets import excluded_note, named_part, open_dataset, read_parts
 from gonogo.cli.failures import DONE, INTERRUPTED, check_writable, writing
 from gonogo.cli.output import note, show, table
@@ -22,11 +22,13 @@ from gonogo.data import Dataset
 from gonogo.errors import DivergenceError
 from gonogo.network import load_spec, model_names
 from gonogo.preprocess import Preprocess
+from gonogo.settings import OPTIMIZERS, SCHEDULES
 
 DESCRIPTION = f"""
 Train a net on labelled pictures and write it to one file. With --validation the file gets the weights of the epoch with the
 best validation loss, otherwise those of the last epoch. The same arguments give the same file, byte for byte, whatever the
-number of threads. Ctrl-C writes the best weights of the completed epochs and ends with code 130.
+number of threads. Ctrl-C writes the best weights of the completed epochs and ends with code 130. With --resume, given from
+the start or after a stop, the same command goes on where it stood, after Ctrl-C, a crash or a power cut.
 
 Models that come with gonogo: {", ".join(model_names())}. A TOML file describes any other.
 """
@@ -37,6 +39,7 @@ gonogo train parts/ --split split.csv --subset train --validation validation --p
 gonogo train parts/ --classes defect ok --image-size 224 224 --class-weight balanced --out parts.gonogo
 gonogo train parts/ --optimizer sgd,momentum=0.9,nesterov=true --learning-rate 0.05 --schedule cosine --out parts.gonogo
 gonogo train parts/ --config recipe.toml --epochs 5 --out parts.gonogo
+gonogo train parts/ --validation 0.2 --out parts.gonogo --resume
 """
 
 
@@ -84,18 +87,18 @@ def add_parser(commands: Commands) -> None:
     )
     group.add_argument(
         "--optimizer",
-        type=arguments.kind_with_settings(training.OPTIMIZERS),
+        type=arguments.kind_with_settings(OPTIMIZERS),
         default="adam",
         metavar="NAME[,KEY=VALUE...]",
-        help=f"{', '.join(training.OPTIMIZERS)}, with settings such as momentum, nesterov, rho, beta_1, beta_2, epsilon, "
+        help=f"{', '.join(OPTIMIZERS)}, with settings such as momentum, nesterov, rho, beta_1, beta_2, epsilon, "
         "weight_decay, clip_norm, clip_value",
     )
     group.add_argument(
         "--schedule",
-        type=arguments.kind_with_settings(training.SCHEDULES),
+        type=arguments.kind_with_settings(SCHEDULES),
         default="constant",
         metavar="NAME[,KEY=VALUE...]",
-        help=f"{', '.join(training.SCHEDULES)}, with settings such as warmup_steps, gamma, step_size, final_fraction",
+        help=f"{', '.join(SCHEDULES)}, with settings such as warmup_steps, gamma, step_size, final_fraction",
     )
     group.add_argument(
         "--class-weight",
@@ -127,6 +130,7 @@ def add_parser(commands: Commands) -> None:
     group.add_argument(
         "--config", metavar="TOML", help="file with options (keys: their names); the command line wins over it"
     )
+    add_backup(parser)
     add_common(parser, seed="initial weights, order, augmentation, dropout and the share for validation")
 
 
@@ -159,6 +163,7 @@ def run(args: argparse.Namespace) -> int:
     out = check_writable("out", args.out)
     if args.patience is not None and args.validation is None:
         raise ValueError("patience: needs validation pictures to watch; give --validation too")
+    backup = open_backup(args, out)
     parameters = {name: arguments.value_of(value) for name, value in args.model_param}
     spec = load_spec(args.model).with_parameters(parameters)
     data = open_dataset(args)
@@ -188,10 +193,12 @@ def run(args: argparse.Namespace) -> int:
     if validation_data is not None:
         best = EarlyStopping(patience=args.patience or args.epochs, restore_best_weights=True)
     watching: list[Callback] = [best] if shows_bar or args.quiet else [best, EpochLines(args.epochs)]
+    watching += [] if backup is None else [backup]
     begun = time.perf_counter()
     interrupted = False
     try:
-        classifier.fit(train_data, validation_data=validation_data, callbacks=watching)
+        with plain_warnings(args):
+            classifier.fit(train_data, validation_data=validation_data, callbacks=watching)
     except KeyboardInterrupt:
         interrupted = True
         if best.best_epoch is None:
@@ -205,6 +212,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("learning_rate: the validation loss is not a number after any epoch; give a smaller one")
     with writing(out):
         classifier.save(out)
+    if not interrupted:
+        end_backup(backup)
     result = {
         "model": str(out),
         "parameters": classifier.parameter_count_,
@@ -219,12 +228,14 @@ def run(args: argparse.Namespace) -> int:
         "excluded": excluded,
         "bad_files": len(data.bad_files),
         "interrupted": interrupted,
+        "resumed": backup is not None and backup.resumed_at is not None,
     }
     show(args, result, _text(result))
     if interrupted:
         note(
             args,
-            f"{args.parser.prog}: interrupted; {out} holds the best weights of {classifier.n_iter_} completed epochs",
+            f"{args.parser.prog}: interrupted; {out} holds the best weights of {classifier.n_iter_} completed epochs"
+            + ("" if backup is None else "; the same command with --resume goes on"),
         )
     return INTERRUPTED if interrupted else DONE
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from gonogo.callbacks import Callback
+from gonogo.callbacks.weights import weights_of_state, weights_state
 from gonogo.training import Weights
 
 
@@ -19,6 +21,10 @@ class EpochLines(Callback):
     def terminal() -> bool:
         """Whether standard error is a terminal."""
         return sys.stderr.isatty()
+
+    def on_train_begin(self, logs: Mapping[str, float]) -> None:  # noqa: ARG002 - the hook's signature
+        """Count from here in a training that goes on inside an epoch."""
+        self._images, self._seconds = 0, 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: ARG002 - the hook's signature
         """Remember where the epoch begins."""
@@ -45,6 +51,14 @@ class CompletedEpochs(Callback):
 
     best_epoch: int | None = None
     _weights: Weights | None = None
+
+    def get_state(self) -> Mapping[str, Any]:
+        """Return the epoch and the weights."""
+        return {"best_epoch": self.best_epoch, **weights_state(self._weights)}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take them over."""
+        self.best_epoch, self._weights = state["best_epoch"], weights_of_state(self.model, state)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: ARG002 - the hook's signature
         """Keep the weights."""
