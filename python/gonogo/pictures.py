@@ -36,11 +36,14 @@ class Pictures:
         Positions of the good files in the list that was read.
     bad : list of DecodeError
         One for each bad file.
+    cached : bool
+        Whether a cache on disk gave them.
     """
 
     images: NDArray[np.uint8]
     kept: NDArray[np.intp]
     bad: list[DecodeError]
+    cached: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_atomically(path: str | Path, content: bytes | str) -> Path:
+def write_atomically(path: str | Path, content: bytes | str | Sequence[bytes | memoryview]) -> Path:
     """Write a file so that a reader, or a power cut, finds the old content or the new one, never a part.
 
     The content goes to a temporary file in the same folder, is brought to the disk and renamed; then the folder is
@@ -20,8 +20,8 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
     ----------
     path : str or Path
         Target; replaced when it exists. Its folder must exist.
-    content : bytes or str
-        Text is written as UTF-8, line ends as they are.
+    content : bytes, str or sequence of bytes
+        Text is written as UTF-8, line ends as they are; parts one after the other.
 
     Returns
     -------
@@ -34,11 +34,12 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
         Naming the target; the temporary file is gone and the target is as before.
     """
     target = _checked(path)
-    data = content.encode() if isinstance(content, str) else content
+    whole = content.encode() if isinstance(content, str) else content
+    parts = [whole] if isinstance(whole, bytes) else whole
     temporary = target.parent / f".{secrets.token_hex(8)}.gonogo.tmp"
     try:
         try:
-            _write_new(temporary, data)
+            _write_new(temporary, parts)
             temporary.replace(target)
             _sync_folder(target.parent)
         except BaseException:
@@ -54,7 +55,7 @@ def check_writable(path: str | Path) -> None:
     target = _checked(path)
     temporary = target.parent / f".{secrets.token_hex(8)}.gonogo.tmp"
     try:
-        _write_new(temporary, b"")
+        _write_new(temporary, [])
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(target)) from error
     finally:
@@ -82,11 +83,11 @@ def is_special(path: Path) -> bool:
     return path.exists() and not (path.is_file() or path.is_dir())
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def _write_new(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     # 0o666 less the umask, as any other new file; temporary files of the standard library would be private.
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     with os.fdopen(handle, "wb") as file:
-        file.write(data)
+        file.writelines(parts)
         file.flush()
         os.fsync(file.fileno())
 

@@ -45,7 +45,7 @@ def trained(data: gg.Dataset) -> gg.InspectionClassifier:
 
 def test_a_model_reads_all_files_with_the_depth_of_its_training(camera: Path, tmp_path: Path) -> None:
     data = gg.Dataset.from_folder(camera, bit_depth=12)
-    assert data.bit_depth == 12
+    assert data.decoding.bit_depth == 12
     np.testing.assert_array_equal(data.images[0, :, :, 0], deep(0, 4096) >> 4)
     clf = trained(data)
     assert data.paths is not None

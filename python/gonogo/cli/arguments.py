@@ -167,6 +167,11 @@ def add_data(parser: Parser, *, mixed: bool = False, of_model: bool = False) -> 
             help="end when a group holds pictures of several classes, or leave such groups out",
         )
     group.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="folder in which decoded pictures are kept, so that the next command reads them at once",
+    )
+    group.add_argument(
         "--root", metavar="DIR", help="for a CSV table: folder its paths start from (default: that of the table)"
     )
     group.add_argument("--path-col", default="path", metavar="NAME", help="for a CSV table: column of the paths")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -80,17 +81,21 @@ def open_dataset(
         "classes": _classes(args.classes),
         "groups": args.groups if groups else None,
         "on_bad": args.on_bad,
+        "cache": args.cache,
         "threads": args.threads or 0,
     }
-    if path.suffix.lower() == ".csv" and not path.is_dir():
-        columns = {
-            "path_col": args.path_col,
-            "label_col": args.label_col,
-            "group_col": args.group_col if groups else None,
-        }
-        dataset = Dataset.from_csv(path, root=args.root or path.parent, **columns, **shared)
-    else:
-        dataset = Dataset.from_folder(path, **shared)
+    with warnings.catch_warnings(record=True, action="always", category=RuntimeWarning) as warned:
+        if path.suffix.lower() == ".csv" and not path.is_dir():
+            columns = {
+                "path_col": args.path_col,
+                "label_col": args.label_col,
+                "group_col": args.group_col if groups else None,
+            }
+            dataset = Dataset.from_csv(path, root=args.root or path.parent, **columns, **shared)
+        else:
+            dataset = Dataset.from_folder(path, **shared)
+    for warning in warned:
+        note(args, f"--{warning.message}")
     height, width = dataset.image_size
     # Options that others chose are no news to the user.
     kind = f", {height}x{width} {'grey' if dataset.color_mode == 'grayscale' else 'RGB'}" if options is None else ""
@@ -98,7 +103,7 @@ def open_dataset(
     note(
         args,
         f"read {counted(len(dataset), 'picture')}{parts}{kind}, {len(dataset.classes)} classes, "
-        f"in {dataset.decode_seconds:.1f} s",
+        f"in {dataset.decode_seconds:.1f} s{' from the cache' if dataset.cached else ''}",
     )
     for error in dataset.bad_files[:_BAD_FILES_SHOWN]:
         note(args, f"left out: {error}")

@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gonogo.data.cache import Cache
 from gonogo.data.drawing import Drawing
 from gonogo.data.grouping import Groups
 from gonogo.data.reading import Options, check_groups, check_images, check_labels, names_below, read_found
@@ -59,6 +60,8 @@ class Dataset(Drawing):
         Files that are no good pictures, with the reason of each (``on_bad="skip"``).
     decode_seconds : float
         Wall time of reading and decoding.
+    cached : bool
+        Whether the pictures came from a cache on disk instead.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Dataset(Drawing):
         self.excluded: Dataset | None = None
         self.bad_files: list[DecodeError] = []
         self.decode_seconds = 0.0
+        self.cached = False
         self._images: NDArray[np.uint8] | None = None
 
     @classmethod
@@ -102,6 +106,7 @@ class Dataset(Drawing):
         preprocess: Preprocess | None = None,
         groups: Groups | None = None,
         on_bad: OnBad = "raise",
+        cache: str | Path | None = None,
         threads: int = 0,
         progress: Callable[[int], object] | None = None,
     ) -> Dataset:
@@ -135,6 +140,10 @@ class Dataset(Drawing):
             the path, the path below ``root`` or the file name; or a function of the path.
         on_bad : {"raise", "skip"}
             Whether the first bad file is an error, or bad files are left out and listed in ``bad_files``.
+        cache : str or Path, optional
+            Folder in which decoded pictures are kept. The next reading of the same files with the same settings maps them
+            into memory, read-only and shared by all processes that do, instead of decoding them; a changed file, another
+            setting or a damaged cache has them decoded anew. A folder that cannot be written is told of in a warning.
         threads : int
             0: one for each processor.
         progress : callable, optional
@@ -150,9 +159,8 @@ class Dataset(Drawing):
             Naming the folder or parameter: fewer than two classes, a class without pictures, different sizes without
             ``image_size``, pictures without a group.
         """
-        options = Options(
-            image_size, color_mode, Decoding(resize_mode, bit_depth, preprocess), on_bad, threads, progress
-        )
+        decoding, kept = Decoding(resize_mode, bit_depth, preprocess), Cache.of(cache, root)
+        options = Options(image_size, color_mode, decoding, on_bad, threads, progress, kept)
         return cls._read(find_in_folders(Path(root), classes), Path(root), groups, options)
 
     @classmethod
@@ -172,6 +180,7 @@ class Dataset(Drawing):
         preprocess: Preprocess | None = None,
         groups: Groups | None = None,
         on_bad: OnBad = "raise",
+        cache: str | Path | None = None,
         threads: int = 0,
         progress: Callable[[int], object] | None = None,
     ) -> Dataset:
@@ -189,7 +198,7 @@ class Dataset(Drawing):
             Column of the part; or give ``groups``.
         classes : list or mapping, optional
             As in :meth:`from_folder`, with labels for folders.
-        image_size, color_mode, resize_mode, bit_depth, preprocess, groups, on_bad, threads, progress
+        image_size, color_mode, resize_mode, bit_depth, preprocess, groups, on_bad, cache, threads, progress
             As in :meth:`from_folder`.
 
         Raises
@@ -200,9 +209,8 @@ class Dataset(Drawing):
         if group_col is not None and groups is not None:
             raise ValueError("groups: given beside group_col; give one of the two")
         found = find_in_table(Path(path), Path(root), path_col, label_col, group_col, classes)
-        options = Options(
-            image_size, color_mode, Decoding(resize_mode, bit_depth, preprocess), on_bad, threads, progress
-        )
+        decoding, kept = Decoding(resize_mode, bit_depth, preprocess), Cache.of(cache, path)
+        options = Options(image_size, color_mode, decoding, on_bad, threads, progress, kept)
         return cls._read(found, Path(root), groups, options)
 
     @classmethod
@@ -249,7 +257,7 @@ class Dataset(Drawing):
             root=root,
             decoding=options.decoding,
         )
-        dataset.bad_files, dataset.decode_seconds = read.bad_files, read.seconds
+        dataset.bad_files, dataset.decode_seconds, dataset.cached = read.bad_files, read.seconds, read.cached
         return dataset
 
     @property
@@ -290,11 +298,6 @@ class Dataset(Drawing):
         """How pictures of another size were brought to this one."""
         return self.decoding.resize_mode
 
-    @property
-    def bit_depth(self) -> int:
-        """How many bits of 16-bit grey were taken to be in use."""
-        return self.decoding.bit_depth
-
     def __len__(self) -> int:
         return len(self.index)
 
@@ -330,7 +333,8 @@ class Dataset(Drawing):
             root=self.root,
             decoding=self.decoding,
         )
-        subset.subset, subset.bad_files, subset.decode_seconds = self.subset, self.bad_files, self.decode_seconds
+        subset.subset, subset.bad_files = self.subset, self.bad_files
+        subset.decode_seconds, subset.cached = self.decode_seconds, self.cached
         subset.split_file = self.split_file
         return subset
 

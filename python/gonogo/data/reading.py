@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonogo.arrays import contiguous, plain_array
+from gonogo.data.cache import Cache
 from gonogo.data.grouping import Groups, check_complete, find_groups
 from gonogo.data.sources import Found
 from gonogo.decoding import Decoding
@@ -31,11 +32,27 @@ class Options:
     on_bad: OnBad
     threads: int
     progress: Callable[[int], object] | None
+    cache: Cache | None = None
 
     def read(self, paths: Sequence[Path]) -> Pictures:
-        """Decode the files."""
+        """Return the pictures, from the cache where it has them."""
         if self.image_size is not None:
             _check_size(self.image_size)
+        if self.cache is None:
+            return self._decode(paths)
+        settings = {
+            "image_size": None if self.image_size is None else [int(side) for side in self.image_size],
+            "color_mode": self.color_mode,
+            **self.decoding.to_dict(),
+        }
+        pictures = self.cache.read(paths, settings, self.threads, lambda: self._decode(paths))
+        if pictures.bad and self.on_bad == "raise":
+            raise pictures.bad[0]
+        if pictures.cached and self.progress is not None:
+            self.progress(len(paths))
+        return pictures
+
+    def _decode(self, paths: Sequence[Path]) -> Pictures:
         try:
             return read_pictures(
                 paths,
@@ -62,6 +79,7 @@ class Contents:
     groups: NDArray[np.str_] | None
     bad_files: list[DecodeError]
     seconds: float
+    cached: bool
 
 
 def read_found(found: Found, root: Path, groups: Groups | None, options: Options) -> Contents:
@@ -89,7 +107,7 @@ def read_found(found: Found, root: Path, groups: Groups | None, options: Options
         check_complete([parts[i] for i in kept], [files[i] for i in kept])
         named = np.array([parts[i] for i in kept], np.str_)
     bad = sorted([*found.bad, *pictures.bad], key=lambda error: str(error.path))
-    return Contents(pictures.images, labels, [found.paths[i] for i in kept], named, bad, seconds)
+    return Contents(pictures.images, labels, [found.paths[i] for i in kept], named, bad, seconds, pictures.cached)
 
 
 def names_below(paths: Sequence[Path], root: Path | None) -> list[str]:
