@@ -24,8 +24,7 @@ class BackupAndRestore(Callback):
     on with a warning, and its result agrees within rounding, not bit for bit. Where ``random_state`` is None, the seed in the
     file is used.
 
-    Unlike Keras a training also goes on inside an epoch, ``double_checkpoint`` and ``save_before_preemption`` do not exist,
-    and nothing is said about the model's inputs in the file's name.
+    Unlike in Keras a training also goes on inside an epoch; ``double_checkpoint`` and ``save_before_preemption`` do not exist.
 
     Parameters
     ----------
