@@ -349,7 +349,8 @@ def load(path: str | Path, *, n_threads: int | None = None) -> InspectionClassif
     Returns
     -------
     InspectionClassifier
-        With ``classes_`` as texts and the ``pass_label`` of the file; its other parameters are the defaults.
+        With ``classes_`` as texts, the ``pass_label`` of the file and its certified ``gate_`` where it has one; its other
+        parameters are the defaults.
 
     Raises
     ------
@@ -359,7 +360,9 @@ def load(path: str | Path, *, n_threads: int | None = None) -> InspectionClassif
         The file cannot be read.
     """
     file = read_model(path, threads=check_threads(n_threads))
-    classifier = InspectionClassifier(n_threads=n_threads, pass_label=file.training.get("pass_label"))
+    made = file.certificate
+    pass_label = file.training.get("pass_label") if made is None else made.pass_label
+    classifier = InspectionClassifier(n_threads=n_threads, pass_label=pass_label)
     classifier._file = file
     classifier.classes_ = np.array(file.classes)
     return classifier

@@ -300,6 +300,7 @@ def test_the_gate_travels_with_the_model(trained: InspectionClassifier, gate: Pa
     X, _ = pictures(50, 4)
     assert kept.decide(X) == gate.decide(X)
     assert {d.label for d in gate.decide(X)} >= {"bad", "ok"}
+    assert model.pass_label == "ok"
     assert model.save(tmp_path / "again.gonogo").read_bytes() == path.read_bytes()
     assert trained.gate_ is None
     assert model.model_file.core.model_sha256 == trained.model_file.core.model_sha256

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gonogo import Dataset, LedgerError, NotCertifiable, PassGate, load_split, save_split
+from gonogo.gate import open_test_set
 from gonogo.ledger import open_ledger, read_ledger, record_test
 
 
@@ -134,6 +135,14 @@ def test_opening_a_test_set_is_recorded_and_its_parts_certify_no_other_model(led
     assert record_test(ledger, ids[:1], model_sha256="another", preprocess_sha256="") == 0
     with pytest.raises(ValueError, match="were a test set of another model"):
         calibrate(ledger, rows=slice(0, 400))
+
+
+def test_a_test_set_that_was_opened_certifies_no_other_model(ledger: Path) -> None:
+    assert open_test_set(Scores(), X, y) is None, "without a ledger nothing is recorded"
+    assert [open_test_set(Scores(), X, y, ledger=ledger) for _ in range(2)] == [0, 1]
+    assert calibrate(ledger).threshold_, "the very model that was tested may be calibrated on these parts"
+    with pytest.raises(ValueError, match="were a test set of another model"):
+        PassGate(Scores(2.0), "ok", 0.02, 0.95, ledger=ledger).fit(X, y)
 
 
 def test_the_ledger_lies_beside_the_split(tmp_path: Path) -> None:

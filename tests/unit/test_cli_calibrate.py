@@ -1,0 +1,206 @@
+"""``gonogo calibrate`` and what other commands say of a gated model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gonogo.cli import main
+from gonogo.ledger import read_ledger
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Json = Callable[..., dict[str, Any]]
+
+NET = """
+[[layers]]
+type = "flatten"
+
+[[layers]]
+type = "dense"
+units = "classes"
+"""
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """700 dark bad and 200 bright good pictures; two pictures show a part, ten parts are a lot."""
+    root = tmp_path_factory.mktemp("calibrate") / "parts"
+    rng = np.random.default_rng(5)
+    rows = [["class", "file", "group", "lot"]]
+    for label, count, level in (("bad", 700, 0), ("ok", 200, 110)):
+        (root / label).mkdir(parents=True)
+        for i in range(count):
+            pixels = rng.integers(0, 120, (6, 7), dtype=np.uint8) + np.uint8(level)
+            Image.fromarray(pixels).save(root / label / f"{i:03}.png")
+            rows.append([label, f"{i:03}.png", f"{label} {i // 2}", f"lot {label} {i // 20}"])
+    with (root.parent / "groups.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return root
+
+
+@pytest.fixture(scope="module")
+def split(run_gonogo: Run, parts: Path) -> Path:
+    path = parts.parent / "split.csv"
+    options = ["--groups", parts.parent / "groups.csv", "--fractions", "train=.1,calibration=.9"]
+    run_gonogo("split", parts, *options, "--out", path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(run_gonogo: Run, parts: Path, split: Path) -> Path:
+    net, path = parts.parent / "net.toml", parts.parent / "plain.gonogo"
+    net.write_text(NET)
+    options = ["--split", split, "--subset", "train", "--model", net, "--epochs", "30", "--learning-rate", ".02"]
+    run_gonogo("train", parts, *options, "--groups", parts.parent / "groups.csv", "--out", path)
+    return path
+
+
+def terms(escape: str = ".01", confidence: str = ".95", label: str = "ok") -> list[str]:
+    return ["--pass-label", label, "--max-escape", escape, "--confidence", confidence]
+
+
+@pytest.fixture(scope="module")
+def gated(gonogo_json: Json, parts: Path, split: Path, trained: Path) -> dict[str, Any]:
+    out = parts.parent / "gated.gonogo"
+    more = ["--split", split, "--lot-col", "lot", "--groups", parts.parent / "groups.csv", "--bad-share", ".03"]
+    return gonogo_json("calibrate", trained, parts, *terms(), *more, "--out", out)
+
+
+def test_the_json_has_the_promise_and_its_figures(gated: dict[str, Any], split: Path) -> None:
+    assert (gated["certified"], gated["escapes_allowed"], gated["defects"]) == (True, 0, 315)
+    assert 0.009 < gated["escape_upper_bound"] < 0.01
+    assert isinstance(gated["threshold"], float)
+    assert (gated["pictures_per_part"], gated["good_parts"]) == (2, 90)
+    assert gated["good_refused"] == 90 - gated["good_passed"] < 45
+    assert gated["lots"] <= 35
+    assert gated["lots_upper_bound"] > 0.05
+    assert 0 < gated["false_omission_bound"] < 0.001
+    assert gated["disjoint"] == "pixels of pictures and names of groups"
+    assert gated["single_use"] == read_ledger(f"{split}.ledger")[0]["sha256"]
+
+
+def test_info_prints_the_certificate_in_words(run_gonogo: Run, gonogo_json: Json, gated: dict[str, Any]) -> None:
+    text = run_gonogo("info", gated["model"]).stdout
+    for words in (
+        f"certificate {gated['sha256']}",
+        "At 95 % confidence, at most 1 % of all bad parts are called 'ok' (PASS).",
+        "Shown by 315 bad parts (315 bad): 0 may lie above the threshold.",
+        "A part with fewer than 2 pictures goes to REVIEW",
+        "Where at most 3 % of the parts are bad",
+        "lots count instead of parts",
+        "It rests on this:",
+        "recorded in the ledger, entry " + gated["single_use"][:16],
+    ):
+        assert words in text
+    found = gonogo_json("info", gated["model"])
+    assert found["certificate"]["threshold"] == gated["threshold"]
+    assert found["pass_label"] == "ok"
+    assert "seen" not in found["training"]
+
+
+def test_info_of_a_plain_model_has_no_certificate(gonogo_json: Json, trained: Path) -> None:
+    found = gonogo_json("info", trained)
+    assert found["certificate"] is None
+    assert found["training"]["pictures_seen"] == 90
+
+
+def test_predict_shows_the_decision(
+    run_gonogo: Run, gonogo_json: Json, gated: dict[str, Any], parts: Path, trained: Path, tmp_path: Path
+) -> None:
+    shown = gonogo_json("predict", gated["model"], parts / "bad" / "000.png", parts / "ok" / "000.png")["rows"]
+    assert [row["decision"] for row in shown] == ["REVIEW", "REVIEW"]
+    assert "found 1 picture of the part, the certificate holds for 2 or more" in shown[0]["reason"]
+    out = tmp_path / "rows.csv"
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    text = run_gonogo("predict", gated["model"], parts / "ok" / "000.png", broken, "--csv", out, exit_code=2).stdout
+    assert "REVIEW" in text
+    rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    assert [row["decision"] for row in rows] == ["REVIEW", "REVIEW"]
+    assert "decision" not in gonogo_json("predict", trained, parts / "ok" / "000.png")["rows"][0]
+
+
+def test_a_gate_for_single_pictures_passes_good_ones_and_reviews_what_is_not_proven(
+    gonogo_json: Json, parts: Path, split: Path, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "single.gonogo"
+    data = ["--split", split, "--pictures-per-part", "1", "--ledger", tmp_path / "own.ledger"]
+    made = gonogo_json("calibrate", trained, parts, *terms(), *data, "--out", out)
+    assert (made["pictures_per_part"], made["defects"]) == (1, 315)
+    assert len(read_ledger(tmp_path / "own.ledger")) == 1
+    bright = np.asarray(Image.open(parts / "ok" / "001.png"))
+    large = np.kron(bright, np.ones((8, 8), np.uint8))
+    Image.fromarray(large).save(tmp_path / "proven.jpg", quality=95)
+    Image.fromarray(large).save(tmp_path / "progressive.jpg", quality=95, progressive=True)
+    Image.fromarray(np.full((6, 7), 200, np.uint8)).save(tmp_path / "constant.png")
+    names = [parts / "ok" / "001.png", parts / "bad" / "001.png", tmp_path / "proven.jpg"]
+    rows = gonogo_json("predict", out, *names, tmp_path / "progressive.jpg", tmp_path / "constant.png")["rows"]
+    assert [row["decision"] for row in rows] == ["ok", "bad", "ok", "REVIEW", "REVIEW"]
+    assert rows[4]["reason"] == "every pixel is the same"
+    assert [row["reason"] == "" for row in rows] == [True, True, True, False, False]
+
+
+def test_too_few_parts_end_with_code_4_and_the_numbers(
+    run_gonogo: Run, parts: Path, split: Path, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "none.gonogo"
+    data = [trained, parts, *terms(".001"), "--split", split, "--ledger", tmp_path / "l", "--out", out, "--json"]
+    failed = run_gonogo("calibrate", *data, exit_code=4)
+    found = json.loads(failed.stdout)
+    assert (found["certified"], found["threshold"], found["defects"]) == (False, None, 315)
+    assert (found["required"], found["missing"]) == (2995, 2680)
+    assert found["certifiable_escape"] == pytest.approx(1 - 0.05 ** (1 / 315))
+    assert "2,680 are missing; with these alone no escape rate below 0.95 % could be certified" in failed.stderr
+    assert not out.exists()
+    assert read_ledger(tmp_path / "l")[0]["kind"] == "refusal"
+
+
+def test_used_parts_and_edited_ledgers_are_refused(
+    run_gonogo: Run, parts: Path, split: Path, trained: Path, gated: dict[str, Any], tmp_path: Path
+) -> None:
+    assert gated["certified"]
+    other = tmp_path / "other.gonogo"
+    options = ["--split", split, "--subset", "train", "--model", parts.parent / "net.toml", "--epochs", "1"]
+    run_gonogo("train", parts, *options, "--seed", "9", "--out", other)
+    out = tmp_path / "none.gonogo"
+    failed = run_gonogo("calibrate", other, parts, *terms(".02"), "--split", split, "--out", out, exit_code=2)
+    assert "were used on" in failed.stderr
+    assert "calibrate on parts that were never used" in failed.stderr
+    ledger = tmp_path / "edited.ledger"
+    ledger.write_text(Path(f"{split}.ledger").read_text().replace("bad", "bed", 1) + "x")
+    edited = [trained, parts, *terms(), "--split", split, "--ledger", ledger, "--out", out]
+    assert "the last line is incomplete" in run_gonogo("calibrate", *edited, exit_code=3).stderr
+    assert not out.exists()
+
+
+def test_wrong_use_is_refused_before_anything_is_written(
+    capsys: pytest.CaptureFixture[str], parts: Path, split: Path, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "none.gonogo"
+    before = trained.read_bytes()
+    cases: list[tuple[list[Any], str]] = [
+        ([*terms(confidence="95"), "--out", out], "--confidence: found '95', expected a number between 0 and 1"),
+        ([*terms("0"), "--out", out], "--max-escape: found '0'"),
+        ([*terms(label="good"), "--out", out], "--pass-label: the class 'good' is unknown to the model"),
+        (["--max-escape", ".01", "--confidence", ".95", "--out", out], "--pass-label: missing"),
+        ([*terms(), "--out", trained], "is FILE itself; model files do not change"),
+        ([*terms(), "--lot-col", "batch", "--out", out], "no column 'batch'"),
+        ([*terms(), "--subset", "train", "--out", out], "training or validation has seen"),
+    ]
+    for options, what in cases:
+        given = [*options, "--split", split, "--ledger", tmp_path / "l"]
+        try:
+            code = main(["calibrate", *map(str, [trained, parts, *given])])
+        except SystemExit as ended:  # argparse
+            code = ended.code
+        assert (code, what in capsys.readouterr().err) == (2, True), what
+    assert trained.read_bytes() == before
+    assert not out.exists()
