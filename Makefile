@@ -79,6 +79,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	$(PYTHON) -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || missing="$$missing python3-dev"; \
 	test -e "$${STB_INCLUDE_DIR:-/usr/include/stb}/stb_image.h" || missing="$$missing libstb-dev"; \
+	test -e /usr/share/i18n/locales/de_DE || missing="$$missing locales"; \
 	/sbin/ldconfig -p | grep -q 'libgomp\.so\.1 ' || missing="$$missing libgomp1"; \
 	test -z "$$missing" || { echo "installing$$missing" && $(SUDO) apt-get update -qq && \
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }

@@ -1,7 +1,8 @@
 /* The arithmetic mode of a thread: rounding, and what becomes of numbers below the normal range.
  *
  * A program that loads code built with -ffast-math, or sets a rounding mode itself, changes the mode of its threads. Results
- * must not depend on that, so whatever computes sets a mode and puts the caller's back.
+ * must not depend on that, so whatever computes sets a mode and puts the caller's back. What stands between the two calls must be
+ * a call of its own: a compiler does not know that the mode changes what an addition gives, and may move one past the other.
  */
 #ifndef GNG_BASE_ARITHMETIC_H
 #define GNG_BASE_ARITHMETIC_H
@@ -36,5 +37,15 @@ static inline unsigned int gng_arithmetic_exchange(unsigned int mode)
 }
 
 #endif
+
+/* The float32 nearest to a number, whatever the mode of the thread. Volatile keeps the conversion where it stands. */
+static inline float gng_arithmetic_nearest_float(double number)
+{
+    const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
+    const volatile double given = number;
+    const volatile float nearest = (float)given;
+    (void)gng_arithmetic_exchange(mode);
+    return nearest;
+}
 
 #endif

@@ -1,4 +1,5 @@
 /* Functions about the machine and the allocator. */
+#include "base/arithmetic.h"
 #include "bind/arguments.h"
 #include "nn/dnnl/dnnl_engine.h"
 
@@ -74,12 +75,23 @@ static PyObject *fail_nth_allocation(PyObject *module, PyObject *argument)
     return Py_NewRef(Py_None);
 }
 
+static PyObject *exchange_arithmetic(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    /* Bits above these are reserved: setting one ends the process. */
+    gng_bind_unsigned mode = {.value = GNG_ARITHMETIC_DEFAULT, .name = "mode", .most = 0xFFFF};
+    if (!PyArg_ParseTuple(arguments, "|O&:exchange_arithmetic", gng_bind_read_unsigned, &mode))
+        return NULL;
+    return PyLong_FromUnsignedLong(gng_arithmetic_exchange((unsigned int)mode.value));
+}
+
 PyMethodDef gng_bind_machine_methods[] = {
     {"set_instruction_limit", set_instruction_limit, METH_O, "Limits the instruction set; before the first use of a net."},
     {"instruction_set", instruction_set, METH_NOARGS, "The instruction set in use."},
     {"instruction_sets", instruction_sets, METH_NOARGS, "All instruction sets of this machine, the best last."},
     {"describe_machine", describe_machine, METH_NOARGS, "Processor, instruction set, caches and engine."},
     {"cpu_count", cpu_count, METH_NOARGS, "Processors this process may run on."},
+    {"exchange_arithmetic", exchange_arithmetic, METH_VARARGS, "Sets the arithmetic mode of the calling thread and returns the one before."},
     {"allocation_count", allocation_count, METH_NOARGS, "Allocations of the core since the process started."},
     {"live_allocations", live_allocations, METH_NOARGS, "Blocks of the core that are allocated now."},
     {"fail_nth_allocation", fail_nth_allocation, METH_O, "Test hook: the n-th allocation from now fails; 0 is off."},

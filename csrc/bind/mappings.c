@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
+
 static int read_double(PyObject *value, const char *what, const char *name, double *out)
 {
     *out = PyFloat_AsDouble(value);
@@ -73,7 +75,7 @@ static int read_field(PyObject *value, const char *what, const gng_bind_field *f
     case GNG_FIELD_FLOAT:
         if (read_double(value, what, field->name, &number) < 0)
             return -1;
-        *(float *)field->out = (float)number;
+        *(float *)field->out = gng_arithmetic_nearest_float(number);
         return 0;
     case GNG_FIELD_BOOL:
         return read_bool(value, what, field->name, field->out);

@@ -80,18 +80,10 @@ static PyObject *cross_entropy(PyObject *module, PyObject *arguments, PyObject *
     if (rows < 1 || outputs < 1 || !PyArray_SAMESHAPE(logits, targets) || (weights != NULL && PyArray_SIZE(weights) != rows))
         return PyErr_Format(PyExc_ValueError, "targets and weights: expected as many rows as logits (%zd, at least 1) and %zd columns", (Py_ssize_t)rows, (Py_ssize_t)outputs);
     const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
-    double sum = 0;
-    Py_ssize_t right = 0;
-    for (npy_intp i = 0; i < rows; i++) {
-        bool correct = false;
-        const double weight = weights != NULL ? (double)((const float *)PyArray_DATA(weights))[i] : 1.0;
-        sum += gng_loss_cross_entropy((int32_t)outputs, (const float *)PyArray_DATA(logits) + i * outputs, (const float *)PyArray_DATA(targets) + i * outputs, weight, 1.0,
-                                      NULL, &correct);
-        right += correct;
-    }
-    const double mean = sum / (double)rows;
+    size_t right = 0;
+    const double mean = gng_loss_mean((int32_t)outputs, (size_t)rows, PyArray_DATA(logits), PyArray_DATA(targets), weights != NULL ? PyArray_DATA(weights) : NULL, &right);
     (void)gng_arithmetic_exchange(mode);
-    return Py_BuildValue("(dn)", mean, right);
+    return Py_BuildValue("(dn)", mean, (Py_ssize_t)right);
 }
 
 static PyObject *shuffled(PyObject *module, PyObject *arguments, PyObject *keywords)

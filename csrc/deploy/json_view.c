@@ -1,9 +1,11 @@
 /* Views into a checked JSON text: members, elements, strings and numbers. Nothing here can run past a text that gng_json_check accepted. */
+#include <fenv.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "deploy/json_scan.h"
 
 const char *gng_json_kind_name(gng_json_kind kind)
@@ -300,7 +302,11 @@ bool gng_json_double(gng_json number, double *out)
         exponent += negative ? -given : given;
     }
     (void)snprintf(text + used, sizeof text - used, "e%ld", exponent);
+    fenv_t environment; /* strtod rounds as the thread does; glibc asks the x87 unit */
+    (void)fegetenv(&environment);
+    (void)fesetround(FE_TONEAREST);
     const double value = strtod(text, NULL);
+    (void)fesetenv(&environment);
     if (!isfinite(value))
         return false;
     *out = value;
@@ -312,7 +318,7 @@ bool gng_json_float(gng_json value, float *out)
     double number;
     if (value.kind != GNG_JSON_NUMBER || !gng_json_double(value, &number))
         return false;
-    const float nearest = (float)number;
+    const float nearest = gng_arithmetic_nearest_float(number);
     if (!isfinite(nearest))
         return false;
     *out = nearest;

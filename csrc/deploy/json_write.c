@@ -1,4 +1,5 @@
 /* The canonical writer: one value has one text. */
+#include <fenv.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +61,11 @@ void gng_json_write_integers(gng_json_writer *writer, const int32_t *values, siz
 static int decimal_digits(float value, int digits, char *out)
 {
     char text[32];
+    fenv_t environment; /* printf rounds as the thread does; glibc asks the x87 unit */
+    (void)fegetenv(&environment);
+    (void)fesetround(FE_TONEAREST);
     (void)snprintf(text, sizeof text, "%.*e", digits - 1, (double)fabsf(value));
+    (void)fesetenv(&environment);
     int used = 0;
     const char *at = text;
     for (; *at != 'e'; at++)

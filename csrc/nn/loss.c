@@ -78,6 +78,19 @@ double gng_loss_cross_entropy(int32_t outputs, const float *logits, const float 
     return weight * loss;
 }
 
+double gng_loss_mean(int32_t outputs, size_t rows, const float *logits, const float *targets, const float *weights, size_t *correct)
+{
+    double sum = 0;
+    *correct = 0;
+    for (size_t i = 0; i < rows; i++) {
+        const size_t first = i * (size_t)outputs;
+        bool right = false;
+        sum += gng_loss_cross_entropy(outputs, logits + first, targets + first, weights != NULL ? (double)weights[i] : 1.0, 1.0, NULL, &right);
+        *correct += right;
+    }
+    return sum / (double)rows;
+}
+
 void gng_loss_probabilities(int32_t outputs, const float *logits, double *probabilities)
 {
     if (outputs == 1) {

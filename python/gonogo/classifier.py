@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import _core, layers, training
+from gonogo.arithmetic import default_arithmetic
 from gonogo.arrays import check_feature_names, feature_names
 from gonogo.augment import Augment
 from gonogo.callbacks import BackupAndRestore, Callback
@@ -139,6 +140,7 @@ class InspectionClassifier(FittedModel, Estimator):
     _nested = ("optimizer", "schedule", "class_weight", "model_params")
     _kinds = ("optimizer", "schedule")
 
+    @default_arithmetic()
     def fit(
         self,
         X: Any,

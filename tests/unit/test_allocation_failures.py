@@ -109,6 +109,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "describe_machine": _core.describe_machine,
     "draw_augmentation": lambda: _core.draw_augmentation(AUGMENT, 12, 12, seed=3),
     "enhance": lambda: _core.enhance(PICTURES[0], {"median": 5, "local_contrast": 2.0}),
+    "exchange_arithmetic": lambda: type(_core.exchange_arithmetic()),
     "fail_nth_allocation": lambda: _core.fail_nth_allocation(0),
     "gradient_check": lambda: _core.gradient_check(
         {"name": "t", "kind": "activation", "function": "tanh"}, [(1, 2, 2)], 0

@@ -23,6 +23,7 @@ GRAPH = _core.Graph(ROWS, (3, 1, 1))
 PARAMETERS, STATES = GRAPH.initialise("he_normal", 1)
 X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
 Y = np.eye(2, dtype=np.float32)[[0, 1, 0, 1]]
+MANY = np.random.default_rng(1).normal(size=(37, 1)).astype(np.float32)
 INDICES = np.arange(4, dtype=np.uint32)
 DATA = _core.serialise_model(GRAPH, PARAMETERS, STATES, {}, X, X @ PARAMETERS[:6].reshape(2, 3).T)
 LAYER = {"name": "tanh", "kind": "activation", "function": "tanh"}
@@ -365,7 +366,7 @@ def test_interrupts_at_any_moment_raise_and_leave_everything_usable():
     np.testing.assert_array_equal(predictor.logits(pictures), expected)
 
 
-def everything_computed() -> list[bytes]:
+def everything_computed() -> list[bytes | str]:
     step = new_step(clip_norm=0.1)
     results = [step.run(X, Y, INDICES, learning_rate=0.1) for _ in range(3)]
     predictor = _core.Predictor(GRAPH, 4, 1)
@@ -374,9 +375,14 @@ def everything_computed() -> list[bytes]:
     augment = {"rotation": 20.0}
     draw = _core.draw_augmentation(augment, 4, 4, seed=3)
     pictures = np.arange(16, dtype=np.uint8).reshape(4, 4, 1)
+    shares = {"momentum": 0.99, "epsilon": 0.001}
+    described = _core.Graph(
+        [{"name": "norm", "kind": "batch_norm", **shares}, {"name": "row", "kind": "flatten"}], (2, 1, 1)
+    )
     numbers = [
         *results,
         _core.cross_entropy(logits, Y)[0],
+        _core.cross_entropy(MANY, (MANY > 0.5).astype(np.float32))[0],
         _core.learning_rate({"kind": "cosine", "total_steps": 100, "learning_rate": 0.1}, 33),
         *(draw[key] for key in ("rotation", "zoom_y")),
     ]
@@ -389,7 +395,8 @@ def everything_computed() -> list[bytes]:
         GRAPH.initialise("glorot_normal", 5)[0],
         _core.apply_augmentation(augment, draw, pictures),
     ]
-    return [array.tobytes() for array in arrays]
+    texts = [described.to_json(), _core.Graph.from_json(described.to_json()).to_json()]
+    return [*(array.tobytes() for array in arrays), *texts]
 
 
 @pytest.mark.parametrize("mode", [0x400, 0x800, 0xC00], ids=["down", "up", "towards zero"])

@@ -298,6 +298,26 @@ def packages_are_installed(root: Path) -> list[str]:
     return [f"{folder}: has no __init__.py" for folder in folders if not (folder / "__init__.py").exists()]
 
 
+def promises_name_their_tests(root: Path) -> list[str]:
+    """Each row of the table names a promise, and files of tests, or tests in them, that exist."""
+    name = "csrc/README.md"
+    text = (root / name).read_text() if (root / name).exists() else ""
+    if "\n## Promises" not in text:
+        return [f"{name}: has no section on promises"]
+    section = text.split("\n## Promises")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")][2:]
+    problems = [] if rows else [f"{name}: names no promise"]
+    for row in rows:
+        promise, tests = row[0].strip(), re.findall(r"`(test_\w+\.py)(?:::(\w+))?`", row[-1])
+        problems += [] if promise and tests and len(row) == 2 else [f"{name}: no test for {promise!r}"]
+        for file, test in tests:
+            path = root / "tests" / "unit" / file
+            source = path.read_text() if path.exists() else ""
+            if not re.search(rf"^\s*(def|class) {test}\b" if test else r"^\s*def test_", source, re.MULTILINE):
+                problems.append(f"{name}: {promise!r} names {file}::{test}, which does not exist")
+    return problems
+
+
 SOURCE_RULES: list[Rule] = [
     own_includes_point_down,
     foreign_headers_stay_in_their_rooms,
@@ -308,12 +328,15 @@ SOURCE_RULES: list[Rule] = [
     python_imports_point_down,
     heavy_packages_are_imported_where_used,
     packages_are_installed,
+    promises_name_their_tests,
 ]
 OBJECT_RULES: list[Rule] = [
     symbols_carry_the_prefix,
     writable_globals_are_the_named_ones,
     core_calls_only_what_it_may,
 ]
+
+PROMISES = "# The core\n\n## Promises\n\n| promise | tests |\n|---|---|\n"
 
 # Rule, file of the planted tree, its content.
 PLANTED_SOURCES: list[tuple[Rule, str, str]] = [
@@ -352,6 +375,12 @@ PLANTED_SOURCES: list[tuple[Rule, str, str]] = [
     (heavy_packages_are_imported_where_used, "python/gonogo/a.py", "import pandas as pd\n"),
     (heavy_packages_are_imported_where_used, "python/gonogo/a.py", "class A:\n    from sklearn.base import B\n"),
     (packages_are_installed, "python/gonogo/attic/a.py", "\n"),
+    (promises_name_their_tests, "csrc/README.md", "# The core\n"),
+    (promises_name_their_tests, "csrc/README.md", PROMISES),
+    (promises_name_their_tests, "csrc/README.md", PROMISES + "| none | by nobody |\n"),
+    (promises_name_their_tests, "csrc/README.md", PROMISES + "| file | `test_b.py` |\n"),
+    (promises_name_their_tests, "csrc/README.md", PROMISES + "| test | `test_a.py::test_seven` |\n"),
+    (promises_name_their_tests, "tests/unit/test_a.py", "def test_six():\n    pass\n"),
 ]
 PLANTED_OBJECTS: list[tuple[Rule, str, str]] = [
     (symbols_carry_the_prefix, "csrc/base/a.c", "int size(void) { return 1; }\n"),
@@ -368,6 +397,8 @@ PLANTED_OBJECTS: list[tuple[Rule, str, str]] = [
 # A small tree that keeps every rule; planted files are added to it.
 SOUND = {
     "setup.py": "\n",
+    "csrc/README.md": PROMISES + "| five | `test_a.py`, `test_a.py::test_five` |\n",
+    "tests/unit/test_a.py": "def test_five():\n    pass\n",
     "csrc/gonogo.h": '#include "base/status.h"\n',
     "csrc/base/status.h": "#include <stddef.h>\n",
     "csrc/batch/batch.h": '#include "base/status.h"\n',
