@@ -33,6 +33,7 @@ from gonogo.inspector import Inspector
 from gonogo.machine import fingerprint
 from gonogo.preprocess import Preprocess
 from gonogo.report import Report, evaluate
+from gonogo.tiles import TilePrediction, Tiles
 
 __all__ = [
     "Augment",
@@ -58,6 +59,8 @@ __all__ = [
     "Report",
     "TensorBoard",
     "TerminateOnNaN",
+    "TilePrediction",
+    "Tiles",
     "__version__",
     "evaluate",
     "fingerprint",

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gonogo.checks import is_integer
 from gonogo.preprocess import Preprocess
+from gonogo.tiles import Tiles
 
 ResizeMode = Literal["pad", "stretch", "crop"]
 
@@ -29,6 +33,8 @@ class Decoding:
         ``2 ** bit_depth`` or more is bad. Pictures of 8 bits do not depend on it.
     preprocess : Preprocess, optional
         Fixed enhancement; one that changes nothing counts as None.
+    tiles : Tiles, optional
+        Tiles into which each picture, or its region of interest, is cut. From then on a tile is treated like a picture.
 
     Raises
     ------
@@ -39,6 +45,7 @@ class Decoding:
     resize_mode: ResizeMode = "pad"
     bit_depth: int = 16
     preprocess: Preprocess | None = None
+    tiles: Tiles | None = None
 
     def __post_init__(self) -> None:
         if self.resize_mode not in RESIZE_MODES:
@@ -50,12 +57,16 @@ class Decoding:
             raise TypeError(f"preprocess: found {self.preprocess!r}, expected a gonogo.Preprocess or None")
         if self.preprocess == Preprocess():
             object.__setattr__(self, "preprocess", None)
+        if self.tiles is not None and not isinstance(self.tiles, Tiles):
+            raise TypeError(f"tiles: found {self.tiles!r}, expected gonogo.Tiles or None")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as values for JSON."""
         settings: dict[str, Any] = {"resize_mode": self.resize_mode, "bit_depth": self.bit_depth}
         if self.preprocess is not None:
             settings["preprocess"] = self.preprocess.to_dict()
+        if self.tiles is not None:
+            settings["tiles"] = self.tiles.to_dict()
         return settings
 
     def options(self) -> dict[str, Any]:
@@ -77,4 +88,36 @@ class Decoding:
         settings = dict(mapping)
         if "preprocess" in settings:
             settings["preprocess"] = Preprocess.from_dict(settings["preprocess"])
+        if "tiles" in settings:
+            settings["tiles"] = Tiles.from_dict(settings["tiles"])
         return cls(**settings)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) of what is cut out of every picture; None where pictures stay whole."""
+        if self.tiles is not None:
+            return self.tiles.height, self.tiles.width
+        roi = None if self.preprocess is None else self.preprocess.roi
+        return None if roi is None else roi[2:]
+
+    def regions(self, height: int, width: int) -> NDArray[np.int32]:
+        """Return what is cut out of a picture of this size: int32 (n, 4), each top, left, height and width.
+
+        Raises
+        ------
+        ValueError
+            The picture does not hold the region of interest, or the region no tile.
+        """
+        top, left, tall, wide = (0, 0, height, width)
+        if self.preprocess is not None and self.preprocess.roi is not None:
+            top, left, tall, wide = self.preprocess.roi
+            if top + tall > height or left + wide > width:
+                raise ValueError(
+                    f"the picture has {height} x {width} pixels (height x width), which do not hold the region of "
+                    f"{tall} x {wide} pixels at row {top}, column {left}"
+                )
+        if self.tiles is None:
+            return np.array([(top, left, tall, wide)], np.int32)
+        boxes = self.tiles.boxes(tall, wide).reshape(-1, 4)
+        sides = np.broadcast_to(np.array([self.tiles.height, self.tiles.width], np.int32), (len(boxes), 2))
+        return np.concatenate([boxes[:, :2] + np.array([top, left], np.int32), sides], axis=1)

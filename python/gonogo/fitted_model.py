@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from gonogo.gate import PassGate
 from gonogo.inputs import sample_chunks
 from gonogo.model_file import ModelFile
+from gonogo.tiled_files import predict_tiles
+from gonogo.tiles import TilePrediction
 
 
 class FittedModel:
@@ -47,6 +49,29 @@ class FittedModel:
     def parameter_count_(self) -> int:
         """Trainable values of the net."""
         return self._fitted().core.parameter_count
+
+    def predict_tiles(self, X: Any) -> list[TilePrediction]:
+        """Cut pictures into the tiles of the training and classify each.
+
+        Parameters
+        ----------
+        X : list of paths, list of uint8 arrays (h, w[, c]), or uint8 array (n, h, w[, c])
+            Whole pictures of any size that holds a tile. Arrays are what is in a file: region of interest, tiles, size and
+            enhancement follow, as for files. 12-bit grey must be 8-bit already (``values >> 4``).
+
+        Returns
+        -------
+        list of TilePrediction
+            One for each picture: its label and, on the grid of its tiles, labels, probabilities and boxes.
+
+        Raises
+        ------
+        ValueError, TypeError
+            The model was not trained on tiles, or an array is no picture or too small.
+        DecodeError
+            A file is bad or too small.
+        """
+        return predict_tiles(self._fitted(), X, getattr(self, "pass_label", None))
 
     def sample_digests(self, X: Any) -> list[bytes]:
         """Return the SHA-256 of each sample as the net reads it; X as in ``predict_proba``."""

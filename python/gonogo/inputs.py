@@ -192,6 +192,10 @@ def _samples(X: Any, input_shape: tuple[int, ...] | None, decoding: Decoding | N
     if (paths := _paths(X)) is not None:
         if input_shape is None:
             return read_pictures(paths).images
+        if decoding is not None and decoding.tiles is not None:
+            raise ValueError(
+                f"{what}: the model reads tiles, of which a file has many; use predict_tiles, or a Dataset"
+            )
         height, width, channels = input_shape
         color: ColorMode = "grayscale" if channels == 1 else "rgb"
         return read_pictures(paths, image_size=(height, width), color_mode=color, decoding=decoding).images

@@ -14,6 +14,7 @@ from gonogo import _core
 from gonogo.decoding import Decoding
 from gonogo.errors import DecodeError
 from gonogo.preprocess import Preprocess
+from gonogo.tiles import as_boxes
 
 ColorMode = Literal["auto", "grayscale", "rgb"]
 OnBad = Literal["raise", "skip"]
@@ -33,17 +34,20 @@ class Pictures:
     images : uint8 array (n, height, width, channels)
         Good pictures only, in the order of the files.
     kept : intp array (n,)
-        Positions of the good files in the list that was read.
+        Positions of the good files in the list that was read; of tiles, that of each one's file.
     bad : list of DecodeError
         One for each bad file.
     cached : bool
         Whether a cache on disk gave them.
+    boxes : int32 array (n, 4) or None
+        ``[y0, x0, y1, x1]`` of each tile in pixels of its file; None where pictures were not cut into tiles.
     """
 
     images: NDArray[np.uint8]
     kept: NDArray[np.intp]
     bad: list[DecodeError]
     cached: bool = False
+    boxes: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True)
@@ -168,14 +172,11 @@ def find_size(paths: Sequence[Path], on_bad: OnBad = "raise") -> tuple[int, int]
     first: tuple[Path, tuple[int, int]] | None = None
     for path in paths:
         try:
-            found = _core.inspect(read_bytes(path))
-            if found["fault"] != "ok":
-                raise DecodeError(path, found["fault"], found["reason"], found["offset"])
+            size = _inspected_size(path)
         except DecodeError:
             if on_bad == "raise":
                 raise
             continue
-        size = (found["height"], found["width"])
         if first is None:
             first = (path, size)
         elif size != first[1]:
@@ -184,6 +185,13 @@ def find_size(paths: Sequence[Path], on_bad: OnBad = "raise") -> tuple[int, int]
                 f"{path} is {size[0]}x{size[1]} (height x width); give image_size=(height, width)"
             )
     return first[1] if first else None
+
+
+def _inspected_size(path: Path) -> tuple[int, int]:
+    found = _core.inspect(read_bytes(path))
+    if found["fault"] != "ok":
+        raise DecodeError(path, found["fault"], found["reason"], found["offset"])
+    return found["height"], found["width"]
 
 
 def read_pictures(
@@ -204,7 +212,7 @@ def read_pictures(
         JPEG, PNG, BMP or TIFF files; their content decides, not their names. Orientation tags are ignored.
     image_size : (height, width), optional
         Size to which pictures of another size are brought; None: all must have the same size, which is kept (with a region
-        of interest, its size).
+        of interest or tiles, their size).
     color_mode : {"auto", "grayscale", "rgb"}
         ``"auto"``: grey if and only if every picture has R = G = B in every pixel.
     decoding : Decoding, optional
@@ -231,24 +239,57 @@ def read_pictures(
         raise ValueError(f"on_bad: found {on_bad!r}, expected 'raise' or 'skip'")
     if not files:
         raise ValueError("paths: found no file, expected at least one picture")
-    roi = None if decoding.preprocess is None else decoding.preprocess.roi
-    size = image_size or (roi[2:] if roi else find_size(files, on_bad))
+    size = image_size or decoding.size or find_size(files, on_bad)
     if size is None:
         raise ValueError(f"paths: none of the {len(files)} files is a good picture; gonogo cannot read {files[0]}")
+    cuts, bad = _find_regions(files, decoding, on_bad)
+    positions = [i for i, cut in enumerate(cuts) if cut is not None]
+    good, regions = [files[i] for i in positions], [cut for cut in cuts if cut is not None]
+    if not good:
+        raise ValueError(f"paths: none of the {len(files)} files is a good picture; the first: {bad[0]}")
 
     channels = 3 if color_mode == "rgb" else 1
-    images, grey, bad = _decode(files, size, channels, decoding, on_bad, threads, progress)
+    images, grey, failed = _decode(good, regions, size, channels, decoding, on_bad, threads, progress)
     if color_mode == "auto" and not grey:
-        images, _, bad = _decode(files, size, 3, decoding, on_bad, threads, None)
+        images, _, failed = _decode(good, regions, size, 3, decoding, on_bad, threads, None)
+    bad = sorted([*bad, *failed], key=lambda error: files.index(error.path))
     lost = {error.path for error in bad}
-    kept = np.array([i for i, path in enumerate(files) if path not in lost], np.intp)
-    if len(kept) == 0:
+    source = np.repeat(np.array(positions, np.intp), [len(cut) for cut in regions])
+    whole = np.array([files[i] not in lost for i in source.tolist()], np.bool_)
+    if not whole.any():
         raise ValueError(f"paths: none of the {len(files)} files is a good picture; the first: {bad[0]}")
-    return Pictures(images if len(kept) == len(files) else images[kept], kept, bad)
+    boxes = None if decoding.tiles is None else as_boxes(np.concatenate(regions))[whole]
+    return Pictures(images if whole.all() else images[whole], source[whole], bad, boxes=boxes)
+
+
+def _find_regions(
+    files: list[Path], decoding: Decoding, on_bad: OnBad
+) -> tuple[list[NDArray[np.int32] | None], list[DecodeError]]:
+    """Return what is cut out of each file, None for files that are bad or hold no tile, and the errors of these.
+
+    Only tiles ask for a look at the files: how many there are depends on the size.
+    """
+    if decoding.tiles is None:
+        roi = None if decoding.preprocess is None else decoding.preprocess.roi
+        return [np.array([roi or (0, 0, 0, 0)], np.int32)] * len(files), []  # the latter stands for a whole picture
+    cuts: list[NDArray[np.int32] | None] = []
+    bad: list[DecodeError] = []
+    for path in files:
+        try:
+            height, width = _inspected_size(path)
+            cuts.append(decoding.regions(height, width))
+        except ValueError as error:
+            fault = "image-too-small"
+            bad.append(error if isinstance(error, DecodeError) else DecodeError(path, fault, str(error), 0))
+            cuts.append(None)
+            if on_bad == "raise":
+                raise bad[0] from None
+    return cuts, bad
 
 
 def _decode(
     files: list[Path],
+    cuts: list[NDArray[np.int32]],
     size: tuple[int, int],
     channels: int,
     decoding: Decoding,
@@ -256,25 +297,25 @@ def _decode(
     threads: int,
     progress: Callable[[int], object] | None,
 ) -> tuple[NDArray[np.uint8], bool, list[DecodeError]]:
-    images = np.zeros((len(files), *size, channels), np.uint8)
+    """Decode files, each into as many rows as regions are cut out of it."""
+    images = np.zeros((sum(map(len, cuts)), *size, channels), np.uint8)
     preprocess = decoding.preprocess or Preprocess()
-    all_grey, bad = True, []
+    all_grey, bad, row = True, [], 0
     for first in range(0, len(files), _CHUNK):
         part = files[first : first + _CHUNK]
         contents, unreadable = _read_part(part)
-        rows = images[first : first + len(part)]
-        regions = counts = None
-        if preprocess.roi is not None:
-            regions = np.tile(np.array(preprocess.roi, np.int32), (len(part), 1))
-            counts = np.ones(len(part), np.int32)
+        counts = np.array([len(cut) for cut in cuts[first : first + len(part)]], np.int32)
+        rows = images[row : row + int(counts.sum())]
+        row += len(rows)
+        whole = decoding.size is None
         failures, grey = _core.decode_many(
             contents,
             rows,
             decoding.resize_mode,
             threads,
             decoding.bit_depth,
-            regions,
-            counts,
+            None if whole else np.concatenate(cuts[first : first + len(part)]),
+            None if whole else counts,
             preprocess.enhancement(),
         )
         for i, fault, reason, offset in failures:

@@ -110,6 +110,10 @@ class Preprocess:
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return f"Preprocess({', '.join(f'{name}={value!r}' for name, value in given.items() if value is not None)})"
 
+    def without_roi(self) -> Self:
+        """Return what is done to a region that is cut out already."""
+        return dataclasses.replace(self, roi=None)
+
     def enhancement(self) -> dict[str, Any]:
         """Return what follows the resizing in the form the compiled core takes."""
         return {

@@ -10,6 +10,7 @@ from typing import Any
 from gonogo.cli.output import counted, note
 from gonogo.data import Dataset, load_split
 from gonogo.model_file import ModelFile, read_model
+from gonogo.tiles import Tiles
 
 _BAD_FILES_SHOWN = 10
 
@@ -75,6 +76,7 @@ def open_dataset(
         "resize_mode": args.resize_mode or "pad",
         "bit_depth": args.bit_depth or 16,
         "preprocess": getattr(args, "preprocess", None),
+        "tiles": _tiles(args),
     }
     shared: dict[str, Any] = {
         **(given if options is None else options),
@@ -102,7 +104,7 @@ def open_dataset(
     parts = "" if dataset.groups is None else f" of {len(set(dataset.groups.tolist())):,} parts"
     note(
         args,
-        f"read {counted(len(dataset), 'picture')}{parts}{kind}, {len(dataset.classes)} classes, "
+        f"read {_counts(dataset)}{parts}{kind}, {len(dataset.classes)} classes, "
         f"in {dataset.decode_seconds:.1f} s{' from the cache' if dataset.cached else ''}",
     )
     for error in dataset.bad_files[:_BAD_FILES_SHOWN]:
@@ -110,6 +112,20 @@ def open_dataset(
     if (more := len(dataset.bad_files) - _BAD_FILES_SHOWN) > 0:
         note(args, f"left out: {counted(more, 'more bad file')}")
     return dataset
+
+
+def _counts(dataset: Dataset) -> str:
+    if dataset.boxes is None:
+        return counted(len(dataset), "picture")
+    return f"{counted(len(dataset), 'tile')} of {counted(len(set(dataset.paths or ())), 'picture')}"
+
+
+def _tiles(args: argparse.Namespace) -> Tiles | None:
+    """Only a training chooses tiles; other commands have no such options."""
+    size, overlap = getattr(args, "tiles", None), getattr(args, "tile_overlap", None)
+    if size is None and overlap is not None:
+        raise ValueError("tile_overlap: given without --tiles; give the size of the tiles too")
+    return None if size is None else Tiles(size[0], size[1], overlap or 0.0)
 
 
 def _classes(names: list[str] | None) -> list[str] | dict[str, str] | dict[str, int] | None:

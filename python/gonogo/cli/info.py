@@ -90,6 +90,7 @@ def _text(result: dict[str, Any]) -> str:
         ["PASS class", result["pass_label"] or "not named"],
         ["pictures", f"{shape['height']}x{shape['width']} {shape['color_mode']}, other sizes: {shape['resize_mode']}"],
         ["preprocess", _short(shape.get("preprocess"))],
+        ["tiles", _short(shape.get("tiles"))],
         ["16-bit grey", f"{shape['bit_depth']} bits in use"],
         ["parameters", f"{result['parameters']:,}"],
         ["multiply-adds", f"{result['multiply_adds']:,} a picture"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ from gonogo.errors import DecodeError
 from gonogo.model_file import ModelFile
 from gonogo.pictures import SUFFIXES, Pictures, read_bytes, read_pictures
 from gonogo.storage import write_atomically
+from gonogo.tiles import decide
 
 DESCRIPTION = """
 Classify picture files. A folder stands for the pictures that lie directly in it. A file that is no good picture gets a row
-with its error; the others are classified all the same, and the exit code is 2.
+with its error; the others are classified all the same, and the exit code is 2. A model of tiles cuts each file; the file
+passes only if every tile does, and --json tells what was found in each.
 """
 EXAMPLES = """
 gonogo predict parts.gonogo part-0815.png
@@ -97,41 +99,59 @@ def find_pictures(paths: list[str]) -> list[Path]:
 def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[dict[str, Any]]:
     """Return a row for each file: ``file`` and either ``label`` and ``probabilities`` or ``error`` and ``fault``.
 
-    Where the model has a gate, also ``decision`` (a class or REVIEW), ``score`` and ``reason``; a file is then one part.
+    Of a model of tiles also ``tiles``: labels, probabilities and boxes on their grid; ``probabilities`` are then those of the
+    tile that decides. Where the model has a gate, also ``decision`` (a class or REVIEW), ``score`` and ``reason``; a file is
+    then one part.
     """
     rows: list[dict[str, Any]] = []
     for first in range(0, len(files), _CHUNK):
         part = files[first : first + _CHUNK]
         pictures, bad = _read(model, part, threads)
-        said: Iterator[tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.uint8]]] = iter(())
         if pictures is not None:
             logits = model.core.logits(pictures.images)
-            said = iter(zip(_core.probabilities(logits), logits, pictures.images, strict=True))
-        for path in part:
+            shares = _core.probabilities(logits)
+        for position, path in enumerate(part):
             row: dict[str, Any] = {"file": str(path)}
             if (error := bad.get(path)) is not None:
                 row |= {"error": error.reason, "fault": error.fault}
                 if model.certificate is not None:
                     row |= {"decision": REVIEW, "score": None, "reason": error.reason}
-            else:
-                shares, logit, pixels = next(said)
-                row["label"] = model.classes[int(shares.argmax())]
-                row["probabilities"] = dict(zip(model.classes, shares.tolist(), strict=True))
+            elif pictures is not None:
+                own = slice(*np.searchsorted(pictures.kept, [position, position + 1]).tolist())
+                row |= _verdict(model, shares[own], None if pictures.boxes is None else pictures.boxes[own])
                 if model.certificate is not None:
-                    made = _decide(model, model.certificate.rule, path, logit, pixels)
+                    made = _decide(model, model.certificate.rule, path, logits[own], pictures.images[own])
                     row |= {"decision": made.label, "score": made.score, "reason": made.reason}
             rows.append(row)
     return rows
 
 
+def _verdict(model: ModelFile, shares: NDArray[np.float64], boxes: NDArray[np.int32] | None) -> dict[str, Any]:
+    """Label and probabilities of a picture, of which a model of tiles also says what it thinks of each tile."""
+    if boxes is None:
+        label = model.classes[int(shares[0].argmax())]
+        return {"label": label, "probabilities": dict(zip(model.classes, shares[0].tolist(), strict=True))}
+    made = decide(shares, boxes, model.classes, model.training.get("pass_label"))
+    return {
+        "label": made.label,
+        "probabilities": dict(zip(model.classes, made.probabilities.tolist(), strict=True)),
+        "tiles": {
+            "labels": made.tile_labels.tolist(),
+            "probabilities": made.tile_probabilities.tolist(),
+            "boxes": made.boxes.tolist(),
+        },
+    }
+
+
 def _decide(
     model: ModelFile, rule: Rule, path: Path, logits: NDArray[np.float32], pixels: NDArray[np.uint8]
 ) -> Decision:
-    """What the gate says of a file that shows a part."""
-    if doubt := doubt_about(pixels, model.sample_shape):
-        return rule.review(doubt)
+    """What the gate says of a file that shows a part, with one row for each of its tiles."""
+    for view in pixels:
+        if doubt := doubt_about(view, model.sample_shape):
+            return rule.review(doubt)
     scores = logits.astype(np.float64)
-    made = rule.decide(scores if len(scores) == 1 else scores[None])
+    made = rule.decide(scores[:, 0] if scores.shape[1] == 1 else scores)
     if made.passed and (found := _core.inspect(read_bytes(path)))["verdict"] != "ok":
         return rule.review(found["reason"], made.score)
     return made

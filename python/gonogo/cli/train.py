@@ -121,6 +121,19 @@ def add_parser(commands: Commands) -> None:
         "(roi, local_contrast, median, gamma)",
     )
     group.add_argument(
+        "--tiles",
+        nargs=2,
+        type=arguments.whole_number(1, 16384),
+        metavar=("H", "W"),
+        help="cut every picture into tiles of this size, each a sample with its picture's class; kept in the model",
+    )
+    group.add_argument(
+        "--tile-overlap",
+        type=float,
+        metavar="SHARE",
+        help="share of a tile's side that its neighbour shows as well, 0 to 0.9 (default: 0)",
+    )
+    group.add_argument(
         "--patience",
         type=arguments.whole_number(1),
         metavar="N",

@@ -133,6 +133,7 @@ def _save(file: Path, key: str, pictures: Pictures, threads: int) -> None:
             "key": key,
             "shape": pictures.images.shape,
             "kept": pictures.kept.tolist(),
+            "boxes": None if pictures.boxes is None else pictures.boxes.tolist(),
             "bad": [(os.fspath(error.path), error.fault, error.reason, error.offset) for error in pictures.bad],
             "pixels_sha256": _blocks_digest(lambda first, count: pixels[first : first + count], len(pixels), threads),
         }
@@ -188,4 +189,5 @@ def _parse(handle: int, key: str, paths: Sequence[Path], threads: int) -> Pictur
     images = np.frombuffer(mapped, np.uint8, count, first).reshape(shape)
     by_name = {os.fspath(path): path for path in paths}
     bad = [DecodeError(by_name[name], fault, reason, offset) for name, fault, reason, offset in header["bad"]]
-    return Pictures(images, np.array(header["kept"], np.intp), bad, cached=True)
+    boxes = None if header["boxes"] is None else np.array(header["boxes"], np.int32)
+    return Pictures(images, np.array(header["kept"], np.intp), bad, cached=True, boxes=boxes)

@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonogo.data.cache import Cache
-from gonogo.data.drawing import Drawing
+from gonogo.data.description import Description
 from gonogo.data.grouping import Groups
-from gonogo.data.reading import Options, check_groups, check_images, check_labels, names_below, read_found
+from gonogo.data.reading import Options, check_groups, check_images, check_labels, read_found
 from gonogo.data.sources import Classes, Found, find_in_folders, find_in_table
 from gonogo.data.split import By, OnMixed, assign
 from gonogo.decoding import Decoding, ResizeMode
 from gonogo.errors import DecodeError
 from gonogo.pictures import ColorMode, OnBad
 from gonogo.preprocess import Preprocess
+from gonogo.tiles import Tiles
 
 
-class Dataset(Drawing):
+class Dataset(Description):
     """Labelled pictures in memory.
 
     Made by :meth:`from_folder`, :meth:`from_csv` or :meth:`from_arrays`. Subsets made by :meth:`split` or by indexing share
@@ -45,10 +46,12 @@ class Dataset(Drawing):
         Folder that the names of the pictures in messages and tables start from.
     decoding : Decoding, optional
         How the files were read, besides size and colour; None: the defaults.
+    boxes : int32 array (n, 4), optional
+        ``[y0, x0, y1, x1]`` of each sample in pixels of its file, where pictures were cut into tiles.
 
     Attributes
     ----------
-    pixels, index, labels, classes, paths, groups, root, decoding
+    pixels, index, labels, classes, paths, groups, root, decoding, boxes
         As given.
     subset : str or None
         Name of the subset that a split made.
@@ -75,6 +78,7 @@ class Dataset(Drawing):
         groups: NDArray[np.str_] | None = None,
         root: Path | None = None,
         decoding: Decoding | None = None,
+        boxes: NDArray[np.int32] | None = None,
     ) -> None:
         self.pixels = pixels.view()
         self.pixels.flags.writeable = False
@@ -85,6 +89,7 @@ class Dataset(Drawing):
         self.groups = groups
         self.root = root
         self.decoding = decoding or Decoding()
+        self.boxes = boxes
         self.subset: str | None = None
         self.split_file: Path | None = None
         self.excluded: Dataset | None = None
@@ -104,6 +109,7 @@ class Dataset(Drawing):
         resize_mode: ResizeMode = "pad",
         bit_depth: int = 16,
         preprocess: Preprocess | None = None,
+        tiles: Tiles | None = None,
         groups: Groups | None = None,
         on_bad: OnBad = "raise",
         cache: str | Path | None = None,
@@ -135,6 +141,10 @@ class Dataset(Drawing):
             ``v >> (bit_depth - 8)``, and a picture with a value of ``2 ** bit_depth`` or more is bad. A model keeps it.
         preprocess : Preprocess, optional
             Fixed enhancement of every picture, before and after it is brought to its size. A model keeps it.
+        tiles : Tiles, optional
+            Cut every picture, or its region of interest, into tiles of one size: each is a sample with its picture's label,
+            which ``relabel`` corrects where tiles of a bad picture show no fault. ``boxes`` says where they lie. Those of one
+            picture are one group, unless ``groups`` joins several pictures, and a split keeps them together.
         groups : str, Path, mapping or callable, optional
             Part that each picture shows: a CSV file with the columns class (the folder), file and group; a mapping from
             the path, the path below ``root`` or the file name; or a function of the path.
@@ -159,7 +169,7 @@ class Dataset(Drawing):
             Naming the folder or parameter: fewer than two classes, a class without pictures, different sizes without
             ``image_size``, pictures without a group.
         """
-        decoding, kept = Decoding(resize_mode, bit_depth, preprocess), Cache.of(cache, root)
+        decoding, kept = Decoding(resize_mode, bit_depth, preprocess, tiles), Cache.of(cache, root)
         options = Options(image_size, color_mode, decoding, on_bad, threads, progress, kept)
         return cls._read(find_in_folders(Path(root), classes), Path(root), groups, options)
 
@@ -178,6 +188,7 @@ class Dataset(Drawing):
         resize_mode: ResizeMode = "pad",
         bit_depth: int = 16,
         preprocess: Preprocess | None = None,
+        tiles: Tiles | None = None,
         groups: Groups | None = None,
         on_bad: OnBad = "raise",
         cache: str | Path | None = None,
@@ -198,7 +209,7 @@ class Dataset(Drawing):
             Column of the part; or give ``groups``.
         classes : list or mapping, optional
             As in :meth:`from_folder`, with labels for folders.
-        image_size, color_mode, resize_mode, bit_depth, preprocess, groups, on_bad, cache, threads, progress
+        image_size, color_mode, resize_mode, bit_depth, preprocess, tiles, groups, on_bad, cache, threads, progress
             As in :meth:`from_folder`.
 
         Raises
@@ -209,7 +220,7 @@ class Dataset(Drawing):
         if group_col is not None and groups is not None:
             raise ValueError("groups: given beside group_col; give one of the two")
         found = find_in_table(Path(path), Path(root), path_col, label_col, group_col, classes)
-        decoding, kept = Decoding(resize_mode, bit_depth, preprocess), Cache.of(cache, path)
+        decoding, kept = Decoding(resize_mode, bit_depth, preprocess, tiles), Cache.of(cache, path)
         options = Options(image_size, color_mode, decoding, on_bad, threads, progress, kept)
         return cls._read(found, Path(root), groups, options)
 
@@ -256,6 +267,7 @@ class Dataset(Drawing):
             groups=read.groups,
             root=root,
             decoding=options.decoding,
+            boxes=read.boxes,
         )
         dataset.bad_files, dataset.decode_seconds, dataset.cached = read.bad_files, read.seconds, read.cached
         return dataset
@@ -275,28 +287,6 @@ class Dataset(Drawing):
                 self._images = self.pixels[self.index]
                 self._images.flags.writeable = False
         return self._images
-
-    @property
-    def files(self) -> list[str]:
-        """What each picture is called in tables and messages: its path below ``root``, or its number in ``pixels``."""
-        if self.paths is None:
-            return [f"{position:09d}" for position in self.index.tolist()]
-        return names_below(self.paths, self.root)
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """(height, width) of the pictures."""
-        return self.pixels.shape[1], self.pixels.shape[2]
-
-    @property
-    def color_mode(self) -> str:
-        """``"grayscale"`` or ``"rgb"``: what the pictures are, also where they were read with ``"auto"``."""
-        return "grayscale" if self.pixels.shape[3] == 1 else "rgb"
-
-    @property
-    def resize_mode(self) -> ResizeMode:
-        """How pictures of another size were brought to this one."""
-        return self.decoding.resize_mode
 
     def __len__(self) -> int:
         return len(self.index)
@@ -332,16 +322,25 @@ class Dataset(Drawing):
             groups=None if self.groups is None else self.groups[positions],
             root=self.root,
             decoding=self.decoding,
+            boxes=None if self.boxes is None else self.boxes[positions],
         )
         subset.subset, subset.bad_files = self.subset, self.bad_files
         subset.decode_seconds, subset.cached = self.decode_seconds, self.cached
         subset.split_file = self.split_file
         return subset
 
-    def class_counts(self) -> dict[str, int]:
-        """Return the number of pictures of each class, in the order of ``classes``."""
-        counts = np.bincount(self.labels, minlength=len(self.classes))
-        return dict(zip(self.classes, counts.tolist(), strict=True))
+    def relabel(self, labels: ArrayLike) -> Dataset:
+        """Return the same pictures with other labels, such as those of single tiles; the pixels are shared.
+
+        Parameters
+        ----------
+        labels : array-like (n,)
+            Names of classes, or positions in ``classes``.
+        """
+        changed = self[:]
+        changed.labels, _ = check_labels(labels, self.classes, len(self))
+        changed.excluded = self.excluded
+        return changed
 
     def split(
         self, fractions: Mapping[str, float], *, by: By = "auto", on_mixed: OnMixed = "raise", seed: int = 0

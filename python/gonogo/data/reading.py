@@ -80,6 +80,7 @@ class Contents:
     bad_files: list[DecodeError]
     seconds: float
     cached: bool
+    boxes: NDArray[np.int32] | None
 
 
 def read_found(found: Found, root: Path, groups: Groups | None, options: Options) -> Contents:
@@ -103,11 +104,14 @@ def read_found(found: Found, root: Path, groups: Groups | None, options: Options
             first = next(error for error in pictures.bad if found.labels[found.paths.index(error.path)] == label)
             raise ValueError(f"the class {name!r} has no good picture; the first bad one is {first}")
     named = None
+    if parts is None and pictures.boxes is not None:
+        parts = files  # the tiles of a picture belong together
     if parts is not None:
         check_complete([parts[i] for i in kept], [files[i] for i in kept])
         named = np.array([parts[i] for i in kept], np.str_)
     bad = sorted([*found.bad, *pictures.bad], key=lambda error: str(error.path))
-    return Contents(pictures.images, labels, [found.paths[i] for i in kept], named, bad, seconds, pictures.cached)
+    paths = [found.paths[i] for i in kept]
+    return Contents(pictures.images, labels, paths, named, bad, seconds, pictures.cached, pictures.boxes)
 
 
 def names_below(paths: Sequence[Path], root: Path | None) -> list[str]:

@@ -48,6 +48,8 @@ def save_split(path: str | Path, parts: Mapping[str, Dataset]) -> Path:
             raise ValueError("parts: pictures from arrays have no files to name; keep the positions in index instead")
         files = part.files
         for i in sorted(range(len(part)), key=files.__getitem__):
+            if part.boxes is not None and subset_of.get(files[i]) == subset:
+                continue  # another tile of a picture that has its row
             if files[i] in subset_of:
                 raise ValueError(
                     f"parts: {files[i]} is in {subset_of[files[i]]!r} and in {subset!r}, expected one subset"

@@ -33,7 +33,8 @@ def as_html(data: Dataset) -> str:
 
 def _heading(data: Dataset) -> list[str]:
     size = "x".join(map(str, data.pixels.shape[1:]))
-    return [*([repr(data.subset)] if data.subset else []), f"{len(data)} pictures of {size}"]
+    what = "pictures" if data.boxes is None else f"tiles of {len(set(data.paths or ()))} pictures, each"
+    return [*([repr(data.subset)] if data.subset else []), f"{len(data)} {what} of {size}"]
 
 
 def _extras(data: Dataset) -> list[str]:

@@ -1,10 +1,16 @@
-"""Looking at a dataset: its one line of text, its table in a notebook, its plots."""
+"""What a dataset tells of itself: names, sizes, counts, its line of text, its table in a notebook, its plots."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gonogo.data import plots, summary
+from gonogo.data.reading import names_below
+from gonogo.decoding import Decoding, ResizeMode
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,8 +19,44 @@ if TYPE_CHECKING:
     from gonogo.data.dataset import Dataset
 
 
-class Drawing:
-    """The side of :class:`gonogo.Dataset` that shows it; plots need matplotlib."""
+class Description:
+    """The side of :class:`gonogo.Dataset` that describes it; plots need matplotlib."""
+
+    if TYPE_CHECKING:
+        pixels: NDArray[np.uint8]
+        index: NDArray[np.uint32]
+        labels: NDArray[np.intp]
+        classes: list[str]
+        paths: list[Path] | None
+        root: Path | None
+        decoding: Decoding
+
+    @property
+    def files(self) -> list[str]:
+        """What each picture is called in tables and messages: its path below ``root``, or its number in ``pixels``."""
+        if self.paths is None:
+            return [f"{position:09d}" for position in self.index.tolist()]
+        return names_below(self.paths, self.root)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of the pictures."""
+        return self.pixels.shape[1], self.pixels.shape[2]
+
+    @property
+    def color_mode(self) -> str:
+        """``"grayscale"`` or ``"rgb"``: what the pictures are, also where they were read with ``"auto"``."""
+        return "grayscale" if self.pixels.shape[3] == 1 else "rgb"
+
+    @property
+    def resize_mode(self) -> ResizeMode:
+        """How pictures of another size were brought to this one."""
+        return self.decoding.resize_mode
+
+    def class_counts(self) -> dict[str, int]:
+        """Return the number of pictures of each class, in the order of ``classes``."""
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        return dict(zip(self.classes, counts.tolist(), strict=True))
 
     def plot_classes(self, ax: Axes | None = None) -> Axes:
         """Draw how many pictures each class has, as bars with counts and shares; needs matplotlib."""
