@@ -14,6 +14,7 @@ LAST = layers.dense("classes")
 ARCHITECTURES: dict[str, tuple[list[Layer], tuple[int, int, int], int]] = {
     "rows": ([layers.dense(64, activation="relu"), LAST], (13, 1, 1), 3),
     "wide rows": ([layers.dense(150), layers.activation("tanh"), layers.dropout(0.5), LAST], (700, 1, 1), 2),
+    "long rows": ([layers.dense("classes", bias=False)], (5003, 1, 1), 2),
     "one output": ([layers.flatten(), layers.dense(9, bias=False, activation="elu"), LAST], (1, 9, 11), 2),
     "convolutions": (
         [
