@@ -120,7 +120,7 @@ static PyObject *describe_pictures(PyObject *module, PyObject *arguments, PyObje
     PyObject *thumbnails = gng_bind_new_array(NPY_FLOAT32, 3, shape), *result = NULL;
     all.files = gng_memory_allocate_array((size_t)shape[0], sizeof *all.files);
     if (all.files == NULL)
-        PyErr_NoMemory();
+        (void)gng_bind_raise(gng_error_set(GNG_STATUS_MEMORY, "files: no memory for %zd of them", (Py_ssize_t)shape[0]));
     else if (thumbnails != NULL) {
         all.thumbnails = PyArray_DATA((PyArrayObject *)thumbnails);
         result = portray_all(files, &all, thumbnails, threads);

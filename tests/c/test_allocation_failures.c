@@ -21,6 +21,7 @@ static struct {
     gng_step *step;
     gng_samples samples;
     uint8_t pixels[BATCH * 48];
+    float thumbnails[BATCH * GNG_THUMBNAIL_PIXELS];
     float floats[BATCH * 48], targets[BATCH * 2], logits[BATCH * 4];
     uint32_t indices[BATCH];
     file file;
@@ -584,6 +585,35 @@ static gng_status classify_rows(void)
     return gng_classifier_row_logits(made.row_classifier, &context, made.floats, BATCH, made.logits);
 }
 
+/* --- analysis */
+
+static gng_status find_neighbours(void)
+{
+    const int16_t vectors[BATCH * 2] = {3, 1, -2, 5, 4, 4};
+    uint32_t nearest[BATCH];
+    memset(nearest, POISON, sizeof nearest);
+    gng_context context = {.threads = THREADS};
+    const gng_status status = gng_neighbours_find(&context, vectors, BATCH, 2, 1, nearest);
+    CHECK(status == GNG_OK || poisoned(nearest, sizeof nearest));
+    return status;
+}
+
+static gng_status find_siblings(void)
+{
+    float *thumbnails = made.thumbnails;
+    for (size_t i = 0; i < BATCH * GNG_THUMBNAIL_PIXELS; i++)
+        thumbnails[i] = (float)((i * i) % 251);
+    gng_context context = {.threads = THREADS};
+    gng_sibling_search found;
+    memset(&found, POISON, sizeof found);
+    const gng_status status = gng_siblings_find(&context, thumbnails, NULL, BATCH, 2, 1, &found);
+    if (status == GNG_OK)
+        gng_memory_release(found.pairs);
+    else
+        CHECK(poisoned(&found, sizeof found));
+    return status;
+}
+
 enum { NOTHING, SOMETHING };
 
 static const struct {
@@ -631,6 +661,7 @@ static const struct {
     {"gng_model_parse", parse, SOMETHING},
     {"gng_model_serialise", ask_for_the_size, SOMETHING},
     {"gng_model_serialise", serialise, SOMETHING},
+    {"gng_neighbours_find", find_neighbours, SOMETHING},
     {"gng_net_create", create_inference_net, SOMETHING},
     {"gng_net_create", create_training_net, SOMETHING},
     {"gng_net_infer", infer, NOTHING},
@@ -643,6 +674,7 @@ static const struct {
     {"gng_pool_from_name", name_a_pool, NOTHING},
     {"gng_schedule_check", check_schedule, NOTHING},
     {"gng_schedule_from_name", name_a_schedule, NOTHING},
+    {"gng_siblings_find", find_siblings, SOMETHING},
     {"gng_size_add", add, NOTHING},
     {"gng_size_multiply", multiply, NOTHING},
     {"gng_step_create", create_step, SOMETHING},

@@ -52,6 +52,7 @@ LOGITS = PREDICTOR.logits(PICTURES)
 MODEL = (GRAPH, PARAMETERS, STATES, {"x.key": "value"}, PICTURES[:3], LOGITS[:3])
 DATA = _core.serialise_model(*MODEL)
 JSON = GRAPH.to_json()
+THUMBNAILS = np.random.default_rng(0).integers(0, 256, (5, 64, 64)).astype(np.float32)
 CLASSIFIER = _core.Classifier(DATA, 5, 2)
 
 
@@ -107,10 +108,12 @@ CALLS: dict[str, Callable[[], Any]] = {
     "decode_many": decode_many,
     "decode_many: regions": decode_regions,
     "describe_machine": _core.describe_machine,
+    "describe_pictures": lambda: _core.describe_pictures(FILES, 2),
     "draw_augmentation": lambda: _core.draw_augmentation(AUGMENT, 12, 12, seed=3),
     "enhance": lambda: _core.enhance(PICTURES[0], {"median": 5, "local_contrast": 2.0}),
     "exchange_arithmetic": lambda: type(_core.exchange_arithmetic()),
     "fail_nth_allocation": lambda: _core.fail_nth_allocation(0),
+    "find_siblings": lambda: _core.find_siblings(THUMBNAILS, INDICES, 2, 2),
     "gradient_check": lambda: _core.gradient_check(
         {"name": "t", "kind": "activation", "function": "tanh"}, [(1, 2, 2)], 0
     ),
@@ -150,7 +153,9 @@ ALLOCATE = {
     "check_many",
     "decode",
     "decode_many",
+    "describe_pictures",
     "enhance",
+    "find_siblings",
     "gradient_check",
     "model_identity",
     "parse_model",
