@@ -87,6 +87,17 @@ void gng_memory_release(void *block)
     atomic_fetch_sub(&live, 1);
 }
 
+bool gng_memory_has_room(size_t bytes)
+{
+    void *mapping = MAP_FAILED;
+    if (!hook_fails())
+        mapping = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping == MAP_FAILED)
+        return false;
+    (void)munmap(mapping, bytes);
+    return true;
+}
+
 uint64_t gng_memory_allocation_count(void)
 {
     return atomic_load(&allocations);

@@ -21,13 +21,17 @@ void *gng_memory_allocate(size_t bytes);
 void *gng_memory_allocate_array(size_t count, size_t element_bytes);
 void gng_memory_release(void *block);
 
+/* Whether the system would give this many bytes now; they are not kept, so another thread may take them. False also when the
+ * hook says so. Not counted as an allocation. Any thread. */
+bool gng_memory_has_room(size_t bytes);
+
 /* Number of successful allocations (heap blocks and arenas) since the process started. Any thread. */
 uint64_t gng_memory_allocation_count(void);
 
 /* Number of blocks and arenas that are allocated now. */
 uint64_t gng_memory_live_count(void);
 
-/* Test hook: the n-th allocation from now (1 is the next) fails, once; 0 switches the hook off. */
+/* Test hook: the n-th allocation or question for room from now (1 is the next) fails, once; 0 switches the hook off. */
 void gng_memory_fail_nth(uint64_t n);
 
 /* First pass of a plan: collects sizes and gives offsets. An overflow is remembered and reported by gng_arena_create. */

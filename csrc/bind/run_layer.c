@@ -61,6 +61,7 @@ static gng_status allocate(layer_run *run)
     const size_t saved = gng_arena_layout_add(&layout, run->memory.saved_bytes, 1);
     const size_t scratch = gng_arena_layout_add(&layout, run->memory.scratch_bytes, 1);
     GNG_TRY(gng_arena_create(&layout, &run->arena));
+    GNG_TRY(gng_engine_check_room());
     for (int32_t k = 0; k < run->layer.input_count; k++) {
         run->x[k] = gng_arena_at(&run->arena, x[k]);
         run->dx[k] = gng_arena_at(&run->arena, dx[k]);

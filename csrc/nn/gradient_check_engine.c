@@ -7,6 +7,7 @@
 
 #include "nn/batch_norm.h"
 #include "nn/choice.h"
+#include "nn/dnnl/dnnl_engine.h"
 #include "nn/gradient_check_plan.h"
 
 /* Float copies of the check's tensors, in the engine's layouts. */
@@ -123,6 +124,7 @@ static gng_status allocate(engine_run *run)
     const size_t packed = gng_arena_layout_add(&layout, run->memory.packed_bytes, 1), saved = gng_arena_layout_add(&layout, run->memory.saved_bytes, 1);
     const size_t scratch = gng_arena_layout_add(&layout, run->memory.scratch_bytes, 1);
     GNG_TRY(gng_arena_create(&layout, &run->arena));
+    GNG_TRY(gng_engine_check_room());
     for (int32_t k = 0; k < GNG_LAYER_INPUTS_MAX; k++) {
         run->x[k] = gng_arena_at(&run->arena, x[k]);
         run->dx[k] = gng_arena_at(&run->arena, dx[k]);

@@ -145,12 +145,14 @@ static gng_status check_run(const gng_net *net, const gng_context *context, cons
 {
     if (run->count < 1 || run->count > net->options.batch)
         return gng_error_set(GNG_STATUS_ARGUMENT, "pictures in a run: found %u, expected 1 to %u", run->count, net->options.batch);
-    return check_threads(net, context);
+    GNG_TRY(check_threads(net, context));
+    return gng_engine_check_room();
 }
 
 gng_status gng_net_pack(gng_net *net, gng_context *context)
 {
     GNG_TRY(check_threads(net, context));
+    GNG_TRY(gng_engine_check_room());
     return gng_parallel_run(context, (size_t)net->unit_count, pack_task, net);
 }
 

@@ -71,6 +71,17 @@ static void the_nth_allocation_fails_once(void)
     gng_memory_release(block);
 }
 
+static void room_is_asked_for_and_not_kept(void)
+{
+    const uint64_t count = gng_memory_allocation_count();
+    CHECK(gng_memory_has_room(1 << 20));
+    CHECK(!gng_memory_has_room((size_t)1 << 61));
+    gng_memory_fail_nth(1);
+    CHECK(!gng_memory_has_room(1));
+    CHECK(gng_memory_has_room(1));
+    CHECK(gng_memory_allocation_count() == count);
+}
+
 static void layouts_are_aligned_and_remember_an_overflow(void)
 {
     gng_arena_layout layout = {0};
@@ -129,6 +140,7 @@ int main(void)
     blocks_are_zeroed_aligned_and_counted();
     impossible_blocks_are_refused();
     the_nth_allocation_fails_once();
+    room_is_asked_for_and_not_kept();
     layouts_are_aligned_and_remember_an_overflow();
     arenas_are_zeroed_and_aligned();
     an_arena_beyond_the_machine_is_refused();

@@ -23,6 +23,10 @@ void gng_engine_leave(gng_engine_bracket bracket);
 
 /* False at the limit SCALAR and where gng_cpu_engine_safe() is false. */
 bool gng_engine_available(void);
+/* Before planning, and before every run of what was planned: MEMORY where the system has too little left for what the library
+ * itself may ask for. An allocation of its own that fails ends the process, in an exception that C cannot catch or behind
+ * a pointer that it does not look at. OK where the engine is not in use. Any thread. */
+GNG_MUST_CHECK gng_status gng_engine_check_room(void);
 /* "3.2.0 (hash)"; the version of the library that was loaded. */
 const char *gng_engine_version(void);
 

@@ -15,7 +15,7 @@ GNG_MUST_CHECK gng_status gng_engine_check(dnnl_status_t status, const char *cal
 #define GNG_DNNL_TRY(function, ...) GNG_TRY(gng_engine_check(function(__VA_ARGS__), #function))
 
 /* The engine of the process; its first use fixes the instruction-set limit and every setting of the library that an
- * environment variable could change. UNSUPPORTED when the engine is not available. Any thread. */
+ * environment variable could change. UNSUPPORTED when the engine is not available, MEMORY as gng_engine_check_room. Any thread. */
 GNG_MUST_CHECK gng_status gng_engine_get(dnnl_engine_t *out);
 
 /* Descriptors belong to the caller: dnnl_memory_desc_destroy. One picture is [1, channels, height, width]; UNSUPPORTED for a
