@@ -148,3 +148,24 @@ def run_gonogo(instruction_set_arguments: list[str]) -> Callable[..., subprocess
         return completed
 
     return run
+
+
+@pytest.fixture(scope="session")
+def run_program(instruction_set_arguments: list[str]) -> Callable[..., str]:
+    """``run_program("name.py", "argument")`` runs a program of tests/programs and returns what it printed; one that
+    fails, or that has not ended after five minutes, fails the test."""
+
+    def run(name: str, *arguments: str | Path, options: Sequence[str] = (), **others: Any) -> str:
+        program = [sys.executable, *options, str(ROOT / "tests" / "programs" / name)]
+        completed = subprocess.run(
+            [*program, *map(str, arguments), *instruction_set_arguments],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+            **others,
+        )
+        assert completed.returncode == 0, f"exit code {completed.returncode}:\n{completed.stdout}{completed.stderr}"
+        return completed.stdout
+
+    return run

@@ -17,6 +17,7 @@
 
 #include "base/arithmetic.h"
 #include "base/cpu.h"
+#include "base/fork.h"
 
 /* The gate, from the low bits: workers inside, workers allowed (the caller included), open, round. */
 #define GATE_INSIDE UINT64_C(0x3FF)
@@ -103,7 +104,9 @@ static void record_failure(size_t index, gng_status status)
 static void run_claimed(int worker)
 {
     gng_context *context = atomic_load(&pool.context);
-    while (!atomic_load(&pool.failed) && !stopped(context, worker == 0)) {
+    const uint64_t forks = gng_fork_count();
+    /* What the program does while it is asked may fork: the child must not touch the tasks, which are the parent's. */
+    while (!atomic_load(&pool.failed) && !stopped(context, worker == 0) && gng_fork_count() == forks) {
         const size_t index = atomic_fetch_add(&pool.next, 1);
         if (index >= pool.count)
             return;
@@ -203,7 +206,7 @@ static void forget_threads(void)
 static int start_threads(int wanted)
 {
     if (!pool.fork_watched)
-        pool.fork_watched = pthread_atfork(NULL, NULL, forget_threads) == 0;
+        pool.fork_watched = gng_fork_watch() && pthread_atfork(NULL, NULL, forget_threads) == 0;
     pthread_attr_t attributes;
     if (pool.started >= wanted - 1 || !pool.fork_watched || pthread_attr_init(&attributes) != 0)
         return pool.started + 1 < wanted ? pool.started + 1 : wanted;
@@ -254,8 +257,12 @@ static gng_status run_together(int threads, gng_context *context, size_t count, 
     atomic_store(&pool.failed, false);
     open_gate(threads);
     const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
+    const uint64_t forks = gng_fork_count();
     run_claimed(0);
     (void)gng_arithmetic_exchange(mode);
+    if (gng_fork_count() != forks)
+        return gng_error_set(GNG_STATUS_STATE, "the process was forked in the middle of this call, whose other threads live in the parent alone; "
+                                               "do not go on with it in the child");
     close_gate();
     atomic_store(&pool.context, NULL);
     if (pool.failure_index != SIZE_MAX)
@@ -277,8 +284,10 @@ gng_status gng_parallel_run(gng_context *context, size_t count, gng_task task, v
         return run_alone(context, atomic_load(&pool.context) != context, count, task, argument);
     const int wanted = count < (size_t)threads ? (int)count : threads;
     const int available = wanted > 1 ? start_threads(wanted) : 1;
+    const uint64_t forks = gng_fork_count();
     const gng_status status = available > 1 ? run_together(available, context, count, task, argument)
                                             : run_alone(context, true, count, task, argument);
-    pthread_mutex_unlock(&pool.owner);
+    if (gng_fork_count() == forks) /* a child starts with open locks */
+        pthread_mutex_unlock(&pool.owner);
     return status;
 }

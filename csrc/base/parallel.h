@@ -2,7 +2,7 @@
  *
  * Which thread runs a task is left to chance, so a task may write only what its index owns; results then do not depend
  * on the number of threads. Threads start at first use, spin briefly between calls and then sleep. After fork a child
- * starts a pool of its own at first use.
+ * starts a pool of its own at first use; a call in whose middle `interrupted` forked fails in the child.
  */
 #ifndef GNG_BASE_PARALLEL_H
 #define GNG_BASE_PARALLEL_H
@@ -33,8 +33,8 @@ typedef gng_status (*gng_task)(void *argument, size_t index, int worker);
 
 /* Runs tasks 0 to count - 1 and returns when all are finished. On failure, no new tasks start, and the status and
  * detail of the failed task with the lowest index are the caller's. CANCELLED when context->cancel is set (NULL:
- * one thread, no cancelling). A call from inside a task, or while another thread uses the pool, runs all its tasks in the calling thread
- * as worker 0. With one thread no thread is ever started. Allocates nothing once the threads run. */
+ * one thread, no cancelling), STATE in a child that was forked in the middle of the call. A call from inside a task, or while another
+ * thread uses the pool, runs all its tasks in the calling thread as worker 0. With one thread no thread is ever started. Allocates nothing once the threads run. */
 GNG_MUST_CHECK gng_status gng_parallel_run(gng_context *context, size_t count, gng_task task, void *argument);
 
 #endif

@@ -1,5 +1,7 @@
 #include "bind/plans.h"
 
+#include "base/fork.h"
+
 int gng_bind_threads(int threads)
 {
     if (threads < 0 || threads > GNG_THREADS_MAX) {
@@ -48,7 +50,9 @@ int gng_bind_samples(PyObject *object, const char *name, gng_tensor_shape shape,
 
 int gng_bind_lock_create(gng_bind_lock *lock)
 {
-    *lock = (gng_bind_lock){.lock = PyThread_allocate_lock()};
+    *lock = (gng_bind_lock){.forks = gng_fork_count()};
+    if (gng_fork_watch())
+        lock->lock = PyThread_allocate_lock();
     if (lock->lock == NULL)
         (void)PyErr_NoMemory();
     return lock->lock != NULL ? 0 : -1;
@@ -60,18 +64,67 @@ void gng_bind_lock_destroy(gng_bind_lock *lock)
         PyThread_free_lock(lock->lock);
 }
 
+/* The lock as it is in a child: a call of the thread that lives on goes on, and any other is lost with its thread. */
+static int renew_after_fork(gng_bind_lock *lock)
+{
+    const uint64_t forks = gng_fork_count();
+    if (lock->forks == forks)
+        return 0;
+    if (lock->owner == 0 || lock->owner != gng_fork_survivor()) {
+        /* The old one may be taken, with nobody left to give it back or to destroy it safely. */
+        PyThread_type_lock fresh = PyThread_allocate_lock();
+        if (fresh == NULL) {
+            (void)PyErr_NoMemory();
+            return -1;
+        }
+        lock->lock = fresh;
+        lock->abandoned = lock->abandoned || lock->owner != 0;
+        lock->owner = 0;
+    }
+    lock->forks = forks;
+    return 0;
+}
+
+/* Waits in short turns, between which Ctrl-C is looked for. */
+static int wait_for(PyThread_type_lock lock)
+{
+    enum { TURN_MICROSECONDS = 50000 };
+    PyLockStatus status;
+    do {
+        Py_BEGIN_ALLOW_THREADS
+        status = PyThread_acquire_lock_timed(lock, TURN_MICROSECONDS, 1);
+        Py_END_ALLOW_THREADS
+        if (status != PY_LOCK_ACQUIRED && PyErr_CheckSignals() < 0)
+            return -1;
+    } while (status != PY_LOCK_ACQUIRED);
+    return 0;
+}
+
 int gng_bind_lock_take(gng_bind_lock *lock)
 {
+    if (renew_after_fork(lock) < 0)
+        return -1;
     const unsigned long self = PyThread_get_thread_ident();
     if (lock->owner == self) {
         PyErr_SetString(PyExc_RuntimeError, "this object is in the middle of a call, which a signal handler interrupted; use it after that call");
         return -1;
     }
-    Py_BEGIN_ALLOW_THREADS
-    PyThread_acquire_lock(lock->lock, WAIT_LOCK);
-    Py_END_ALLOW_THREADS
+    if (wait_for(lock->lock) < 0)
+        return -1;
     lock->owner = self;
     return 0;
+}
+
+int gng_bind_lock_take_whole(gng_bind_lock *lock)
+{
+    if (gng_bind_lock_take(lock) < 0)
+        return -1;
+    if (!lock->abandoned)
+        return 0;
+    gng_bind_lock_give(lock);
+    PyErr_SetString(PyExc_RuntimeError, "the process was forked while another thread was in the middle of a call of this object, which is half-changed in the child; "
+                                        "make a new one");
+    return -1;
 }
 
 void gng_bind_lock_give(gng_bind_lock *lock)

@@ -15,12 +15,17 @@ int gng_bind_threads(int threads);
 typedef struct gng_bind_lock {
     PyThread_type_lock lock;
     unsigned long owner; /* 0: free */
+    uint64_t forks;      /* gng_fork_count() when the lock was last looked at */
+    bool abandoned;      /* a fork caught another thread in the middle of a call, which in this process never ends */
 } gng_bind_lock;
 /* -1 with a MemoryError. */
 int gng_bind_lock_create(gng_bind_lock *lock);
 void gng_bind_lock_destroy(gng_bind_lock *lock);
-/* Waits with the interpreter's lock released. -1 with a RuntimeError where this thread holds the lock already. */
+/* Waits with the interpreter's lock released. -1 with a RuntimeError where this thread holds the lock already, with what
+ * a signal handler raises (Ctrl-C), or with a MemoryError. In a forked child a lock that a lost thread held is open again. */
 int gng_bind_lock_take(gng_bind_lock *lock);
+/* The same for an object that a call changes: -1 with a RuntimeError where a lost thread left it half-changed. */
+int gng_bind_lock_take_whole(gng_bind_lock *lock);
 void gng_bind_lock_give(gng_bind_lock *lock);
 
 /* New instance of a heap type, and its end. */

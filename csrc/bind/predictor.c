@@ -72,6 +72,7 @@ static PyObject *predictor_load(PyObject *object, PyObject *arguments, PyObject 
     const float *new_states = new_parameters != NULL ? gng_bind_vector_of(states, "states", state_floats) : NULL;
     if (new_states == NULL || gng_bind_lock_take(&self->lock) < 0)
         return NULL;
+    self->loaded = false; /* a forked child may find the object in the middle of this */
     memcpy(gng_net_parameters(self->net), new_parameters, parameter_floats * sizeof *new_parameters);
     memcpy(gng_net_states(self->net), new_states, state_floats * sizeof *new_states);
     gng_bind_call call;

@@ -212,7 +212,7 @@ static PyObject *step_run(PyObject *object, PyObject *arguments, PyObject *keywo
         samples.seed = augment_seed.value;
     }
     gng_step_result result;
-    if (gng_bind_lock_take(&self->lock) < 0)
+    if (gng_bind_lock_take_whole(&self->lock) < 0)
         return NULL;
     gng_bind_call call;
     gng_bind_call_begin(&call, self->threads);
@@ -232,7 +232,7 @@ static gng_net *net_of(const bind_step *self)
 /* A copy of a block, made between two runs. */
 static PyObject *copy_of(bind_step *self, const float *values, size_t count)
 {
-    if (gng_bind_lock_take(&self->lock) < 0)
+    if (gng_bind_lock_take_whole(&self->lock) < 0)
         return NULL;
     PyObject *copy = gng_bind_vector(values, count);
     gng_bind_lock_give(&self->lock);
@@ -246,7 +246,7 @@ static int replace(bind_step *self, PyObject *value, const char *name, float *va
         PyErr_Format(PyExc_AttributeError, "%s cannot be deleted", name);
         return -1;
     }
-    if (gng_bind_lock_take(&self->lock) < 0)
+    if (gng_bind_lock_take_whole(&self->lock) < 0)
         return -1;
     const int result = gng_bind_copy_vector(value, name, values, count);
     gng_bind_lock_give(&self->lock);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/fork.h"
 #include "nn/dnnl/dnnl_engine.h"
 #include "nn/gradient_check_plan.h"
 #include "nn/graph_shapes.h"
@@ -282,6 +283,7 @@ gng_status gng_gradient_check(const gng_layer *layer, const gng_tensor_shape *in
     gradient_check check = {.layer = layer, .seed = seed};
     GNG_TRY(check_shapes(&check, inputs));
     GNG_TRY(allocate(&check));
+    gng_fork_hold();
     const gng_engine_bracket bracket = gng_engine_enter();
     draw(&check);
     forward(&check, check.y);
@@ -291,6 +293,7 @@ gng_status gng_gradient_check(const gng_layer *layer, const gng_tensor_shape *in
     if (status == GNG_OK)
         result.reference_error = compare_all(&check);
     gng_engine_leave(bracket);
+    gng_fork_release();
     gng_arena_destroy(&check.arena);
     if (status == GNG_OK)
         *out = result;

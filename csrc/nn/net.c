@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/fork.h"
 #include "nn/dnnl/dnnl_engine.h"
 #include "nn/loss.h"
 #include "nn/net_plan.h"
@@ -55,7 +56,9 @@ gng_status gng_net_create(const gng_graph *graph, const gng_net_options *options
         net->group = options->batch < GNG_LANES ? options->batch : GNG_LANES;
         net->lanes = net->group;
     }
+    gng_fork_hold();
     const gng_status status = plan(net);
+    gng_fork_release();
     if (status != GNG_OK) {
         gng_net_destroy(net);
         return status;
@@ -68,11 +71,13 @@ void gng_net_destroy(gng_net *net)
 {
     if (net == NULL)
         return;
+    gng_fork_hold();
     const gng_engine_bracket bracket = gng_engine_enter();
     for (int32_t u = 0; u < net->unit_count; u++)
         if (net->units[u].table != NULL)
             net->units[u].table->destroy(net->units[u].operation);
     gng_engine_leave(bracket);
+    gng_fork_release();
     gng_arena_destroy(&net->arena);
     gng_memory_release(net->segments);
     gng_memory_release(net->units);

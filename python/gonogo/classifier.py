@@ -102,6 +102,13 @@ class InspectionClassifier(FittedModel, Estimator):
     >>> cross_val_score(clf, ds.images, ds.labels, groups=ds.groups, cv=StratifiedGroupKFold(5))   # doctest: +SKIP
     """
 
+    _file: ModelFile
+    classes_: NDArray[Any]
+    history_: History
+    n_iter_: int
+    seed_: int
+    images_per_second_: float
+
     def __init__(
         self,
         model: str | Path | Sequence[layers.Layer] = "auto",
@@ -149,6 +156,8 @@ class InspectionClassifier(FittedModel, Estimator):
         callbacks: Sequence[Callback] = (),
     ) -> Self:
         """Train from new initial weights.
+
+        Other threads may predict meanwhile: they use the earlier model until the training has ended.
 
         Parameters
         ----------
@@ -222,21 +231,23 @@ class InspectionClassifier(FittedModel, Estimator):
         trainer.model_bytes()  # a model that no file can hold is refused before it is trained
         try:
             training.run(trainer, validation, weights, callbacks, progress)
+            self._finish(trainer, classes)
         except BaseException:
             if trainer.step.count > 0:
                 with contextlib.suppress(ValueError, RuntimeError):  # weights that are no numbers: stay as before
                     self._finish(trainer, classes)
             raise
-        self._finish(trainer, classes)
         return self
 
     def _finish(self, trainer: Trainer, classes: NDArray[Any]) -> None:
-        self._file: ModelFile = parse_model(trainer.model_bytes(), threads=check_threads(self.n_threads))
-        self.classes_ = classes
-        self.history_: History = trainer.history
-        self.n_iter_ = len(trainer.history)
-        self.seed_ = trainer.settings.seed
-        self.images_per_second_ = trainer.images / trainer.image_seconds if trainer.image_seconds > 0 else 0.0
+        self._replace_model(
+            _file=parse_model(trainer.model_bytes(), threads=check_threads(self.n_threads)),
+            classes_=classes,
+            history_=trainer.history,
+            n_iter_=len(trainer.history),
+            seed_=trainer.settings.seed,
+            images_per_second_=trainer.images / trainer.image_seconds if trainer.image_seconds > 0 else 0.0,
+        )
 
     def _settings(self, data: Labelled, callbacks: Sequence[Callback]) -> Settings:
         state = self.random_state
@@ -275,19 +286,27 @@ class InspectionClassifier(FittedModel, Estimator):
         return self.augment.core_mapping()
 
     def _fitted(self) -> ModelFile:
-        if not hasattr(self, "_file"):
-            raise self._not_fitted()
-        return self._file
+        return self._model()[0]
 
-    def _logits(self, X: Any) -> NDArray[np.float32]:
-        file = self._fitted()
+    def _replace_model(self, **attributes: Any) -> None:
+        """Set attributes all at once: neither another thread nor Ctrl-C finds some of one fit and some of the next."""
+        self.__dict__.update(attributes)
+
+    def _model(self) -> tuple[ModelFile, NDArray[Any]]:
+        """Return the model and the classes of one and the same fit, also while another thread ends the next."""
+        attributes = self.__dict__.copy()
+        if "_file" not in attributes:
+            raise self._not_fitted()
+        return attributes["_file"], attributes["classes_"]
+
+    def _logits(self, file: ModelFile, X: Any) -> NDArray[np.float32]:
         check_feature_names("X", X, file.training.get("feature_names"), type(self).__name__)
         parts = [file.core.logits(samples) for samples in sample_chunks(X, file.sample_shape, file.decoding)]
         return np.concatenate(parts) if parts else np.zeros((0, file.core.outputs), np.float32)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return scores: for two classes the logit of ``classes_[1]``, shape (n,); otherwise one logit per class, (n, K)."""
-        logits = self._logits(X).astype(np.float64)
+        logits = self._logits(self._fitted(), X).astype(np.float64)
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -298,12 +317,12 @@ class InspectionClassifier(FittedModel, Estimator):
         X : Dataset, uint8 array (n, h, w[, c]), list of paths, or array (n, features)
             Arrays and datasets must have the size that the model was trained on; files are brought to it.
         """
-        return _core.probabilities(self._logits(X))
+        return _core.probabilities(self._logits(self._fitted(), X))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each sample, shape (n,); the first of equals. X as in ``predict_proba``."""
-        best = self.predict_proba(X).argmax(axis=1)
-        return np.asarray(self.classes_[best])
+        file, classes = self._model()
+        return np.asarray(classes[_core.probabilities(self._logits(file, X)).argmax(axis=1)])
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the share of samples whose predicted class is the given one; a Dataset brings its own labels."""
@@ -311,9 +330,9 @@ class InspectionClassifier(FittedModel, Estimator):
             y = np.array(X.classes)[X.labels]
         elif y is None:
             raise ValueError("y: found no labels; pass y, or a Dataset as X")
-        self._fitted()
-        truth = label_positions("y", label_array("y", y), self.classes_)
-        best = self.predict_proba(X).argmax(axis=1)
+        file, classes = self._model()
+        truth = label_positions("y", label_array("y", y), classes)
+        best = _core.probabilities(self._logits(file, X)).argmax(axis=1)
         if len(best) != len(truth) or len(truth) == 0:
             raise ValueError(
                 f"y: found {len(truth)} labels for {len(best)} samples, expected one for each of at least one"
@@ -365,8 +384,7 @@ def load(path: str | Path, *, n_threads: int | None = None) -> InspectionClassif
     made = file.certificate
     pass_label = file.training.get("pass_label") if made is None else made.pass_label
     classifier = InspectionClassifier(n_threads=n_threads, pass_label=pass_label)
-    classifier._file = file
-    classifier.classes_ = np.array(file.classes)
+    classifier._replace_model(_file=file, classes_=np.array(file.classes))
     return classifier
 
 

@@ -39,11 +39,12 @@ FOREIGN_HEADERS = {
     r"stb_image\.h": r"image/decode\.c$",
     r"cpuid\.h|pthread\.h|sched\.h|unistd\.h|fcntl\.h|sys/.*|linux/.*|asm/.*": r"base/",
 }
-# Writable symbols of the core: the worker pool, the allocation hook with its counters, the instruction-set limit; and,
-# one per thread, the error detail and the memory of stb_image, which hands its allocator no context; and the handle of
-# oneDNN, whose own settings are one per process.
+# Writable symbols of the core: the worker pool, the watch over forks, the allocation hook with its counters, the
+# instruction-set limit; and, one per thread, the error detail and the memory of stb_image, which hands its allocator no
+# context; and the handle of oneDNN, whose own settings are one per process.
 WRITABLE = {
     "base/parallel.o": {"pool"},
+    "base/fork.o": {"forks"},
     "base/memory.o": {"allocations", "live", "countdown"},
     "base/cpu.o": {"limit"},
     "base/status.o": {"detail"},
