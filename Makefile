@@ -47,16 +47,15 @@ endif
 	MYPYPATH=python $(PY) -m mypy.stubtest --mypy-config-file pyproject.toml gonogo._core
 
 # Python and oneDNN keep memory until the process ends; leaks are looked for in the C programs, which are ours alone.
-# Findings go to files, because pytest keeps what a dying process prints.
 REPORT := log_path=$(CURDIR)/build/sanitize/report
 
 asan: setup
-	rm -rf build/sanitize/report.* build/sanitize/lib/gonogo
+	rm -rf build/sanitize/report.* build/sanitize/tests.xml build/sanitize/lib/gonogo
 	GONOGO_SANITIZE=1 $(PY) setup.py --quiet build --build-lib build/sanitize/lib
 	GONOGO_SANITIZE=1 PYTHONPATH=$(CURDIR)/build/sanitize/lib PYTHONMALLOC=malloc \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:$(REPORT) UBSAN_OPTIONS=print_stacktrace=1:$(REPORT) \
 	LD_PRELOAD="$(foreach name,libasan.so libubsan.so libstdc++.so.6,$(shell gcc -print-file-name=$(name)))" \
-	$(PYTEST) || { cat build/sanitize/report.* 2>/dev/null; exit 1; }
+	$(PYTEST) --junit-xml=build/sanitize/tests.xml; $(PY) tests/sanitize/report.py build/sanitize
 
 # Minutes on all cores; what is learned stays in build/fuzz/corpus. Findings are printed with the way to make tests of them.
 FUZZ_SECONDS := 60

@@ -45,3 +45,14 @@ def test_a_failing_program_is_noticed(build: Build, tmp_path: Path) -> None:
     )
     build(source, tmp_path / "failing")
     assert run(tmp_path / "failing", tmp_path).returncode != 0
+
+
+def test_a_leak_is_noticed_where_sanitizers_watch(build: Build, core_build: Path, tmp_path: Path) -> None:
+    source = tmp_path / "leaking.c"
+    source.write_text(
+        '#include "base/memory.h"\n'
+        "int main(void) { void *volatile block = gng_memory_allocate(8); block = NULL; return block != NULL; }\n"
+    )
+    build(source, tmp_path / "leaking")
+    completed = run(tmp_path / "leaking", tmp_path)
+    assert (completed.returncode != 0) == ("LeakSanitizer" in completed.stderr) == (core_build.name == "sanitize")

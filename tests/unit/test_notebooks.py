@@ -15,7 +15,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 def test_notebook_runs_and_shows_pictures(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "a notebook is stored without outputs"
-    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}})
+    client = NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": tmp_path}})
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 5
