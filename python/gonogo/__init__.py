@@ -5,6 +5,7 @@
 
 from gonogo import layers
 from gonogo._core import __version__
+from gonogo.audit import AuditReport, audit
 from gonogo.augment import Augment
 from gonogo.callbacks import (
     BackupAndRestore,
@@ -36,6 +37,7 @@ from gonogo.report import Report, evaluate
 from gonogo.tiles import TilePrediction, Tiles
 
 __all__ = [
+    "AuditReport",
     "Augment",
     "BackupAndRestore",
     "CSVLogger",
@@ -62,6 +64,7 @@ __all__ = [
     "TilePrediction",
     "Tiles",
     "__version__",
+    "audit",
     "evaluate",
     "fingerprint",
     "layers",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape as escape_html
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,6 +33,13 @@ class Classifier(Protocol):
         """Return class probabilities."""
 
 
+class Audit(Protocol):
+    """What knows which pictures of a data set show a part that is among the training pictures."""
+
+    def leaked(self, data: Dataset) -> NDArray[np.bool_]:
+        """Return which ones, bool (n,)."""
+
+
 @dataclass(frozen=True)
 class Report:
     """Result of :func:`evaluate`.
@@ -50,6 +57,8 @@ class Report:
         The class that means PASS, where it is known.
     data : Dataset or None
         The pictures, for galleries.
+    independent : Report or None
+        The same without the pictures whose part is among the training pictures, where :func:`evaluate` was given an audit.
     """
 
     classes: list[str]
@@ -59,6 +68,7 @@ class Report:
     confusion: NDArray[np.int64]
     pass_label: str | None
     data: Dataset | None
+    independent: Report | None = None
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -108,7 +118,31 @@ class Report:
                 "upper95": escaped.upper95,
             }
             result["overkill"] = {"refused": overkilled.count, "good": overkilled.of, "rate": defined(overkilled.value)}
+        if self.independent is not None:
+            result["independent"] = self.independent.to_dict()
         return result
+
+    def select(self, kept: NDArray[np.bool_]) -> Report:
+        """Return the report on a part of the pictures.
+
+        Parameters
+        ----------
+        kept : bool array (n,)
+            Which pictures.
+
+        Raises
+        ------
+        ValueError
+            None is left.
+        """
+        if not kept.any():
+            raise ValueError(
+                "without: every picture shows a part that is among the training pictures; nothing is left to test"
+            )
+        truth, predicted = self.truth[kept], self.predicted[kept]
+        confusion = confusion_matrix(truth, predicted, len(self.classes))
+        data = None if self.data is None else self.data[kept]
+        return Report(self.classes, truth, predicted, self.probabilities[kept], confusion, self.pass_label, data)
 
     def to_pandas(self) -> DataFrame:
         """Return the figures of the classes as a table; needs pandas."""
@@ -127,6 +161,11 @@ class Report:
         lines += ["", f"accuracy  {self.accuracy}"]
         if (escaped := self.escape) is not None and (overkilled := self.overkill) is not None:
             lines += [f"escape    {escaped}", f"overkill  {overkilled}"]
+        if (clean := self.independent) is not None:
+            lines += ["", f"without the {len(self) - len(clean):,} pictures whose part is among the training pictures:"]
+            lines += [f"accuracy  {clean.accuracy}"]
+            if clean.escape is not None and clean.overkill is not None:
+                lines += [f"escape    {clean.escape}", f"overkill  {clean.overkill}"]
         lines += ["", "confusion (rows: truth, columns: prediction)"]
         cells = [
             ["", *self.classes],
@@ -229,7 +268,7 @@ class Report:
         return draw_gallery(images, captions, colors, title, ax)
 
 
-def evaluate(clf: Classifier, data: Any) -> Report:
+def evaluate(clf: Classifier, data: Any, *, without: Audit | None = None) -> Report:
     """Compare a classifier with labelled data.
 
     Parameters
@@ -238,6 +277,9 @@ def evaluate(clf: Classifier, data: Any) -> Report:
         Anything with ``classes_`` and ``predict_proba``.
     data : Dataset or (X, y)
         Labelled pictures.
+    without : AuditReport, optional
+        An audit of the training pictures together with ``data``, a Dataset: the report then also holds, as ``independent``, the
+        figures without the pictures whose part was in training.
 
     Returns
     -------
@@ -269,7 +311,12 @@ def evaluate(clf: Classifier, data: Any) -> Report:
     pass_label = getattr(clf, "pass_label", None)
     if pass_label is not None:
         pass_label = classes[label_positions("pass_label", [pass_label], clf.classes_)[0]]
-    return Report(classes, truth, predicted, probabilities, confusion, pass_label, dataset)
+    report = Report(classes, truth, predicted, probabilities, confusion, pass_label, dataset)
+    if without is None:
+        return report
+    if not isinstance(data, Dataset):
+        raise TypeError(f"without: needs the pictures as a Dataset, found a {type(data).__name__}")
+    return replace(report, independent=report.select(~without.leaked(data)))
 
 
 def _digits(value: float) -> str:

@@ -80,7 +80,7 @@ def open_dataset(
     }
     shared: dict[str, Any] = {
         **(given if options is None else options),
-        "classes": _classes(args.classes),
+        "classes": class_selection(args.classes),
         "groups": args.groups if groups else None,
         "on_bad": args.on_bad,
         "cache": args.cache,
@@ -128,7 +128,7 @@ def _tiles(args: argparse.Namespace) -> Tiles | None:
     return None if size is None else Tiles(size[0], size[1], overlap or 0.0)
 
 
-def _classes(names: list[str] | None) -> list[str] | dict[str, str] | dict[str, int] | None:
+def class_selection(names: list[str] | None) -> list[str] | dict[str, str] | dict[str, int] | None:
     """A list of names, or, with ``FOLDER=NAME``, a mapping whose classes keep the order in which they are first named."""
     if names is None or not any("=" in name for name in names):
         return names

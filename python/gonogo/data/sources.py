@@ -29,8 +29,8 @@ class Found:
     groups: list[str] | None = None
 
 
-def find_in_folders(root: Path, classes: Classes | None) -> Found:
-    """Look into one folder per class; see ``Dataset.from_folder``."""
+def find_in_folders(root: Path, classes: Classes | None, least: int = 2) -> Found:
+    """Look into one folder per class, of which there must be ``least``; see ``Dataset.from_folder``."""
     entries = _visible(root, "expected a folder with one folder of pictures per class")
     folders = [entry.name for entry in entries if entry.is_dir()]
     if not folders:
@@ -45,7 +45,7 @@ def find_in_folders(root: Path, classes: Classes | None) -> Found:
         paths += good
         labels += [label_of[folder]] * len(good)
         bad += refused
-    if len(names) < 2:
+    if len(names) < least:
         raise ValueError(
             f"{root}: found only the class {names[0]!r}, expected at least two folders of pictures, one per class"
         )

@@ -10,7 +10,9 @@ some small or faint. Nothing of any real picture is in here.
     ((300, 300), 'ok_front')
 """
 
-from .files import png, write
+from gonogo.png import png
+
+from .files import write
 from .generate import CLASSES, Casting, Castings, Fault, casting, castings
 
 __all__ = ["CLASSES", "Casting", "Castings", "Fault", "casting", "castings", "png", "write"]

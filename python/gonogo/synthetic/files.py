@@ -5,45 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import os
-import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from gonogo.png import png
 from gonogo.storage import write_atomically
 
 from .generate import CLASSES, LARGEST_INDEX, casting, checked_integer, checked_size
-
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def png(image: npt.NDArray[np.uint8]) -> bytes:
-    """Encode a grey picture as PNG.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        (height, width) uint8.
-
-    Returns
-    -------
-    bytes
-        An 8-bit greyscale PNG (ISO/IEC 15948), not interlaced. The pixels come back bit for bit; the compressed bytes may
-        differ between versions of zlib.
-    """
-    height, width = image.shape
-    # Filter type 1, Sub: each pixel minus its left neighbour, modulo 256; the type stands before each row.
-    rows = np.empty((height, width + 1), dtype=np.uint8)
-    rows[:, 0] = 1
-    rows[:, 1] = image[:, 0]
-    np.subtract(image[:, 1:], image[:, :-1], out=rows[:, 2:])
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 1)) + _chunk(b"IEND", b"")
-    )
 
 
 def write(
@@ -122,11 +93,6 @@ def write(
             progress(index + 1, n)
     write_atomically(root / "groups.csv", table.getvalue())
     return counts
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    """Length, type, data and CRC-32 over type and data."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _refuse_inside(root: Path, mask_root: Path) -> None:
