@@ -405,6 +405,14 @@ def test_the_command_with_a_split(run_gonogo: Run, gonogo_json: Json, sound: Pat
     assert "is not listed" in run_gonogo("audit", sound, "--split", split, exit_code=2).stderr
 
 
+def test_the_command_on_a_table(gonogo_json: Json, sound: Path, tmp_path: Path) -> None:
+    save(sound / "good" / "again.png", np.rot90(surface(4)))
+    rows = [f"{path.relative_to(tmp_path).as_posix()},{path.parent.name}" for path in sorted(sound.glob("*/*"))]
+    (tmp_path / "table.csv").write_text("\n".join(["image,class", *rows]))
+    found = gonogo_json("audit", tmp_path / "table.csv", "--path-col", "image", "--label-col", "class", exit_code=5)
+    assert found["label_conflicts"] == [["parts/bad/part_0004.png", "parts/good/again.png"]]
+
+
 def test_castings(data_folder: Path, gonogo_json: Json, report_figure: Callable[[str, object], None]) -> None:
     """The five parts of the published data that carry both labels, and the direct pairs."""
     folder = data_folder / "casting"

@@ -171,12 +171,17 @@ def add_data(parser: Parser, *, mixed: bool = False, of_model: bool = False) -> 
         metavar="DIR",
         help="folder in which decoded pictures are kept, so that the next command reads them at once",
     )
+    add_table_options(group)
+    group.add_argument("--group-col", metavar="NAME", help="for a CSV table: column of the groups")
+
+
+def add_table_options(group: argparse._ArgumentGroup) -> None:
+    """Add what says how a CSV table is read."""
     group.add_argument(
         "--root", metavar="DIR", help="for a CSV table: folder its paths start from (default: that of the table)"
     )
     group.add_argument("--path-col", default="path", metavar="NAME", help="for a CSV table: column of the paths")
     group.add_argument("--label-col", default="label", metavar="NAME", help="for a CSV table: column of the classes")
-    group.add_argument("--group-col", metavar="NAME", help="for a CSV table: column of the groups")
 
 
 def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:

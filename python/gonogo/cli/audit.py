@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gonogo.audit import AuditReport, audit
 from gonogo.audit.findings import KINDS, PICTURES
-from gonogo.cli.arguments import Commands, Parser, add_command, add_common, whole_number
+from gonogo.cli.arguments import Commands, Parser, add_command, add_common, add_table_options, whole_number
 from gonogo.cli.datasets import class_selection
 from gonogo.cli.failures import DONE, PROBLEMS, check_new_folder, check_writable, writing
 from gonogo.cli.output import note, show
+from gonogo.data import Dataset
 from gonogo.decoding import BIT_DEPTHS, RESIZE_MODES
 from gonogo.progress import open_progress
 
@@ -50,7 +51,9 @@ def add_parser(commands: Commands) -> None:
         description=DESCRIPTION,
         examples=EXAMPLES,
     )
-    parser.add_argument("data", nargs="+", metavar="DATA", help="folder with one folder of pictures per class")
+    parser.add_argument(
+        "data", nargs="+", metavar="DATA", help="folder with one folder of pictures per class, or a CSV table"
+    )
     parser.add_argument(
         "--report", metavar="DIR", help="write a page (audit.html) with the pictures; new or empty folder"
     )
@@ -63,11 +66,13 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     groups_out = None if args.groups_out is None else check_writable("groups_out", args.groups_out)
     report_folder = None if args.report is None else check_new_folder("report", args.report)
-    with reading(args) as progress:
+    sources = _by_name(args.data, [_source(args, path) for path in args.data])
+    tables = any(isinstance(source, Dataset) for source in sources.values())
+    with reading(args, sources.values()) as progress:
         report = audit(
-            _by_name(args.data),
+            sources,
             split=args.split,
-            classes=class_selection(args.classes),
+            classes=None if tables else class_selection(args.classes),
             groups=args.groups,
             masks=args.masks,
             image_size=args.image_size and tuple(args.image_size),
@@ -112,28 +117,49 @@ def _add_data_options(parser: Parser) -> None:
         "--masks", metavar="DIR", help="masks of the faults, as <class>/<name of the picture>; needs --image-size"
     )
     group.add_argument("--bit-depth", type=int, choices=BIT_DEPTHS, help="bits in use of 16-bit grey (default: 16)")
+    add_table_options(group)
 
 
-def _by_name(folders: list[str]) -> Any:
+def _source(args: argparse.Namespace, data: str) -> Path | Dataset:
+    """A folder stays one; of a table, names and labels matter: the pictures themselves are read by the audit."""
+    path = Path(data)
+    if path.suffix.lower() != ".csv" or path.is_dir():
+        return path
+    return Dataset.from_csv(
+        path,
+        root=args.root or path.parent,
+        path_col=args.path_col,
+        label_col=args.label_col,
+        classes=class_selection(args.classes),
+        image_size=(32, 32),
+        color_mode="grayscale",
+        bit_depth=args.bit_depth or 16,
+        on_bad="skip",
+        threads=args.threads or 0,
+    )
+
+
+def _by_name(given: list[str], sources: list[Path | Dataset]) -> dict[str, Path | Dataset]:
     """Subsets are called like their folders; where two are called alike, as they were given."""
-    if len(folders) == 1:
-        return folders[0]
-    names = [Path(folder).resolve().name for folder in folders]
+    if len(given) == 1:
+        return {"": sources[0]}
+    names = [Path(data).resolve().stem if Path(data).is_file() else Path(data).resolve().name for data in given]
     if len(set(names)) < len(names):
-        names = [Path(folder).as_posix() for folder in folders]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"DATA: {twice!r} is given twice, so that every picture would be its own twin; give it once")
-    return dict(zip(names, folders, strict=True))
+        names = [Path(data).as_posix() for data in given]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(
+            f"DATA: {twice[0]!r} is given twice, so that every picture would be its own twin; give it once"
+        )
+    return dict(zip(names, sources, strict=True))
 
 
 @contextmanager
-def reading(args: argparse.Namespace) -> Iterator[Callable[[int], object] | None]:
+def reading(args: argparse.Namespace, sources: Iterable[Path | Dataset]) -> Iterator[Callable[[int], object] | None]:
     """Show how many files have been read, in a terminal."""
     if args.quiet or not sys.stderr.isatty():
         yield None
         return
-    total = sum(1 for folder in args.data for path in Path(folder).glob("*/*") if not path.name.startswith("."))
+    total = sum(len(source) if isinstance(source, Dataset) else len(list(source.glob("*/*"))) for source in sources)
     shown = open_progress("reading", total)
     try:
         yield lambda count: shown.update(count, "")
