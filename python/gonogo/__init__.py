@@ -28,12 +28,13 @@ from gonogo.errors import (
     ModelFileError,
     NotCertifiable,
 )
+from gonogo.evaluation import evaluate
 from gonogo.gate import PassGate
 from gonogo.history import History
 from gonogo.inspector import Inspector
 from gonogo.machine import fingerprint
 from gonogo.preprocess import Preprocess
-from gonogo.report import Report, evaluate
+from gonogo.report import Report
 from gonogo.tiles import TilePrediction, Tiles
 
 __all__ = [

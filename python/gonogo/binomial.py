@@ -53,13 +53,13 @@ def beta_quantile(p: float, a: float, b: float) -> float:
             high = middle
 
 
-def upper_bound(successes: int, n: int, confidence: float = 0.95) -> float:
+def upper_bound(successes: float, n: float, confidence: float = 0.95) -> float:
     """Return the one-sided Clopper-Pearson upper bound of a share seen ``successes`` times in ``n``; 1 for n = 0."""
     _check(successes, n, confidence)
     return 1.0 if successes == n else beta_quantile(confidence, successes + 1, n - successes)
 
 
-def lower_bound(successes: int, n: int, confidence: float = 0.95) -> float:
+def lower_bound(successes: float, n: float, confidence: float = 0.95) -> float:
     """Return the one-sided Clopper-Pearson lower bound of a share seen ``successes`` times in ``n``; 0 for n = 0."""
     _check(successes, n, confidence)
     return 0.0 if successes == 0 else beta_quantile(1.0 - confidence, successes, n - successes + 1)
@@ -95,7 +95,7 @@ def smallest_sample(p: float, risk: float) -> int:
     return n
 
 
-def interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def interval(successes: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Return the two-sided Clopper-Pearson interval of a share seen ``successes`` times in ``n``; (0, 1) for n = 0."""
     _check(successes, n, confidence)
     tail = (1.0 - confidence) / 2.0
@@ -104,7 +104,7 @@ def interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, f
     return low, high
 
 
-def _check(successes: int, n: int, confidence: float) -> None:
+def _check(successes: float, n: float, confidence: float) -> None:
     if not 0 <= successes <= n:
         raise ValueError(f"successes: found {successes} of {n}, expected 0 <= successes <= n")
     if not 0.0 < confidence < 1.0:

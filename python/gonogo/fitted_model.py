@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gonogo import _core
 from gonogo.gate import PassGate
 from gonogo.inputs import sample_chunks
 from gonogo.model_file import ModelFile
@@ -72,6 +73,10 @@ class FittedModel:
             A file is bad or too small.
         """
         return predict_tiles(self._fitted(), X, getattr(self, "pass_label", None))
+
+    def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what ``predict_proba`` returns where ``decision_function`` returned ``scores``, bit for bit."""
+        return _core.probabilities((scores[:, None] if scores.ndim == 1 else scores).astype(np.float32))
 
     def sample_digests(self, X: Any) -> list[bytes]:
         """Return the SHA-256 of each sample as the net reads it; X as in ``predict_proba``."""

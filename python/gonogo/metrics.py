@@ -11,27 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import binomial
+from gonogo.resampling import design_effect
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A share with its exact 95 % interval.
+    """A share with its 95 % interval.
 
     Attributes
     ----------
     count, of : int
         How often, and out of how many.
+    design_effect : float or None
+        None where the samples are independent: then the limits are exact. Where several samples show one part, by what the
+        variance exceeds that of independent ones, at least 1: counts are divided by it, and the limits are approximate (Korn,
+        Graubard: "Confidence intervals for proportions with small expected number of positive counts estimated from survey
+        data", Survey Methodology 24, 1998).
     value : float
         The share; NaN where ``of`` is 0.
     interval : (float, float)
-        Two-sided Clopper-Pearson limits; (0, 1) where ``of`` is 0. They hold for independent pictures: where several
-        pictures show one part they are too narrow.
+        Two-sided Clopper-Pearson limits; (0, 1) where ``of`` is 0.
     upper95 : float
         One-sided 95 % upper limit.
     """
 
     count: int
     of: int
+    design_effect: float | None = None
 
     @property
     def value(self) -> float:
@@ -39,20 +45,38 @@ class Rate:
         return self.count / self.of if self.of else float("nan")
 
     @property
+    def approximate(self) -> bool:
+        """Whether the limits rest on a design effect."""
+        return self.design_effect is not None
+
+    @property
+    def _effective(self) -> tuple[float, float]:
+        effect = self.design_effect or 1.0
+        return self.count / effect, self.of / effect
+
+    @property
     def interval(self) -> tuple[float, float]:
         """Two-sided 95 % interval."""
-        return binomial.interval(self.count, self.of)
+        return binomial.interval(*self._effective)
 
     @property
     def upper95(self) -> float:
         """One-sided 95 % upper bound."""
-        return binomial.upper_bound(self.count, self.of)
+        return binomial.upper_bound(*self._effective)
 
     def __str__(self) -> str:
+        return self.describe()
+
+    def describe(self, unit: str = "") -> str:
+        """Return the share, the counts with their unit (``parts``), and the interval."""
+        counts = f"{self.count} of {self.of}{unit and ' '}{unit}"
         if self.of == 0:
-            return "undefined (0 of 0)"
+            return f"undefined ({counts})"
         low, high = self.interval
-        return f"{self.value:.4f} ({self.count} of {self.of}; 95 % interval {low:.4f} to {high:.4f})"
+        kind, effect = "", ""
+        if self.design_effect is not None:
+            kind, effect = "approximate ", f", design effect {self.design_effect:.1f}"
+        return f"{self.value:.4f} ({counts}; {kind}95 % interval {low:.4f} to {high:.4f}{effect})"
 
 
 @dataclass(frozen=True)
@@ -80,7 +104,7 @@ class ClassFigures:
 
     @property
     def support(self) -> int:
-        """Pictures of the class."""
+        """Samples of the class."""
         return self.recall.of
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,22 +130,28 @@ def confusion_matrix(truth: NDArray[np.intp], predicted: NDArray[np.intp], class
     return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
-def class_figures(confusion: NDArray[np.int64], names: Sequence[str]) -> list[ClassFigures]:
-    """Return the figures of each class from a confusion matrix."""
+def class_figures(
+    truth: NDArray[np.intp], predicted: NDArray[np.intp], names: Sequence[str], part_of: NDArray[np.intp] | None = None
+) -> list[ClassFigures]:
+    """Return the figures of each class.
+
+    Parameters
+    ----------
+    truth, predicted : intp arrays (n,)
+        Positions in ``names``; -1 is a prediction of none of them.
+    names : sequence of str
+        The classes.
+    part_of : intp array (n,), optional
+        Part that each sample shows; None: the samples are independent.
+    """
+
+    def rate(hit: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Rate:
+        effect = None if part_of is None else design_effect(hit, counted, part_of)
+        return Rate(int(hit.sum()), int(counted.sum()), effect)
+
     figures = []
     for k, name in enumerate(names):
-        hit, true, said = (int(v) for v in (confusion[k, k], confusion[k].sum(), confusion[:, k].sum()))
-        figures.append(ClassFigures(name, Rate(hit, said), Rate(hit, true), Rate(hit, true + said - hit)))
+        true, said = truth == k, predicted == k
+        hit = true & said
+        figures.append(ClassFigures(name, rate(hit, said), rate(hit, true), rate(hit, true | said)))
     return figures
-
-
-def escape_rate(confusion: NDArray[np.int64], passing: int) -> Rate:
-    """Return the share of bad pictures that were called PASS: P(PASS | bad)."""
-    bad = int(confusion.sum() - confusion[passing].sum())
-    return Rate(int(confusion[:, passing].sum() - confusion[passing, passing]), bad)
-
-
-def overkill_rate(confusion: NDArray[np.int64], passing: int) -> Rate:
-    """Return the share of good pictures that were not called PASS: P(not PASS | good)."""
-    good = int(confusion[passing].sum())
-    return Rate(good - int(confusion[passing, passing]), good)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from html import escape as escape_html
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import _core
+from gonogo.certificate import Certificate
 from gonogo.checks import check_integer
 from gonogo.data import Dataset
 from gonogo.gallery import INK, draw_gallery
-from gonogo.labels import class_names, label_array, label_positions
-from gonogo.metrics import ClassFigures, Rate, class_figures, confusion_matrix, defined, escape_rate, overkill_rate
+from gonogo.macro import Macro, macro_figures
+from gonogo.metrics import ClassFigures, Rate, class_figures, confusion_matrix
+from gonogo.part_results import PartResults
+from gonogo.report_text import report_dict, report_html, report_text
+from gonogo.resampling import design_effect
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,74 +27,104 @@ if TYPE_CHECKING:
 RIGHT, WRONG = "#0b5cad", "#c62828"  # blue and red that colour-blind readers tell apart, also by their brightness
 
 
-class Classifier(Protocol):
-    """What can be evaluated."""
-
-    classes_: NDArray[Any]
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return class probabilities."""
-
-
-class Audit(Protocol):
-    """What knows which pictures of a data set show a part that is among the training pictures."""
-
-    def leaked(self, data: Dataset) -> NDArray[np.bool_]:
-        """Return which ones, bool (n,)."""
-
-
 @dataclass(frozen=True)
 class Report:
-    """Result of :func:`evaluate`.
+    """Result of :func:`gonogo.evaluate`.
 
     Attributes
     ----------
     classes : list of str
         In the order of all tables.
     truth, predicted : intp arrays (n,)
-        Positions in ``classes``.
+        Positions in ``classes``, of each picture.
     probabilities : float64 array (n, classes)
+    scores : float64 array (n,) or (n, classes)
+        Logit of the second of two classes, or one for each class; logarithms of probabilities where there are no others.
     confusion : int array (classes, classes)
-        Rows are the truth.
+        Of pictures; rows are the truth.
     pass_label : str or None
         The class that means PASS, where it is known.
     data : Dataset or None
         The pictures, for galleries.
+    part_of : intp array (n,)
+        The part that each picture shows; each its own where no groups are known.
+    parts : PartResults or None
+        Truth and decision of each part; None for tiles, whose labels may differ within a part.
+    certificate : Certificate or None
+        That of the gate that decided about the parts.
+    openings : int or None
+        How often any of these parts had been opened as a test set before, by the ledger; None where there is no ledger.
     independent : Report or None
-        The same without the pictures whose part is among the training pictures, where :func:`evaluate` was given an audit.
+        The same without the parts that are among the training pictures, where :func:`gonogo.evaluate` was given an audit.
     """
 
     classes: list[str]
     truth: NDArray[np.intp]
     predicted: NDArray[np.intp]
     probabilities: NDArray[np.float64]
+    scores: NDArray[np.float64]
     confusion: NDArray[np.int64]
     pass_label: str | None
     data: Dataset | None
+    part_of: NDArray[np.intp]
+    parts: PartResults | None
+    certificate: Certificate | None = None
+    openings: int | None = None
     independent: Report | None = None
 
     def __len__(self) -> int:
         return len(self.truth)
 
     @property
+    def unit(self) -> str:
+        """What escape and overkill count: ``"part"``, or ``"picture"`` where no groups are known, or ``"tile"``."""
+        if self.parts is None:
+            return "tile"
+        return "part" if self.parts.grouped else "picture"
+
+    @property
     def accuracy(self) -> Rate:
-        """Share of right predictions."""
-        return Rate(int(np.trace(self.confusion)), len(self))
+        """Share of pictures predicted right; approximate limits where several show one part."""
+        right = self.truth == self.predicted
+        return Rate(int(right.sum()), len(self), design_effect(right, np.ones(len(self), bool), self.part_of))
 
     @property
     def per_class(self) -> list[ClassFigures]:
-        """Precision, recall, F1 and support of each class."""
-        return class_figures(self.confusion, self.classes)
+        """Precision, recall, F1 and support of each class, in pictures."""
+        return class_figures(self.truth, self.predicted, self.classes, self.part_of)
+
+    @cached_property
+    def macro(self) -> dict[str, Macro]:
+        """Precision, recall and F1 averaged over the classes, in pictures, with approximate limits (bootstrap of parts)."""
+        return macro_figures(self.truth, self.predicted, len(self.classes), self.part_of)
+
+    @property
+    def mix(self) -> dict[str, float]:
+        """Share of each class in these pictures: precision holds for this mix alone."""
+        shares = np.bincount(self.truth, minlength=len(self.classes)) / len(self)
+        return dict(zip(self.classes, shares.tolist(), strict=True))
 
     @property
     def escape(self) -> Rate | None:
-        """Share of bad pictures called PASS; None where no PASS class is known."""
-        return None if self.pass_label is None else escape_rate(self.confusion, self.classes.index(self.pass_label))
+        """Share of bad parts called PASS; None where no PASS class is known."""
+        if self.pass_label is None:
+            return None
+        passing = self.classes.index(self.pass_label)
+        if self.parts is not None:
+            return self.parts.escape(passing)
+        bad, escaped = self.truth != passing, (self.truth != passing) & (self.predicted == passing)
+        return Rate(int(escaped.sum()), int(bad.sum()), design_effect(escaped, bad, self.part_of))
 
     @property
     def overkill(self) -> Rate | None:
-        """Share of good pictures not called PASS; None where no PASS class is known."""
-        return None if self.pass_label is None else overkill_rate(self.confusion, self.classes.index(self.pass_label))
+        """Share of good parts not called PASS; None where no PASS class is known."""
+        if self.pass_label is None:
+            return None
+        passing = self.classes.index(self.pass_label)
+        if self.parts is not None:
+            return self.parts.overkill(passing)
+        good, refused = self.truth == passing, (self.truth == passing) & (self.predicted != passing)
+        return Rate(int(refused.sum()), int(good.sum()), design_effect(refused, good, self.part_of))
 
     @property
     def mistakes(self) -> NDArray[np.intp]:
@@ -101,29 +134,10 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as plain values, ready for JSON; a share of nothing is None."""
-        result: dict[str, Any] = {
-            "n": len(self),
-            "accuracy": self.accuracy.value,
-            "accuracy_interval": list(self.accuracy.interval),
-            "interval_unit": "picture (approximate where several pictures show one part)",
-            "classes": self.classes,
-            "confusion": self.confusion.tolist(),
-            "per_class": {figures.name: figures.to_dict() for figures in self.per_class},
-        }
-        if (escaped := self.escape) is not None and (overkilled := self.overkill) is not None:
-            result["escape"] = {
-                "escapes": escaped.count,
-                "defects": escaped.of,
-                "rate": defined(escaped.value),
-                "upper95": escaped.upper95,
-            }
-            result["overkill"] = {"refused": overkilled.count, "good": overkilled.of, "rate": defined(overkilled.value)}
-        if self.independent is not None:
-            result["independent"] = self.independent.to_dict()
-        return result
+        return report_dict(self)
 
     def select(self, kept: NDArray[np.bool_]) -> Report:
-        """Return the report on a part of the pictures.
+        """Return the report on those parts of which all pictures are kept.
 
         Parameters
         ----------
@@ -135,14 +149,25 @@ class Report:
         ValueError
             None is left.
         """
+        whole = np.bincount(self.part_of, weights=~kept) == 0
+        kept = whole[self.part_of]
         if not kept.any():
             raise ValueError(
                 "without: every picture shows a part that is among the training pictures; nothing is left to test"
             )
         truth, predicted = self.truth[kept], self.predicted[kept]
-        confusion = confusion_matrix(truth, predicted, len(self.classes))
-        data = None if self.data is None else self.data[kept]
-        return Report(self.classes, truth, predicted, self.probabilities[kept], confusion, self.pass_label, data)
+        return replace(
+            self,
+            truth=truth,
+            predicted=predicted,
+            probabilities=self.probabilities[kept],
+            scores=self.scores[kept],
+            confusion=confusion_matrix(truth, predicted, len(self.classes)),
+            data=None if self.data is None else self.data[kept],
+            part_of=(np.cumsum(whole) - 1)[self.part_of[kept]],
+            parts=None if self.parts is None else self.parts.select(whole),
+            independent=None,
+        )
 
     def to_pandas(self) -> DataFrame:
         """Return the figures of the classes as a table; needs pandas."""
@@ -152,37 +177,10 @@ class Report:
         return pd.DataFrame.from_dict(rows, orient="index")[["precision", "recall", "f1", "support"]]
 
     def __str__(self) -> str:
-        width = max(len("class"), *(len(name) for name in self.classes))
-        lines = [f"{'class':<{width}}  precision  recall  f1      support"]
-        lines += [
-            f"{f.name:<{width}}  {_digits(f.precision.value):>9}  {_digits(f.recall.value)}  {_digits(f.f1)}  {f.support:7d}"
-            for f in self.per_class
-        ]
-        lines += ["", f"accuracy  {self.accuracy}"]
-        if (escaped := self.escape) is not None and (overkilled := self.overkill) is not None:
-            lines += [f"escape    {escaped}", f"overkill  {overkilled}"]
-        if (clean := self.independent) is not None:
-            lines += ["", f"without the {len(self) - len(clean):,} pictures whose part is among the training pictures:"]
-            lines += [f"accuracy  {clean.accuracy}"]
-            if clean.escape is not None and clean.overkill is not None:
-                lines += [f"escape    {clean.escape}", f"overkill  {clean.overkill}"]
-        lines += ["", "confusion (rows: truth, columns: prediction)"]
-        cells = [
-            ["", *self.classes],
-            *([name, *map(str, row)] for name, row in zip(self.classes, self.confusion, strict=True)),
-        ]
-        widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
-        lines += ["  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)) for row in cells]
-        return "\n".join(lines)
+        return report_text(self)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape_html(f.name)}</td><td>{_digits(f.precision.value)}</td><td>{_digits(f.recall.value)}</td>"
-            f"<td>{_digits(f.f1)}</td><td>{f.support}</td></tr>"
-            for f in self.per_class
-        )
-        head = "<tr><th>class</th><th>precision</th><th>recall</th><th>F1</th><th>support</th></tr>"
-        return f"<p>accuracy {escape_html(str(self.accuracy))}</p><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        return report_html(self)
 
     def plot_confusion(self, ax: Axes | None = None) -> Axes:
         """Draw the confusion matrix with counts and the share of each row; needs matplotlib.
@@ -266,61 +264,6 @@ class Report:
             captions.append(caption if said == true else f"{caption}\ntruth: {_shortened(self.classes[true])}")
             colors.append(RIGHT if said == true else WRONG)
         return draw_gallery(images, captions, colors, title, ax)
-
-
-def evaluate(clf: Classifier, data: Any, *, without: Audit | None = None) -> Report:
-    """Compare a classifier with labelled data.
-
-    Parameters
-    ----------
-    clf : InspectionClassifier or compatible
-        Anything with ``classes_`` and ``predict_proba``.
-    data : Dataset or (X, y)
-        Labelled pictures.
-    without : AuditReport, optional
-        An audit of the training pictures together with ``data``, a Dataset: the report then also holds, as ``independent``, the
-        figures without the pictures whose part was in training.
-
-    Returns
-    -------
-    Report
-
-    Raises
-    ------
-    ValueError
-        A label is not among the classifier's classes, or there is no picture.
-    """
-    classes = class_names(clf.classes_)
-    if isinstance(data, Dataset):
-        given, X, dataset = np.array(data.classes)[data.labels], data, data
-    else:
-        if not isinstance(data, (tuple, list)) or len(data) != 2:
-            raise TypeError(f"data: found a {type(data).__name__}, expected a Dataset or a pair (X, y)")
-        X, given, dataset = data[0], label_array("data", data[1]), None
-    if len(given) == 0:
-        raise ValueError("data: found no sample, expected at least one sample with its label")
-    truth = label_positions("data", given, clf.classes_)
-    probabilities = clf.predict_proba(X)
-    if len(probabilities) != len(truth):
-        raise ValueError(f"data: found {len(truth)} labels for {len(probabilities)} samples, expected one for each")
-    if isinstance(X, np.ndarray) and X.dtype == np.uint8 and X.ndim in (3, 4):
-        pixels = X if X.ndim == 4 else X[..., None]
-        dataset = Dataset(pixels, np.arange(len(pixels), dtype=np.uint32), truth, classes)
-    predicted = probabilities.argmax(axis=1)
-    confusion = confusion_matrix(truth, predicted, len(classes))
-    pass_label = getattr(clf, "pass_label", None)
-    if pass_label is not None:
-        pass_label = classes[label_positions("pass_label", [pass_label], clf.classes_)[0]]
-    report = Report(classes, truth, predicted, probabilities, confusion, pass_label, dataset)
-    if without is None:
-        return report
-    if not isinstance(data, Dataset):
-        raise TypeError(f"without: needs the pictures as a Dataset, found a {type(data).__name__}")
-    return replace(report, independent=report.select(~without.leaked(data)))
-
-
-def _digits(value: float) -> str:
-    return "     -" if math.isnan(value) else f"{value:.4f}"
 
 
 def _percent(share: float) -> str:

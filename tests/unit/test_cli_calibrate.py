@@ -204,3 +204,20 @@ def test_wrong_use_is_refused_before_anything_is_written(
         assert (code, what in capsys.readouterr().err) == (2, True), what
     assert trained.read_bytes() == before
     assert not out.exists()
+
+
+def test_evaluate_decides_by_the_certificate_and_counts_parts(
+    gonogo_json: Json, run_gonogo: Run, gated: dict[str, Any], parts: Path, split: Path, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "looks.ledger"
+    options = ["--split", split, "--subset", "train", "--ledger", ledger]
+    found = gonogo_json("evaluate", gated["model"], parts, *options)
+    assert (found["n"], found["by_part"]["n"]) == (90, 45), "the split file names the parts"
+    assert found["gate"]["certificate"] == gated["sha256"]
+    assert (found["escape"]["unit"], found["escape"]["defects"]) == ("part", 35)
+    assert found["test_set_opened_before"] == 0
+    text = run_gonogo("evaluate", gated["model"], parts, *options).stdout
+    assert "opened 1 time before, by the ledger" in text
+    assert "decided by the certificate " + gated["sha256"][:16] in text
+    refused = run_gonogo("evaluate", gated["model"], parts, "--pass-label", "bad", exit_code=2).stderr
+    assert "--pass-label: the certificate of the model is about 'ok'" in refused

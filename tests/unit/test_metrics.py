@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sklearn import metrics as theirs
 
 from gonogo.binomial import interval, upper_bound
-from gonogo.metrics import Rate, class_figures, confusion_matrix, defined, escape_rate, overkill_rate
+from gonogo.metrics import Rate, class_figures, confusion_matrix, defined
+from gonogo.part_results import PartResults
 
 
 @st.composite
@@ -35,7 +36,7 @@ def test_the_confusion_matrix_is_scikit_learns(case: tuple[int, NDArray[np.intp]
 @given(answers())
 def test_figures_of_classes_are_scikit_learns(case: tuple[int, NDArray[np.intp], NDArray[np.intp]]) -> None:
     classes, truth, said = case
-    found = class_figures(confusion_matrix(truth, said, classes), [f"class {k}" for k in range(classes)])
+    found = class_figures(truth, said, [f"class {k}" for k in range(classes)])
     expected = theirs.precision_recall_fscore_support(truth, said, labels=range(classes), zero_division=np.nan)
     mine = [[f.precision.value, f.recall.value, f.f1, f.support] for f in found]
     np.testing.assert_allclose(np.array(mine).T[[0, 1, 3]], np.array(expected)[[0, 1, 3]], rtol=1e-12)
@@ -47,7 +48,7 @@ def test_figures_of_classes_are_scikit_learns(case: tuple[int, NDArray[np.intp],
 @given(answers())
 def test_intervals_enclose_their_figures(case: tuple[int, NDArray[np.intp], NDArray[np.intp]]) -> None:
     classes, truth, said = case
-    for figures in class_figures(confusion_matrix(truth, said, classes), list("abcdef")[:classes]):
+    for figures in class_figures(truth, said, list("abcdef")[:classes]):
         told = figures.to_dict()
         json.dumps(told, allow_nan=False)
         for name in ("precision", "recall", "f1"):
@@ -62,9 +63,9 @@ def test_escape_and_overkill_are_shares_of_bad_and_good(
 ) -> None:
     classes, truth, said = case
     passing %= classes
-    confusion = confusion_matrix(truth, said, classes)
     bad, good = truth != passing, truth == passing
-    escapes, refused = escape_rate(confusion, passing), overkill_rate(confusion, passing)
+    parts = PartResults(list("abcdef")[:classes], [], truth, said, False)
+    escapes, refused = parts.escape(passing), parts.overkill(passing)
     assert (escapes.count, escapes.of) == ((said[bad] == passing).sum(), bad.sum())
     assert (refused.count, refused.of) == ((said[good] != passing).sum(), good.sum())
 
@@ -83,7 +84,7 @@ def test_a_share_of_nothing_is_not_a_number_and_none_in_json() -> None:
     assert str(Rate(0, 0)) == "undefined (0 of 0)"
     assert defined(math.nan) is None
     assert defined(0.25) == 0.25
-    figures = class_figures(np.zeros((2, 2), np.int64), ["a", "b"])[0]
+    figures = class_figures(np.zeros(0, np.intp), np.zeros(0, np.intp), ["a", "b"])[0]
     assert figures.to_dict() == {
         "precision": None,
         "recall": None,
@@ -95,8 +96,8 @@ def test_a_share_of_nothing_is_not_a_number_and_none_in_json() -> None:
     }
 
 
-@pytest.mark.parametrize("confusion", [[[5, 0], [0, 7]], [[0, 5], [7, 0]]])
-def test_all_right_and_all_wrong_are_ones_and_zeros(confusion: list[list[int]]) -> None:
-    value = float(confusion[0][0] > 0)
-    for figures in class_figures(np.array(confusion), ["a", "b"]):
-        assert (figures.precision.value, figures.recall.value, figures.f1) == (value, value, value)
+@pytest.mark.parametrize("right", [True, False])
+def test_all_right_and_all_wrong_are_ones_and_zeros(right: bool) -> None:
+    truth = np.repeat([0, 1], [5, 7])
+    for figures in class_figures(truth, truth if right else 1 - truth, ["a", "b"]):
+        assert (figures.precision.value, figures.recall.value, figures.f1) == (right, right, right)

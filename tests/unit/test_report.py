@@ -76,37 +76,55 @@ def test_the_figures_of_an_evaluation() -> None:
     assert told["per_class"]["ok"]["precision"] == 0.8
     assert told["per_class"]["ok"]["recall"] == pytest.approx(4 / 6)
     assert told["per_class"]["ok"]["support"] == 6
-    assert told["escape"] == {"escapes": 1, "defects": 4, "rate": 0.25, "upper95": found.escape.upper95}
-    assert told["overkill"] == {"refused": 2, "good": 6, "rate": pytest.approx(1 / 3)}
+    assert told["escape"] == {
+        "escapes": 1,
+        "defects": 4,
+        "rate": 0.25,
+        "upper95": found.escape.upper95,
+        "interval": list(found.escape.interval),
+        "unit": "picture",
+    }
+    assert told["overkill"] == {
+        "refused": 2,
+        "good": 6,
+        "rate": pytest.approx(1 / 3),
+        "interval": list(found.overkill.interval),
+        "unit": "picture",
+    }
     assert found.mistakes.tolist() == [3, 8, 9]
 
 
 def test_the_text_has_four_digits_and_intervals() -> None:
     found = report([0, 0, 0, 0, 1, 1, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1, 1, 1, 0, 0])
-    assert str(found) == (
-        "class  precision  recall  f1      support\n"
-        "bad       0.6000  0.7500  0.6667        4\n"
-        "ok        0.8000  0.6667  0.7273        6\n"
-        "\n"
-        "accuracy  0.7000 (7 of 10; 95 % interval 0.3475 to 0.9333)\n"
-        "escape    0.2500 (1 of 4; 95 % interval 0.0063 to 0.8059)\n"
-        "overkill  0.3333 (2 of 6; 95 % interval 0.0433 to 0.7772)\n"
-        "\n"
-        "confusion (rows: truth, columns: prediction)\n"
-        "     bad  ok\n"
-        "bad    3   1\n"
-        " ok    2   4"
-    )
+    lines = str(found).splitlines()
+    assert lines[:4] == [
+        "class  precision               recall                  F1                      support",
+        "bad    0.6000 (0.1466-0.9473)  0.7500 (0.1941-0.9937)  0.6667 (0.2113-0.9372)        4",
+        "ok     0.8000 (0.2836-0.9949)  0.6667 (0.2228-0.9567)  0.7273 (0.3109-0.9479)        6",
+        "",
+    ]
+    assert lines[4] == "accuracy  0.7000 (7 of 10; 95 % interval 0.3475 to 0.9333)"
+    assert lines[5].startswith("macro F1  0.6970 (approximate 95 % interval 0.")
+    assert lines[6:] == [
+        "escape    0.2500 (1 of 4; 95 % interval 0.0063 to 0.8059)",
+        "overkill  0.3333 (2 of 6; 95 % interval 0.0433 to 0.7772)",
+        "mix       bad 40.0%, ok 60.0%; precision holds for this mix only",
+        "",
+        "confusion (rows: truth, columns: prediction)",
+        "     bad  ok",
+        "bad    3   1",
+        " ok    2   4",
+    ]
 
 
 def test_what_never_occurred_is_shown_as_unknown() -> None:
     found = report([1, 1, 1], [1, 1, 1], ["bad", "ok", "worse"])
-    assert "bad            -       -       -        0" in str(found)
+    assert "bad    -                       -                       -                             0" in str(found)
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert told["per_class"]["bad"]["f1"] is None
     assert told["escape"]["rate"] is None
     assert told["escape"]["upper95"] == 1
-    assert "<td>     -</td>" in found._repr_html_()
+    assert "<td>-</td>" in found._repr_html_()
 
 
 def test_without_a_pass_class_there_is_no_escape() -> None:

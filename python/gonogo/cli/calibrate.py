@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from gonogo.certificate_words import promise
 from gonogo.classifier import load
 from gonogo.cli.arguments import Commands, add_command, add_common, add_data, share, whole_number
-from gonogo.cli.datasets import open_dataset, open_model, picture_options, refuse_other_options, subset
+from gonogo.cli.datasets import (
+    groups_of_split,
+    open_dataset,
+    open_model,
+    picture_options,
+    refuse_other_options,
+    subset,
+)
 from gonogo.cli.failures import DONE, check_writable, writing
 from gonogo.cli.output import note, show
 from gonogo.data import Dataset
@@ -97,8 +104,7 @@ def run(args: argparse.Namespace) -> int:
     pass_label = args.pass_label or model.training.get("pass_label")
     if pass_label is None:
         raise ValueError(f"pass_label: missing, expected one of the classes {', '.join(model.classes)}")
-    if args.groups is None and args.group_col is None and args.split is not None and _has_groups(args.split):
-        args.groups = args.split
+    groups_of_split(args)
     dataset = subset(args, open_dataset(args, options=picture_options(model)), "calibration")
     gate = PassGate(
         classifier,
@@ -133,12 +139,6 @@ def _show_refusal(args: argparse.Namespace, refusal: NotCertifiable) -> None:
         figures: dict[str, Any] = {name: getattr(refusal, name) for name in names}
         nothing = {"threshold": None, "escapes_allowed": None, "escape_upper_bound": None}
         show(args, {"certified": False, **nothing, **figures, "reason": refusal.reason}, "")
-
-
-def _has_groups(split: str) -> bool:
-    """Whether a split file names the part of each picture."""
-    rows = read_table(split, ("file", "subset"), "split")
-    return len(rows) > 0 and all(row.get("group") and row.get("class") for _, row in rows)
 
 
 def _lots(args: argparse.Namespace, dataset: Dataset) -> NDArray[np.str_]:

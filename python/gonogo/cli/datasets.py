@@ -9,6 +9,7 @@ from typing import Any
 
 from gonogo.cli.output import counted, note
 from gonogo.data import Dataset, load_split
+from gonogo.data.tables import read_table
 from gonogo.model_file import ModelFile, read_model
 from gonogo.tiles import Tiles
 
@@ -141,6 +142,14 @@ def class_selection(names: list[str] | None) -> list[str] | dict[str, str] | dic
 def read_parts(args: argparse.Namespace, dataset: Dataset) -> dict[str, Dataset]:
     """Return the subsets of ``--split``."""
     return load_split(args.split, dataset)
+
+
+def groups_of_split(args: argparse.Namespace) -> None:
+    """Take the groups from the split file where it names them and no option does."""
+    if args.groups is None and args.group_col is None and args.split is not None:
+        rows = read_table(args.split, ("file", "subset"), "split")
+        if rows and all(row.get("group") and row.get("class") for _, row in rows):
+            args.groups = args.split
 
 
 def subset(args: argparse.Namespace, dataset: Dataset, default: str) -> Dataset:

@@ -20,8 +20,9 @@ from gonogo.cli.predict import as_table, predict
 from gonogo.cli.synth import drawing
 from gonogo.cli.watching import EpochLines
 from gonogo.data import Dataset, save_split
+from gonogo.evaluation import evaluate
 from gonogo.model_file import read_model
-from gonogo.report import Report, evaluate
+from gonogo.report import Report
 from gonogo.storage import write_atomically
 
 DESCRIPTION = """

@@ -6,15 +6,24 @@ import argparse
 
 from gonogo.classifier import load
 from gonogo.cli.arguments import Commands, add_command, add_common, add_data
-from gonogo.cli.datasets import open_dataset, open_model, picture_options, refuse_other_options, subset
+from gonogo.cli.datasets import (
+    groups_of_split,
+    open_dataset,
+    open_model,
+    picture_options,
+    refuse_other_options,
+    subset,
+)
 from gonogo.cli.failures import DONE
-from gonogo.cli.output import show
-from gonogo.report import evaluate
+from gonogo.cli.output import note, show
+from gonogo.evaluation import evaluate
 
 DESCRIPTION = """
 Test a model on labelled pictures: accuracy, precision, recall and F1 of each class, the confusion matrix, and, where a PASS
 class is known, the escape rate (bad parts called PASS, of all bad parts) and the overkill rate (good parts refused, of all
-good parts), with exact 95 % intervals. Pictures are brought to the size and colours that the model was trained with.
+good parts), each with its 95 % interval. Where groups say which pictures show one part, parts are counted: one part passes
+only if all its pictures do. A model with a certificate decides by it. Pictures are brought to the size and colours that the
+model was trained with. Each look at the subset "test" of a split is recorded beside it (SPLIT.ledger) and told.
 """
 EXAMPLES = """
 gonogo evaluate parts.gonogo parts-of-today/
@@ -39,6 +48,9 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--pass-label", metavar="CLASS", help="class that means PASS (default: the one stored in the model)"
     )
+    parser.add_argument(
+        "--ledger", metavar="PATH", help="record of openings of test sets (default: SPLIT.ledger for the subset test)"
+    )
     add_common(parser)
 
 
@@ -47,13 +59,23 @@ def run(args: argparse.Namespace) -> int:
     model = open_model(args)
     refuse_other_options(args, model)
     classifier = load(args.model_file, n_threads=args.threads)
+    gate = classifier.gate_
     if args.pass_label is not None:
         if args.pass_label not in model.classes:
             known = ", ".join(model.classes)
             raise ValueError(f"pass_label: {args.pass_label!r} is not a class of the model; there are: {known}")
+        if gate is not None and args.pass_label != gate.pass_label:
+            raise ValueError(
+                f"pass_label: the certificate of the model is about {gate.pass_label!r}; leave the option out"
+            )
         classifier.pass_label = args.pass_label
+    groups_of_split(args)
     dataset = subset(args, open_dataset(args, options=picture_options(model)), "test")
-    report = evaluate(classifier, dataset)
+    if dataset.boxes is not None:
+        gate = None
+    report = evaluate(classifier, dataset, gate, ledger=args.ledger)
+    if dataset.groups is None:
+        note(args, "each picture counts as a part: with several pictures of one part, give --groups")
     result = {**report.to_dict(), "pass_label": report.pass_label, "bad_files": len(dataset.bad_files)}
     show(args, {**result, "model": str(args.model_file)}, str(report))
     return DONE

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from gonogo.gate.parts import collect, find_parts, part_ids
-from gonogo.gate.scores import class_names, identity, scores_of
+from gonogo.gate.scores import class_names, identity, model_of, scores_of
 from gonogo.ledger import record_test
 
 
@@ -43,6 +44,8 @@ def open_test_set(
     if ledger is None and given.split_file is None:
         return None
     path = Path(f"{given.split_file}.ledger") if ledger is None else Path(ledger)
-    model, preprocess = identity(clf, scores_of(clf, X, classes))
+    # Only a foreign classifier is known by its scores.
+    scores = scores_of(clf, X, classes) if model_of(clf) is None else np.zeros(0)
+    model, preprocess = identity(clf, scores)
     ids = part_ids(given, find_parts(given.labels, given.groups, classes))
     return record_test(path, ids, model_sha256=model, preprocess_sha256=preprocess)
