@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -362,6 +363,23 @@ def test_wrong_data_are_named(sound: Path, tmp_path: Path) -> None:
         gg.audit(tmp_path / "none")
 
 
+def test_names_that_no_table_can_hold_are_refused(sound: Path, tmp_path: Path) -> None:
+    save(sound / "good" / os.fsdecode(b"\xff.png"), surface(80))
+    report = gg.audit(sound)
+    assert report.problems == 0
+    with pytest.raises(ValueError, match="is not Unicode; rename the picture"):
+        report.save_groups(tmp_path / "groups.csv")
+    assert not (tmp_path / "groups.csv").exists()
+
+
+def test_files_of_one_name_in_two_folders_are_no_table(tmp_path: Path) -> None:
+    train, test = lay_sound(tmp_path / "train", each=4), lay_sound(tmp_path / "test", first=0, each=2)
+    report = gg.audit({"train": train, "test": test})
+    assert report.counts["exact_duplicates"] == 4
+    with pytest.raises(ValueError, match="4 files are in several folders, such as bad/part_0000"):
+        report.save_groups(tmp_path / "groups.csv")
+
+
 def test_one_picture_and_none_that_is_good(tmp_path: Path) -> None:
     save(tmp_path / "one" / "good" / "a.png", surface(1))
     assert gg.audit(tmp_path / "one").problems == 0
@@ -411,6 +429,21 @@ def test_the_command_on_a_table(gonogo_json: Json, sound: Path, tmp_path: Path) 
     (tmp_path / "table.csv").write_text("\n".join(["image,class", *rows]))
     found = gonogo_json("audit", tmp_path / "table.csv", "--path-col", "image", "--label-col", "class", exit_code=5)
     assert found["label_conflicts"] == [["parts/bad/part_0004.png", "parts/good/again.png"]]
+
+
+def test_evaluate_gives_both_figures(
+    run_gonogo: Run, gonogo_json: Json, castings: Path, model: Path, tmp_path: Path
+) -> None:
+    """A split by picture cuts the parts, of which the castings have several pictures each."""
+    split = tmp_path / "split.csv"
+    run_gonogo("split", castings, "--fractions", "train=.6,test=.4", "--by", "image", "--out", split)
+    options = ["evaluate", model, castings, "--split", split]
+    found = gonogo_json("audit", castings, "--split", split, exit_code=5)
+    both = gonogo_json(*options, "--audit")
+    leaking = found["leaks"]["test"]["pictures"]
+    assert 0 < leaking < both["n"] and both["independent"]["n"] == both["n"] - leaking
+    assert "independent" not in gonogo_json(*options)
+    assert "--audit: given without --split" in run_gonogo("evaluate", model, castings, "--audit", exit_code=2).stderr
 
 
 def test_castings(data_folder: Path, gonogo_json: Json, report_figure: Callable[[str, object], None]) -> None:

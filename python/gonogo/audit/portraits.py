@@ -46,14 +46,15 @@ class Portraits:
 
 def read_portraits(material: Material, threads: int, progress: Callable[[int], object] | None) -> Portraits:
     """Read all pictures."""
-    items, rows, digests = [], [], []
-    parts: list[NDArray[np.float32]] = []
+    items: list[Item] = []
+    rows: list[dict[str, Any]] = []
+    digests: list[str] = []
+    thumbnails = np.empty((len(material.items), 64, 64), np.float32)
     bad = list(material.bad)
     for part, contents in _chunks(material.items):
-        described, thumbnails = _core.describe_pictures(
+        described, drawn = _core.describe_pictures(
             [b"" if isinstance(content, DecodeError) else content for content in contents], threads, material.bit_depth
         )
-        good = []
         for i, (item, content, row) in enumerate(zip(part, contents, described, strict=True)):
             if isinstance(content, DecodeError):
                 bad.append((item.name, content))
@@ -62,14 +63,13 @@ def read_portraits(material: Material, threads: int, progress: Callable[[int], o
                     (item.name, DecodeError(item.path or item.name, row["verdict"], row["reason"], row["offset"]))
                 )
             else:
-                good.append(i)
+                thumbnails[len(items)] = drawn[i]
                 items.append(item)
                 rows.append({**row, "bytes": len(content), "tables": _quantisation(content)})
                 digests.append(digest_of(content))
-        parts.append(thumbnails[good])
         if progress is not None:
             progress(len(part))
-    return Portraits(items, rows, digests, np.concatenate(parts), sorted(bad, key=lambda pair: pair[0]))
+    return Portraits(items, rows, digests, thumbnails[: len(items)], sorted(bad, key=lambda pair: pair[0]))
 
 
 def same_pixels(portraits: Portraits, bit_depth: int) -> list[list[int]]:

@@ -185,7 +185,7 @@ class AuditReport:
         Raises
         ------
         ValueError
-            Pictures from arrays have no files, or two folders hold files of the same name.
+            Pictures from arrays have no files, two folders hold files of the same name, or a name is not Unicode.
         OSError
             The table cannot be written; nothing is left half-written.
         """
@@ -198,8 +198,12 @@ class AuditReport:
                 f"groups: {len(twice)} files are in several folders, such as {twice[0]}, so that a table could not tell "
                 "them apart; put the pictures into one folder, or audit each by itself"
             )
+        if foreign := [file for file, _ in rows if file.encode(errors="ignore").decode() != file]:
+            raise ValueError(f"groups: the file name {foreign[0]!r} is not Unicode; rename the picture")
         text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
+        # The writer quotes only the line break it writes itself, the reader stops at any.
+        broken = any("\r" in file for file, _ in rows)
+        writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if broken else csv.QUOTE_MINIMAL)
         writer.writerow(("class", "file", "group"))
         for file, group in sorted(rows):
             folder, _, name = file.rpartition("/")

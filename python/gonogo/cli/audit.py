@@ -16,6 +16,7 @@ from gonogo.cli.datasets import class_selection
 from gonogo.cli.failures import DONE, PROBLEMS, check_new_folder, check_writable, writing
 from gonogo.cli.output import note, show
 from gonogo.data import Dataset
+from gonogo.data.tables import in_one_line
 from gonogo.decoding import BIT_DEPTHS, RESIZE_MODES
 from gonogo.progress import open_progress
 
@@ -172,8 +173,11 @@ def _examples(report: AuditReport) -> str:
     lines = []
     for kind in ("label_conflicts", "across_subsets", "exact_duplicates", "same_pixels"):
         for group in report.names(kind)[:_SHOWN]:
-            shown = ", ".join(group[:4]) + (f" and {len(group) - 4} more" if len(group) > 4 else "")
+            shown = ", ".join(map(in_one_line, group[:4])) + (f" and {len(group) - 4} more" if len(group) > 4 else "")
             lines.append(f"{KINDS[kind].title}: {shown}")
     for kind in PICTURES:
-        lines += [f"{KINDS[kind].title}: {finding.file}: {finding.words}" for finding in report.found[kind][:_SHOWN]]
+        lines += [
+            f"{KINDS[kind].title}: {in_one_line(finding.file)}: {finding.words}"
+            for finding in report.found[kind][:_SHOWN]
+        ]
     return "\n\n" + "\n".join(lines) if lines else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from gonogo.audit import audit
 from gonogo.classifier import load
 from gonogo.cli.arguments import Commands, add_command, add_common, add_data
 from gonogo.cli.datasets import (
@@ -11,6 +12,7 @@ from gonogo.cli.datasets import (
     open_dataset,
     open_model,
     picture_options,
+    read_parts,
     refuse_other_options,
     subset,
 )
@@ -28,6 +30,7 @@ model was trained with. Each look at the subset "test" of a split is recorded be
 EXAMPLES = """
 gonogo evaluate parts.gonogo parts-of-today/
 gonogo evaluate parts.gonogo parts/ --split split.csv --subset test
+gonogo evaluate parts.gonogo parts/ --split split.csv --subset test --audit
 gonogo evaluate parts.gonogo parts-of-today/ --pass-label ok --json
 """
 
@@ -51,6 +54,11 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--ledger", metavar="PATH", help="record of openings of test sets (default: SPLIT.ledger for the subset test)"
     )
+    parser.add_argument(
+        "--audit",
+        action="store_true",
+        help="with --split: also give the figures without the pictures that have a sibling among the training pictures",
+    )
     add_common(parser)
 
 
@@ -69,11 +77,15 @@ def run(args: argparse.Namespace) -> int:
                 f"pass_label: the certificate of the model is about {gate.pass_label!r}; leave the option out"
             )
         classifier.pass_label = args.pass_label
+    if args.audit and args.split is None:
+        raise ValueError("audit: given without --split, which says what are the training pictures; give both")
     groups_of_split(args)
-    dataset = subset(args, open_dataset(args, options=picture_options(model)), "test")
+    whole = open_dataset(args, options=picture_options(model))
+    dataset = subset(args, whole, "test")
     if dataset.boxes is not None:
         gate = None
-    report = evaluate(classifier, dataset, gate, ledger=args.ledger)
+    without = audit(read_parts(args, whole), threads=args.threads or 0) if args.audit else None
+    report = evaluate(classifier, dataset, gate, ledger=args.ledger, without=without)
     if dataset.groups is None:
         note(args, "each picture counts as a part: with several pictures of one part, give --groups")
     result = {**report.to_dict(), "pass_label": report.pass_label, "bad_files": len(dataset.bad_files)}
