@@ -63,6 +63,7 @@ def test_sound_pictures_have_no_findings(sound: Path) -> None:
     report = gg.audit(sound)
     assert report.problems == 0 and report.leak is None and not any(report.counts.values())
     assert "nothing was found" in str(report) and "nothing was found" in report._repr_html_()
+    assert repr(report) == "<AuditReport: audit of 48 pictures (bad 24, good 24), 0 findings>"
     assert report.to_dict()["classes"] == {"bad": 24, "good": 24}
 
 

@@ -39,7 +39,7 @@ class Pair:
     score: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AuditReport:
     """Result of :func:`gonogo.audit`.
 
@@ -234,6 +234,9 @@ class AuditReport:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON."""
         return words.as_dict(self)
+
+    def __repr__(self) -> str:
+        return f"<AuditReport: {words.heading(self)}, {self.problems:,} findings>"
 
     def __str__(self) -> str:
         return words.as_text(self)
