@@ -19,6 +19,7 @@ from gonogo.decision import Rule
 
 _BIT_EXACT = ("threshold", "guard_band")
 _ROUNDING = 1e-9  # to which bounds are computed
+_COUNT_MAX = 10**9  # of parts; far beyond it bounds would take for ever
 
 
 @dataclass(frozen=True)
@@ -219,15 +220,19 @@ def _read(name: str, value: Any, kind: str) -> Any:
     fits = {
         "str": isinstance(value, str),
         "bool": isinstance(value, bool),
-        "int": is_integer(value) and value >= 0,
+        "int": _is_count(value),
         "float": is_number(value) and math.isfinite(value),
         "tuple[str, ...]": isinstance(value, list) and all(isinstance(item, str) for item in value),
         "tuple[Claim, ...]": isinstance(value, list) and len(value) > 0,
-        "Mapping[str, int]": isinstance(value, dict) and all(is_integer(n) and n >= 0 for n in value.values()),
+        "Mapping[str, int]": isinstance(value, dict) and all(map(_is_count, value.values())),
     }[kind.removesuffix(" | None")]
     if not fits:
         raise ValueError(f"{name}: found {str(value)[:60]!r}, expected {kind}")
     return tuple(value) if isinstance(value, list) else value
+
+
+def _is_count(value: Any) -> bool:
+    return is_integer(value) and 0 <= value <= _COUNT_MAX
 
 
 def _bit_exact(name: str, value: Any) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from gonogo.certificate import Certificate
 
 
@@ -10,9 +12,9 @@ def promise(certificate: Certificate) -> list[str]:
     c = certificate
     faults = [name for name in c.classes if name != c.pass_label]
     seen = ", ".join(f"{n:,} {name}" for name, n in c.defects_by_class.items())
-    sure = f"At {_percent(c.confidence)} confidence"
+    sure = f"At {_stated(c.confidence)} confidence"
     lines = [
-        f"{sure}, at most {_percent(c.max_escape)} of all bad parts are called {c.pass_label!r} (PASS).",
+        f"{sure}, at most {_stated(c.max_escape)} of all bad parts are called {c.pass_label!r} (PASS).",
         f"Shown by {_count(c.defects, 'bad part')} ({seen}): {c.escapes_allowed:,} may lie above the threshold.",
         f"That bounds the escape rate by {_bound(c.escape_upper_bound)}; {c.escapes_observed:,} of them passed.",
     ]
@@ -48,7 +50,7 @@ def promise(certificate: Certificate) -> list[str]:
         lines.append("How many of the passed parts are bad depends on the share of bad parts, which was not stated.")
     else:
         lines.append(
-            f"Where at most {_percent(c.bad_share)} of the parts are bad, at most {_bound(c.false_omission_bound)} of the "
+            f"Where at most {_stated(c.bad_share)} of the parts are bad, at most {_bound(c.false_omission_bound)} of the "
             "passed parts are bad (false omission rate)."
         )
     if c.lots is not None and c.lots_upper_bound is not None:
@@ -83,6 +85,11 @@ def assumptions(certificate: Certificate) -> list[str]:
 
 def _count(n: int, what: str) -> str:
     return f"{n:,} {what}{'s' * (n != 1)}"
+
+
+def _stated(share: float) -> str:
+    """All digits that were stated: rounded, 0.99999 would be sure."""
+    return f"{(Decimal(repr(share)) * 100).normalize():f} %"
 
 
 def _percent(share: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -14,8 +15,10 @@ def is_integer(value: Any) -> TypeGuard[int]:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether ``value`` is an integer or a floating-point number, NaN and infinity among them."""
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    """Whether ``value`` is a floating-point number, NaN and infinity among them, or an integer that can become one."""
+    if is_integer(value):
+        return abs(value) <= sys.float_info.max
+    return isinstance(value, (float, np.floating))
 
 
 def check_integer(name: str, value: Any, least: int) -> int:

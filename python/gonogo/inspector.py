@@ -83,7 +83,7 @@ class Inspector:
 
     def __repr__(self) -> str:
         made = self._file.certificate
-        promise = "no certificate" if made is None else f"PASS {made.pass_label!r}, escape rate <= {made.max_escape:g}"
+        promise = "no certificate" if made is None else f"PASS {made.pass_label!r}, escape rate <= {made.max_escape}"
         return f"Inspector(classes={self._file.classes}, {promise})"
 
 

@@ -51,7 +51,7 @@ def _parse(path: Path, content: bytes) -> list[Entry]:
             entry = json.loads(line)
             found = entry.pop("sha256")
             intact = entry["previous"] == previous and found == _digest(entry)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             intact = False
         if not intact:
             raise LedgerError(path, f"line {number} was edited, or a line before it is missing; {remedy}")

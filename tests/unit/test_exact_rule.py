@@ -48,6 +48,14 @@ def test_bounds_are_those_of_the_allowed_number() -> None:
     assert tied.escape_upper_bound == pytest.approx(binomial.upper_bound(5, 1049), abs=1e-12)
 
 
+def test_the_least_target_has_a_number_of_parts() -> None:
+    Target(1e-6, 0.95).check()
+    with pytest.raises(
+        NotCertifiable, match=r"at most 1e-06 at confidence 0\.99999 needs 11,512,920: 11,512,919 are missing"
+    ):
+        certified(np.zeros(1), Target(1e-6, 0.99999))
+
+
 @given(st.integers(1, 5000), shares, risks)
 def test_the_allowed_number_is_scipys(n: int, share: float, risk: float) -> None:
     k = binomial.allowed_successes(n, share, risk)
@@ -172,6 +180,9 @@ def test_lots_count_instead_of_parts_where_scores_hang_together() -> None:
         (Target(0.01, 1.0), "confidence"),
         (Target(0.01, 95), "confidence"),
         (Target(0.01, 0.95, candidates=0), "candidates"),
+        (Target(0.01, 0.95, candidates=10**400), "candidates"),
+        (Target(1e-12, 0.95), "max_escape"),
+        (Target(10**400, 0.95), "max_escape"),
         (Target(0.01, 0.95, per_class="yes"), "per_class"),  # type: ignore[arg-type]
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import subprocess
@@ -191,6 +192,7 @@ FORGED: list[tuple[dict[str, Any], str]] = [
     ({"confidence": 1.0}, "confidence: found 1.0"),
     ({"confidence": "0.95"}, "confidence: found '0.95', expected float"),
     ({"candidates": 0}, "candidates: found 0"),
+    ({"good_parts": 10**18}, "good_parts: found"),
     ({"candidates": 50}, "which does not certify"),
     ({"joint": True}, "joint: found True"),
     ({"per_class": 1}, "per_class: found '1', expected bool"),
@@ -257,6 +259,13 @@ def test_the_words_tell_the_promise_its_evidence_and_its_assumptions(gate: PassG
     needs = " ".join(assumptions(made))
     for text in ("independent", "compared by pixels of pictures", "frozen", "single use not enforced", "fresh parts"):
         assert text in needs
+
+
+def test_the_words_never_promise_more_than_was_shown(gate: PassGate) -> None:
+    made = dataclasses.replace(gate.certificate, confidence=0.99999, max_escape=0.0123443, bad_share=0.000123443)
+    words = " ".join(promise(made))
+    assert "At 99.999 % confidence, at most 1.23443 % of all bad parts" in words
+    assert "Where at most 0.0123443 % of the parts are bad" in words
 
 
 def test_no_training_code_stands_behind_it(gate: PassGate, tmp_path: Path) -> None:

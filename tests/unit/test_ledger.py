@@ -199,6 +199,7 @@ def test_an_edited_ledger_is_refused(data: st.DataObject, ledger: Path) -> None:
                 b"\n" + whole,
                 b"\xff\n",
                 b"null\n",
+                b"[" * 100_000 + b"\n",
             ]
         )
     )

@@ -20,6 +20,10 @@ from gonogo.certificate import Claim, claim_risk
 from gonogo.checks import check_integer, check_number
 from gonogo.errors import NotCertifiable
 
+# 1 - max_escape is rounded to 1e-16: far below this the number of parts could not be told. It needs three million of them.
+_ESCAPE_LEAST = 1e-6
+_CANDIDATES_MOST = 10_000
+
 
 @dataclass(frozen=True)
 class Target:
@@ -28,13 +32,13 @@ class Target:
     Attributes
     ----------
     max_escape : float
-        P(PASS | bad part), at most; between 0 and 1.
+        P(PASS | bad part), at most; from 1e-6 to below 1.
     confidence : float
         Between 0 and 1.
     per_class, joint : bool
         Certify each fault class by itself; and all of them at once, which needs ``per_class``.
     candidates : int
-        Models that may be tried on the same parts.
+        Models that may be tried on the same parts, at most 10,000.
     """
 
     max_escape: float
@@ -49,10 +53,15 @@ class Target:
             wanted = f"a number between 0 and 1, such as {example}"
             if check_number(name, value, wanted, above=0) >= 1:
                 raise ValueError(f"{name}: found {value!r}, expected {wanted}")
+        if self.max_escape < _ESCAPE_LEAST:
+            raise ValueError(
+                f"max_escape: found {self.max_escape!r}, expected at least {_ESCAPE_LEAST:g}, such as 0.01"
+            )
         for name, flag in (("per_class", self.per_class), ("joint", self.joint)):
             if not isinstance(flag, (bool, np.bool_)):
                 raise ValueError(f"{name}: found {flag!r}, expected True or False")
-        check_integer("candidates", self.candidates, 1)
+        if check_integer("candidates", self.candidates, 1) > _CANDIDATES_MOST:
+            raise ValueError(f"candidates: found {self.candidates!r}, expected at most {_CANDIDATES_MOST:,}")
 
     def risk(self, classes: int) -> float:
         """Probability with which each claim may be wrong, given the number of fault classes."""
@@ -108,8 +117,8 @@ def _refusal(counts: Sequence[int], names: Sequence[str], target: Target, risk: 
     )
     shared = "" if risk == 1.0 - target.confidence else f" (each claim at risk {risk:.3g})"
     return NotCertifiable(
-        f"found {least:,} bad part{'s' * (least != 1)}{of_class}, but an escape rate of at most {target.max_escape:.4g} at "
-        f"confidence {target.confidence:.4g}{shared} needs {required:,}: {required - least:,} are missing{extra}; {could}; "
+        f"found {least:,} bad part{'s' * (least != 1)}{of_class}, but an escape rate of at most {float(target.max_escape)} at "
+        f"confidence {float(target.confidence)}{shared} needs {required:,}: {required - least:,} are missing{extra}; {could}; "
         "collect more bad parts or ask for less",
         defects=least,
         required=required,

@@ -38,7 +38,7 @@ class PassGate:
     pass_label : str
         The class that means PASS; all others are faults.
     max_escape : float
-        P(PASS | bad part), at most, such as 0.01.
+        P(PASS | bad part), at most, such as 0.01; no less than 1e-6.
     confidence : float
         With which that is promised, such as 0.95.
     per_class : bool
