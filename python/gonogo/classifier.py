@@ -18,6 +18,7 @@ from gonogo.augment import Augment
 from gonogo.callbacks import BackupAndRestore, Callback
 from gonogo.checks import check_integer
 from gonogo.data import Dataset
+from gonogo.decision import most_probable_classes
 from gonogo.decoding import Decoding
 from gonogo.estimator import Estimator
 from gonogo.fitted_model import FittedModel
@@ -322,7 +323,7 @@ class InspectionClassifier(FittedModel, Estimator):
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each sample, shape (n,); the first of equals. X as in ``predict_proba``."""
         file, classes = self._model()
-        return np.asarray(classes[_core.probabilities(self._logits(file, X)).argmax(axis=1)])
+        return np.asarray(classes[most_probable_classes(_core.probabilities(self._logits(file, X)))])
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the share of samples whose predicted class is the given one; a Dataset brings its own labels."""
@@ -332,7 +333,7 @@ class InspectionClassifier(FittedModel, Estimator):
             raise ValueError("y: found no labels; pass y, or a Dataset as X")
         file, classes = self._model()
         truth = label_positions("y", label_array("y", y), classes)
-        best = _core.probabilities(self._logits(file, X)).argmax(axis=1)
+        best = most_probable_classes(_core.probabilities(self._logits(file, X)))
         if len(best) != len(truth) or len(truth) == 0:
             raise ValueError(
                 f"y: found {len(truth)} labels for {len(best)} samples, expected one for each of at least one"

@@ -63,6 +63,27 @@ def best_classes(scores: NDArray[np.float64]) -> NDArray[np.intp]:
     return (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
 
 
+def most_probable_classes(shares: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the position of the most probable class of each sample, the first of equals, intp (n,).
+
+    Parameters
+    ----------
+    shares : float64 array (n, classes)
+        Probabilities.
+
+    Raises
+    ------
+    ValueError
+        A probability is NaN, which is no verdict: by position alone it would be the first class, perhaps PASS.
+    """
+    if (lost := np.flatnonzero(np.isnan(shares).any(axis=1))).size:
+        raise ValueError(
+            f"X: the probabilities of sample {lost[0]} are NaN ({lost.size} in all), which happens where values are too large "
+            "for a net; give samples like those of the training"
+        )
+    return np.asarray(shares.argmax(axis=1))
+
+
 @dataclass(frozen=True)
 class Rule:
     """The decision about a part, given the scores of its pictures.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo.checks import check_integer, check_number
+from gonogo.decision import most_probable_classes
 
 _OVERLAP_MAX = 0.9
 
@@ -136,7 +137,7 @@ def decide(
     pass_label : str or None
         The class that means PASS.
     """
-    said = shares.argmax(axis=1)
+    said = most_probable_classes(shares)
     if pass_label is None:
         deciding = shares.mean(axis=0)
     else:

@@ -605,6 +605,16 @@ def test_what_cannot_be_predicted_is_named(fitted: InspectionClassifier, X: Any,
         fitted.predict(X)
 
 
+def test_a_row_without_finite_scores_has_no_class() -> None:
+    X, y = rows()
+    clf = InspectionClassifier(ROWS_NET, epochs=1, random_state=0, verbose=False).fit(X, y)
+    far = np.vstack([X[:1], np.where(np.arange(X.shape[1]) % 2, 3e38, -3e38)[None]])
+    assert np.isnan(clf.predict_proba(far)[1]).any()
+    for use in (clf.predict, lambda given: clf.score(given, y[:2])):
+        with pytest.raises(ValueError, match="X: the probabilities of sample 1 are NaN"):
+            use(far)
+
+
 def test_scores_need_labels_that_the_model_knows(fitted: InspectionClassifier) -> None:
     with pytest.raises(ValueError, match="y: found no labels"):
         fitted.score(X24)

@@ -12,9 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from gonogo import _core
+from gonogo import _core, layers
+from gonogo.cli.predict import predict
+from gonogo.model_file import model_bytes, parse_model
+from gonogo.network import ModelSpec
+from gonogo.synthetic import png
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Json = Callable[..., dict[str, Any]]
@@ -125,6 +130,23 @@ def test_a_bad_picture_never_stops_the_others(run_gonogo: Run, castings: Path, m
     assert [("error" in row, "label" in row) for row in rows] == [(True, False)] * 4 + [(False, True)]
     assert all(row["error"] and row["fault"] for row in rows[:4])
     assert completed.stderr.splitlines() == ["gonogo predict: 4 of 5 files could not be classified; their rows say why"]
+
+
+def test_a_picture_without_finite_scores_has_no_class(tmp_path: Path) -> None:
+    graph = ModelSpec("large", (layers.flatten(), layers.dense(2), layers.dense("classes"))).build((1, 4, 4), 2)
+    parameters, states = graph.initialise("he_normal", 1)
+    huge = np.where(parameters != 0, np.float32(3e38), np.float32(0))  # biases stay 0, and black has the score 0
+    huge[np.flatnonzero(huge)[-1]] *= -1  # white: infinity less infinity
+    black = np.zeros((1, 4, 4, 1), np.uint8)
+    settings = {"color_mode": "grayscale", "resize_mode": "pad"}
+    data = model_bytes(graph, (huge, states), classes=["ok", "bad"], preprocess=settings, training={}, golden=black)
+    files = [tmp_path / "black.png", tmp_path / "white.png"]
+    for file, level in zip(files, (0, 255), strict=True):
+        file.write_bytes(png(np.full((4, 4), level, np.uint8)))
+    first, second = predict(parse_model(data), files)
+    assert first["probabilities"] == {"ok": 0.5, "bad": 0.5}
+    assert second["fault"] == "not-finite"
+    assert "label" not in second
 
 
 def test_bad_pictures_alone_have_rows_too(run_gonogo: Run, model: Path, tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def test_without_overlap_tiles_that_fit_are_a_plain_grid() -> None:
         ((5, 5, 0.95), "tiles: overlap: found 0.95, expected a number from 0 to 0.9"),
         ((5, 5, -0.1), "tiles: overlap: found -0.1"),
         ((5, 5, math.nan), "tiles: overlap: found nan"),
+        ((5, 5, 10**400), "tiles: overlap: found 1000"),
     ],
 )
 def test_tiles_that_make_no_sense_are_refused(fields: tuple[Any, ...], words: str) -> None:
@@ -86,6 +87,11 @@ BOXES = gg.Tiles(1, 1).boxes(2, 3).reshape(-1, 4)
 def shares(*of_bad: float) -> NDArray[np.float64]:
     """Probabilities of the classes bad, ok and odd, the last always 0."""
     return np.array([(share, 1 - share, 0.0) for share in of_bad])
+
+
+def test_a_tile_without_probabilities_never_passes() -> None:
+    with pytest.raises(ValueError, match=r"X: the probabilities of sample 4 are NaN \(1 in all\)"):
+        decide(shares(0.9, 0.9, 0.9, 0.9, math.nan, 0.9), BOXES, ["ok", "bad", "odd"], "ok")
 
 
 def test_a_picture_passes_only_if_every_tile_does() -> None:

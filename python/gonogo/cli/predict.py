@@ -110,6 +110,10 @@ def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[d
         if pictures is not None:
             logits = model.core.logits(pictures.images)
             shares = _core.probabilities(logits)
+            # Without a probability a picture has no class: by position alone it would be the first, perhaps PASS.
+            lost = pictures.kept[np.isnan(shares).any(axis=1)].tolist()
+            reason = "the scores are not finite numbers; the net's weights are too large, train it again"
+            bad |= {part[i]: DecodeError(part[i], "not-finite", reason, 0) for i in lost}
         for position, path in enumerate(part):
             row: dict[str, Any] = {"file": str(path)}
             if (error := bad.get(path)) is not None:
