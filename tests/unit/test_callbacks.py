@@ -239,6 +239,18 @@ class TestCSVLogger:
         with pytest.raises(FileNotFoundError, match="missing"):
             fitted(CSVLogger(tmp_path / "missing" / "log.csv"))
 
+    def test_a_last_line_without_its_end_is_completed(self, tmp_path: Path) -> None:
+        path = tmp_path / "log.csv"
+        fitted(CSVLogger(path), epochs=1)
+        path.write_text(path.read_text().rstrip("\n"))
+        fitted(CSVLogger(path, append=True), epochs=1)
+        assert [line.split(",")[0] for line in path.read_text().splitlines()] == ["epoch", "0", "0"]
+
+    def test_a_file_that_is_no_text_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "log.csv").write_bytes(b"epoch\xff")
+        with pytest.raises(ValueError, match=r"filename: .*log\.csv, byte 5: found no UTF-8"):
+            fitted(CSVLogger(tmp_path / "log.csv", append=True))
+
     @pytest.mark.parametrize("separator", ["", ", ", "\n", '"', 3])
     def test_a_separator_is_one_character(self, separator: Any) -> None:
         with pytest.raises(ValueError, match="separator: found"):

@@ -96,11 +96,12 @@ class CSVLogger(Callback):
         check_writable(self.filename)
         header = self._row(["epoch", *self.model.figures])
         self._text = header
-        if self.append and self.filename.is_file() and (kept := self.filename.read_text(encoding="utf-8")):
-            if not kept.startswith(header):
+        if self.append and self.filename.is_file() and (kept := self._read()):
+            whole = kept if kept.endswith("\n") else f"{kept}\n"  # editors may leave out the last end of a line
+            if not whole.startswith(header):
                 found = kept.splitlines()[0]
                 raise ValueError(f"filename: {self.filename} has the columns {found!r}, expected {header.rstrip()!r}")
-            self._text = kept
+            self._text = whole
 
     def get_state(self) -> Mapping[str, Any]:
         """Return the content of the file."""
@@ -114,6 +115,15 @@ class CSVLogger(Callback):
         """Add a row and write the file."""
         self._text += self._row([epoch, *(logs[name] for name in self.model.figures)])
         write_atomically(self.filename, self._text)
+
+    def _read(self) -> str:
+        try:
+            return self.filename.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"filename: {self.filename}, byte {error.start}: found no UTF-8, expected the table of an earlier training; "
+                "give another name, or append=False"
+            ) from None
 
     def _row(self, cells: Sequence[object]) -> str:
         out = io.StringIO()
