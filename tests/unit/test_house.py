@@ -64,6 +64,7 @@ CALLED_IN_BASE = "malloc calloc realloc free aligned_alloc posix_memalign memali
 TRAINING = {"augment", "callbacks", "checkpoint", "classifier", "data", "network", "training"}
 NEVER_REACHED = {
     "augment": {"data"},
+    "audit": {"network", "training", "classifier"},
     "layers": {"network", "training", "classifier"},
     "network": {"training", "classifier"},
     "training": {"classifier"},
