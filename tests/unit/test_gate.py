@@ -377,3 +377,20 @@ def test_the_record_of_a_large_training_fits_into_a_header() -> None:
         assert (packed["count"], packed["bytes"]) == (n, length)
         assert len(packed["digests"]) < 700_000
     assert record(digests(100_000), None)["pictures"] is None
+
+
+def test_a_picture_in_an_array_counts_once() -> None:
+    class Brightness:
+        classes_ = np.array(["bad", "ok"])
+
+        def decision_function(self, X: NDArray[np.uint8]) -> NDArray[np.float64]:
+            return np.asarray(X.mean(axis=(1, 2, 3)), np.float64)
+
+    pictures = np.random.default_rng(0).integers(0, 200, (300, 4, 4, 1), dtype=np.uint8)
+    labels = np.array(["bad"] * 299 + ["ok"])
+    assert PassGate(Brightness(), "ok", 0.01, 0.95).fit(pictures, labels).certificate.defects == 299
+    pictures[298] = pictures[3]
+    with pytest.raises(
+        ValueError, match="X: picture 3 and picture 298 hold the same pixels but count as two bad parts"
+    ):
+        PassGate(Brightness(), "ok", 0.01, 0.95).fit(pictures, labels)

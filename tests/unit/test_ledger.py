@@ -112,6 +112,14 @@ def test_too_few_parts_use_nothing_up_but_are_recorded(ledger: Path) -> None:
     assert kinds == [("refusal", True), ("calibration", False)]
 
 
+def test_rows_are_the_same_parts_in_every_type(ledger: Path) -> None:
+    rows = X.astype(np.float32)
+    PassGate(Scores(), "ok", 0.01, 0.95, ledger=ledger).fit(rows, y)
+    for same in (rows.astype(np.float64), X):
+        with pytest.raises(ValueError, match="parts of this calibration set were used on"):
+            PassGate(Scores(2.0), "ok", 0.01, 0.95, ledger=ledger).fit(same, y)
+
+
 def test_fresh_parts_are_free(ledger: Path) -> None:
     calibrate(ledger)
     gate = PassGate(Scores(2.0), "ok", 0.01, 0.95, ledger=ledger).fit(X + 0.001, y)

@@ -218,14 +218,18 @@ def _refuse_seen(clf: Any, given: Calibration) -> str:
 
 
 def _refuse_copies(given: Calibration, parts: Parts, is_good: NDArray[np.bool_], ids: Sequence[str]) -> None:
-    """Two files with the same pixels are one part, not two: they would count double."""
+    """Two pictures with the same pixels are one part, not two: they would count double. Rows may be equal by chance."""
     first: dict[str, int] = {}
-    if given.paths is None:
+    if given.paths is None and (given.samples is None or given.samples.ndim < 3):
         return
     _, sample = np.unique(parts.of, return_index=True)
     for part in np.flatnonzero(~is_good).tolist():
         if (other := first.setdefault(ids[part], part)) != part:
             raise ValueError(
-                f"X: {given.paths[sample[other]]} and {given.paths[sample[part]]} hold the same pixels but count as two bad "
-                "parts; put them into one group, or remove one"
+                f"X: {_picture(given, sample[other])} and {_picture(given, sample[part])} hold the same pixels but count as "
+                "two bad parts; put them into one group, or remove one"
             )
+
+
+def _picture(given: Calibration, position: int) -> str:
+    return f"picture {position}" if given.paths is None else str(given.paths[position])

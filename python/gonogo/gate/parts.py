@@ -159,9 +159,10 @@ def find_parts(labels: NDArray[np.intp], groups: NDArray[np.str_] | None, classe
 
 
 def part_ids(calibration: Calibration, parts: Parts) -> list[str]:
-    """Return the id of each part: SHA-256 of the sorted SHA-256 of its pictures' decoded pixels (row bytes for arrays).
+    """Return the id of each part: SHA-256 of the sorted SHA-256 of its pictures' decoded pixels, or of its rows.
 
-    Files are decoded as they are, so that models that read pictures in different sizes know the same parts.
+    Files are decoded as they are, so that models that read pictures in different sizes know the same parts. Rows of numbers
+    count as float32, so that they are the same in every type that holds them.
     """
     digests = _file_digests(calibration.paths) if calibration.paths else _row_digests(calibration)
     return ids_of_parts(digests, parts.of, len(parts))
@@ -179,6 +180,9 @@ def _row_digests(calibration: Calibration) -> list[bytes]:
     X, samples = calibration.X, calibration.samples
     assert samples is not None
     index: Iterable[int] = X.index.tolist() if is_dataset(X) else range(len(samples))
+    if samples.ndim < 3 and samples.dtype.kind in "fiub":
+        with np.errstate(over="ignore"):
+            samples = samples.astype(np.float32) + np.float32(0)  # no -0
     return [hashlib.sha256(np.ascontiguousarray(samples[i]).data).digest() for i in index]
 
 
