@@ -18,6 +18,7 @@ from gonogo.callbacks import (
     TerminateOnNaN,
 )
 from gonogo.classifier import InspectionClassifier, load
+from gonogo.comparison import Comparison, compare
 from gonogo.data import Dataset, load_split, plot_split, save_split
 from gonogo.decision import Decision
 from gonogo.errors import (
@@ -44,6 +45,7 @@ __all__ = [
     "CSVLogger",
     "Callback",
     "CheckpointError",
+    "Comparison",
     "Dataset",
     "Decision",
     "DecodeError",
@@ -66,6 +68,7 @@ __all__ = [
     "Tiles",
     "__version__",
     "audit",
+    "compare",
     "evaluate",
     "fingerprint",
     "layers",

@@ -41,6 +41,7 @@ def evaluate(
     data: Any,
     gate: PassGate | None = None,
     *,
+    pass_label: Any = None,
     groups: ArrayLike | None = None,
     ledger: str | Path | None = None,
     without: Audit | None = None,
@@ -58,6 +59,8 @@ def evaluate(
     gate : PassGate, optional
         Calibrated on ``clf``: it then decides which parts pass. None: a part passes if PASS is the most probable class of
         each of its pictures.
+    pass_label : class, optional
+        The class that means PASS; None: that of the gate, or of the classifier where it tells one.
     groups : array-like (n,), optional
         Part that each picture shows; None: the groups of a Dataset, or each picture is a part.
     ledger : str or Path, optional
@@ -95,9 +98,14 @@ def evaluate(
         pixels = X if X.ndim == 4 else X[..., None]
         dataset = Dataset(pixels, np.arange(len(pixels), dtype=np.uint32), truth, classes)
     predicted = probabilities.argmax(axis=1)
-    pass_label = getattr(clf, "pass_label", None) if certificate is None else certificate.pass_label
+    if pass_label is None:
+        pass_label = getattr(clf, "pass_label", None) if certificate is None else certificate.pass_label
     if pass_label is not None:
         pass_label = classes[label_positions("pass_label", [pass_label], clf.classes_)[0]]
+    if certificate is not None and pass_label != certificate.pass_label:
+        raise ValueError(
+            f"pass_label: the certificate of the model is about {certificate.pass_label!r}; leave pass_label out"
+        )
     if certificate is not None:
         of_parts = decide_parts(certificate.rule, scores, parts.of, len(parts))
     elif names is None or tiled:

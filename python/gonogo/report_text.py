@@ -118,9 +118,9 @@ def _summary(report: Report) -> list[tuple[str, str]]:
     mix = ", ".join(f"{name} {share:.1%}" for name, share in report.mix.items())
     lines.append(("mix", f"{mix}; precision holds for this mix only"))
     if report.openings is not None:
-        times = f"{report.openings} time{'s' * (report.openings != 1)} before"
-        warning = "; a choice made after a look makes its figures too good" if report.openings else ""
-        lines.append(("test set", f"opened {times}, by the ledger{warning}"))
+        times = f"opened {report.openings} time{'s' * (report.openings != 1)} before, by the ledger"
+        told = f"{times}; a choice made after a look makes its figures too good"
+        lines.append(("test set", told if report.openings else "not opened before, by the ledger"))
     return lines
 
 

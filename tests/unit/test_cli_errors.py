@@ -219,7 +219,7 @@ def test_debug_shows_the_traceback(run_gonogo: Run, tmp_path: Path) -> None:
     assert "Traceback" in failed.stderr
 
 
-@pytest.mark.parametrize("command", ["compare", "sort", "verify", "dashboard", "bench", "trian", ""])
+@pytest.mark.parametrize("command", ["sort", "verify", "dashboard", "bench", "trian", ""])
 def test_an_unknown_command_is_refused(run_gonogo: Run, command: str) -> None:
     failed = run_gonogo(command, exit_code=2)
     assert failed.stderr.startswith(f"gonogo: COMMAND: invalid choice: '{command}'")
@@ -227,7 +227,7 @@ def test_an_unknown_command_is_refused(run_gonogo: Run, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "synth", "split", "train", "evaluate", "predict", "info", "inspect", "selftest"]
+    "command", ["demo", "synth", "split", "train", "evaluate", "compare", "predict", "info", "inspect", "selftest"]
 )
 def test_help_teaches_with_examples(run_gonogo: Run, command: str) -> None:
     text = run_gonogo(command, "--help").stdout
@@ -238,7 +238,19 @@ def test_help_teaches_with_examples(run_gonogo: Run, command: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["demo"], ["synth"], ["split"], ["train"], ["evaluate"], ["predict"], ["info"], ["inspect"], ["selftest"]],
+    [
+        [],
+        ["demo"],
+        ["synth"],
+        ["split"],
+        ["train"],
+        ["evaluate"],
+        ["compare"],
+        ["predict"],
+        ["info"],
+        ["inspect"],
+        ["selftest"],
+    ],
 )
 def test_help_fits_a_terminal_of_80_columns(
     run_gonogo: Run, monkeypatch: pytest.MonkeyPatch, command: list[str]

@@ -86,7 +86,7 @@ def test_evaluate_brings_pictures_to_the_size_of_the_model(gonogo_json: Json, mo
     [
         (["--image-size", "10", "10"], "--image-size: found (10, 10), but the model reads pictures with (64, 64)"),
         (["--color-mode", "rgb"], "--color-mode: found rgb"),
-        (["--pass-label", "fine"], "--pass-label: 'fine' is not a class of the model"),
+        (["--pass-label", "fine"], "--pass-label: the class 'fine' is unknown to the model"),
         (["--subset", "test"], "--subset: given without --split"),
         (["--classes", "ok_front=good", "def_front"], "'good' is unknown to the model"),
     ],

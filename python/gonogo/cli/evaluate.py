@@ -68,15 +68,6 @@ def run(args: argparse.Namespace) -> int:
     refuse_other_options(args, model)
     classifier = load(args.model_file, n_threads=args.threads)
     gate = classifier.gate_
-    if args.pass_label is not None:
-        if args.pass_label not in model.classes:
-            known = ", ".join(model.classes)
-            raise ValueError(f"pass_label: {args.pass_label!r} is not a class of the model; there are: {known}")
-        if gate is not None and args.pass_label != gate.pass_label:
-            raise ValueError(
-                f"pass_label: the certificate of the model is about {gate.pass_label!r}; leave the option out"
-            )
-        classifier.pass_label = args.pass_label
     if args.audit and args.split is None:
         raise ValueError("audit: given without --split, which says what are the training pictures; give both")
     groups_of_split(args)
@@ -85,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if dataset.boxes is not None:
         gate = None
     without = audit(read_parts(args, whole), threads=args.threads or 0) if args.audit else None
-    report = evaluate(classifier, dataset, gate, ledger=args.ledger, without=without)
+    report = evaluate(classifier, dataset, gate, ledger=args.ledger, without=without, pass_label=args.pass_label)
     if dataset.groups is None:
         note(args, "each picture counts as a part: with several pictures of one part, give --groups")
     result = {**report.to_dict(), "pass_label": report.pass_label, "bad_files": len(dataset.bad_files)}
