@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gonogo.certificate import Certificate
 from gonogo.data import Dataset
+from gonogo.decision import most_probable_classes
 from gonogo.gate import PassGate, open_test_set
 from gonogo.gate.parts import check_groups, find_parts
 from gonogo.gate.scores import identity, model_of, scores_of
@@ -97,7 +98,7 @@ def evaluate(
     if isinstance(X, np.ndarray) and X.dtype == np.uint8 and X.ndim in (3, 4):
         pixels = X if X.ndim == 4 else X[..., None]
         dataset = Dataset(pixels, np.arange(len(pixels), dtype=np.uint32), truth, classes)
-    predicted = probabilities.argmax(axis=1)
+    predicted = most_probable_classes(probabilities)
     if pass_label is None:
         pass_label = getattr(clf, "pass_label", None) if certificate is None else certificate.pass_label
     if pass_label is not None:

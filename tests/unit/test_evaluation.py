@@ -16,6 +16,7 @@ from gonogo import Dataset, LedgerError, PassGate, evaluate, load_split, save_sp
 from gonogo.ledger import read_ledger
 from gonogo.macro import macro_figures
 from gonogo.metrics import Rate
+from gonogo.part_results import decide_parts, without_threshold
 from gonogo.resampling import design_effect, draws_of_parts
 
 
@@ -182,14 +183,17 @@ def test_columns_that_do_not_fit_the_classes_are_refused() -> None:
         evaluate(clf, (rows(MARGINS), LABELS))
 
 
-def test_scores_that_are_no_numbers_go_to_review() -> None:
+def test_probabilities_that_are_no_numbers_are_no_verdict() -> None:
     X = rows(MARGINS)
     X[6] = np.nan
-    found = evaluate(TWO, (X, LABELS), groups=GROUPS)
-    assert found.parts is not None
-    assert found.parts.reviewed.count == 1
-    assert found.overkill is not None
-    assert found.overkill.count == 2
+    with pytest.raises(ValueError, match="the probabilities of sample 6 are NaN"):
+        evaluate(TWO, (X, LABELS))
+
+
+def test_scores_that_are_no_numbers_go_to_review() -> None:
+    rule = without_threshold(["bad", "ok"], 1)
+    scores = np.array([np.nan, 2.0, 3.0, np.inf, 1.0, -1.0])
+    assert decide_parts(rule, scores, np.array([1, 1, 0, 2, 3, 3]), 4).tolist() == [1, -1, -1, 0]
 
 
 def test_macro_figures_are_scikit_learns_and_their_limits_come_from_parts() -> None:
