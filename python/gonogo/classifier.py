@@ -217,13 +217,14 @@ class InspectionClassifier(FittedModel, Estimator):
         }
         golden = golden_samples(data, labels)
 
-        def serialise(weights: Weights) -> bytes:
+        # Without the trainer in its hands: the two would hold each other, and all memory, until the garbage is collected.
+        def serialise(weights: Weights, epochs: int) -> bytes:
             return model_bytes(
                 graph,
                 weights,
                 classes=names,
                 preprocess=preprocess,
-                training={**description, "epochs": len(trainer.history)},
+                training={**description, "epochs": epochs},
                 golden=golden,
             )
 

@@ -30,10 +30,9 @@ class History:
         self.history: dict[str, list[float]] = {}
 
     def append(self, epoch: int, logs: dict[str, float]) -> None:
-        """Add the figures of one epoch."""
-        self.epoch.append(epoch)
-        for key, value in logs.items():
-            self.history.setdefault(key, []).append(value)
+        """Add the figures of one epoch, all or, after Ctrl-C, none."""
+        added = {key: [*self.history.get(key, []), value] for key, value in logs.items()}
+        self.__dict__.update(epoch=[*self.epoch, epoch], history={**self.history, **added})
 
     def last(self) -> dict[str, float]:
         """Return the figures of the last epoch, none before the first."""

@@ -126,7 +126,7 @@ class Trainer:
     images : int
         Pictures trained on.
     serialise : callable
-        Turns weights into the bytes of a model file.
+        Turns weights and the number of completed epochs into the bytes of a model file.
     """
 
     graph: _core.Graph
@@ -134,7 +134,7 @@ class Trainer:
     data: Labelled
     step: _core.Step
     predictor: _core.Predictor
-    serialise: Callable[[Weights], bytes]
+    serialise: Callable[[Weights, int], bytes]
     history: History = field(default_factory=History)
     figures: tuple[str, ...] = ()
     stop_training: bool = False
@@ -167,7 +167,7 @@ class Trainer:
 
     def model_bytes(self) -> bytes:
         """Return the present model as the bytes of a model file."""
-        return self.serialise(self.get_weights())
+        return self.serialise(self.get_weights(), len(self.history))
 
     def evaluate(self, data: Labelled) -> dict[str, float]:
         """Return ``loss`` and ``accuracy`` of the present weights on whole data, unweighted; NaN where a score is no number."""
@@ -182,7 +182,7 @@ def start(
     data: Labelled,
     settings: Settings,
     initial: Weights,
-    serialise: Callable[[Weights], bytes],
+    serialise: Callable[[Weights, int], bytes],
 ) -> Trainer:
     """Plan a training on ``data`` from initial weights."""
     settings.check(len(data))
@@ -220,6 +220,8 @@ def run(
     _call(trainer, "on_train_begin", {})
     logs = trainer.history.last()
     with ExitStack() as ending:
+        # They keep their model: hand in hand, both and all memory of the training would wait for the garbage collector.
+        ending.callback(setattr, trainer, "callbacks", ())
         for callback in reversed(trainer.callbacks):
             ending.callback(lambda ended: ended.on_train_end(logs), callback)
         if progress is not None:

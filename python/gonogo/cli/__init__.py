@@ -13,7 +13,7 @@ from gonogo import __version__, _core
 from gonogo.cli import audit, calibrate, compare, demo, evaluate, info, inspect, predict, selftest, split, synth, train
 from gonogo.cli.arguments import Parser
 from gonogo.cli.configuration import apply_configuration
-from gonogo.cli.failures import FAILED, exit_code, one_line
+from gonogo.cli.failures import FAILED, INTERRUPTED, exit_code, one_line
 
 DESCRIPTION = """\
 Visual go/no-go inspection of parts, trained and run on the processor that is already there.
@@ -56,10 +56,17 @@ def parse(argv: Sequence[str] | None) -> Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; wrong use ends the process with code 2, as argparse does."""
-    for stream in (sys.stdout, sys.stderr):
-        # File names may hold bytes that no encoding can show.
-        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
-    args = parse(argv)
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            # File names may hold bytes that no encoding can show.
+            getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+        return _run(parse(argv))
+    except KeyboardInterrupt:  # outside a command's own work
+        print("gonogo: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(args: Namespace) -> int:
     try:
         if args.instruction_set is not None:
             _core.set_instruction_limit(args.instruction_set)
