@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from gonogo import _core
 from gonogo.certificate import Certificate
 from gonogo.checks import check_integer
+from gonogo.curves import Curve, curve
 from gonogo.data import Dataset
+from gonogo.decision import margins
 from gonogo.gallery import INK, draw_gallery
 from gonogo.macro import Macro, macro_figures
 from gonogo.metrics import ClassFigures, Rate, class_figures, confusion_matrix
@@ -126,6 +128,12 @@ class Report:
         good, refused = self.truth == passing, (self.truth == passing) & (self.predicted != passing)
         return Rate(int(refused.sum()), int(good.sum()), design_effect(refused, good, self.part_of))
 
+    @cached_property
+    def curves(self) -> dict[str, Curve]:
+        """ROC and precision-recall curve of each class against all others, by picture."""
+        scores = [margins(self.scores, k) for k in range(len(self.classes))]
+        return {name: curve(scores[k], self.truth == k, self.part_of) for k, name in enumerate(self.classes)}
+
     @property
     def mistakes(self) -> NDArray[np.intp]:
         """Positions of the wrong predictions, the most confident first."""
@@ -223,6 +231,33 @@ class Report:
         ax.set_ylabel("truth", color=INK)
         ax.set_title(f"accuracy {self.accuracy.value:.4f} on {len(self):,} pictures", fontsize=12, color=INK)
         write_fitted(ax, written)
+        return ax
+
+    def plot_roc(self, ax: Axes | None = None) -> Axes:
+        """Draw the ROC curve of each class against all others, of PASS alone where it is known; needs matplotlib.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure when None.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            ax = plt.subplots(figsize=(4.6, 4.4), layout="constrained")[1]
+        for name in self.classes if self.pass_label is None else [self.pass_label]:
+            found = self.curves[name]
+            rates = np.r_[0.0, found.false_positive_rate], np.r_[0.0, found.recall]
+            ax.plot(*rates, label=f"{_shortened(name)}, area {found.roc_auc:.4f}")
+        ax.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle=":")
+        ax.set_xlabel("share of the others taken for the class", color=INK)
+        ax.set_ylabel("share of the class found", color=INK)
+        ax.set_title("ROC, by picture", fontsize=12, color=INK)
+        ax.legend(loc="lower right", frameon=False)
         return ax
 
     def plot_gallery(self, n: int = 16, seed: int = 0, ax: Axes | None = None) -> Axes:

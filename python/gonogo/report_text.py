@@ -26,6 +26,15 @@ def report_dict(report: Report) -> dict[str, Any]:
         "confusion": report.confusion.tolist(),
         "per_class": {figures.name: figures.to_dict() for figures in report.per_class},
         "macro": {**{name: macro.to_dict() for name, macro in report.macro.items()}, "intervals": METHOD},
+        "curves": {
+            name: {
+                "roc_auc": defined(found.roc_auc),
+                "roc_auc_interval": list(found.roc_auc_interval),
+                "average_precision": defined(found.average_precision),
+                "average_precision_interval": list(found.average_precision_interval),
+            }
+            for name, found in report.curves.items()
+        },
         "by_part": report.parts.to_dict() if report.parts is not None and report.parts.grouped else None,
         "test_set_opened_before": report.openings,
     }
