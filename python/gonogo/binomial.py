@@ -34,10 +34,27 @@ def beta_cdf(x: float, a: float, b: float) -> float:
     """Return the regularised incomplete beta function I_x(a, b) for a, b > 0 and 0 <= x <= 1."""
     if x <= 0.0 or x >= 1.0:
         return float(x >= 1.0)
-    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    log_front = _log_front(x, a, b)
     if x < (a + 1.0) / (a + b + 2.0):
         return math.exp(log_front) * _continued_fraction(a, b, x) / a
     return 1.0 - math.exp(log_front) * _continued_fraction(b, a, 1.0 - x) / b
+
+
+def log_beta_cdf(x: float, a: float, b: float) -> float:
+    """Return log I_x(a, b) for a, b > 0 and 0 < x < 1, also where I_x is below the smallest number above 0."""
+    log_front = _log_front(x, a, b)
+    if x < (a + 1.0) / (a + b + 2.0):
+        return log_front + math.log(_continued_fraction(a, b, x) / a)
+    return math.log1p(-math.exp(log_front) * _continued_fraction(b, a, 1.0 - x) / b)
+
+
+def log_beta(a: float, b: float) -> float:
+    """Return log Beta(a, b) for a, b > 0."""
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+
+
+def _log_front(x: float, a: float, b: float) -> float:
+    return math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
 
 
 def beta_quantile(p: float, a: float, b: float) -> float:

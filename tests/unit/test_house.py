@@ -71,6 +71,7 @@ NEVER_REACHED = {
     "inspector": TRAINING | {"gate", "line", "cli"},
     "gate": TRAINING | {"line", "cli"},
     "line": TRAINING | {"cli"},
+    "pilot": TRAINING | {"line", "cli"},
 }
 TEXT = {"", ".c", ".cfg", ".csv", ".h", ".in", ".ipynb", ".json", ".md", ".py", ".pyi", ".toml", ".yaml"}
 

@@ -10,7 +10,21 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from gonogo import __version__, _core
-from gonogo.cli import audit, calibrate, compare, demo, evaluate, info, inspect, predict, selftest, split, synth, train
+from gonogo.cli import (
+    audit,
+    calibrate,
+    compare,
+    demo,
+    evaluate,
+    info,
+    inspect,
+    pilot,
+    predict,
+    selftest,
+    split,
+    synth,
+    train,
+)
 from gonogo.cli.arguments import Parser
 from gonogo.cli.configuration import apply_configuration
 from gonogo.cli.failures import FAILED, INTERRUPTED, exit_code, one_line
@@ -34,7 +48,21 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"gonogo {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    for module in (demo, synth, audit, split, train, calibrate, evaluate, compare, predict, inspect, info, selftest):
+    for module in (
+        demo,
+        synth,
+        audit,
+        split,
+        train,
+        calibrate,
+        evaluate,
+        compare,
+        predict,
+        inspect,
+        pilot,
+        info,
+        selftest,
+    ):
         module.add_parser(commands)
     return parser
 
