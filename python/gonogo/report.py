@@ -260,6 +260,44 @@ class Report:
         ax.legend(loc="lower right", frameon=False)
         return ax
 
+    def plot_scores(self, ax: Axes | None = None) -> Axes:
+        """Draw how the scores of good and bad pictures lie, and the threshold where there is a gate; needs matplotlib.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure when None.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ValueError
+            No PASS class is known.
+        """
+        if self.pass_label is None:
+            raise ValueError(
+                "pass_label: no PASS class is known, whose score could be drawn; give pass_label to evaluate"
+            )
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            ax = plt.subplots(figsize=(6, 3.6), layout="constrained")[1]
+        passing = self.classes.index(self.pass_label)
+        score, good = margins(self.scores, passing), self.truth == passing
+        edges = np.histogram_bin_edges(score[np.isfinite(score)], 40).tolist()
+        ax.hist(score[good], edges, color=RIGHT, alpha=0.6, label=f"good, {int(good.sum()):,}")
+        ax.hist(score[~good], edges, histtype="step", color=WRONG, linewidth=2, label=f"bad, {int((~good).sum()):,}")
+        if self.certificate is not None:
+            limit = self.certificate.threshold + self.certificate.guard_band
+            ax.axvline(limit, color=INK, linestyle="--", label=f"PASS above {limit:.4g}")
+        ax.set_xlabel(f"score of {_shortened(self.pass_label)} (margin in logits)", color=INK)
+        ax.set_ylabel("pictures", color=INK)
+        ax.legend(frameon=False)
+        return ax
+
     def plot_gallery(self, n: int = 16, seed: int = 0, ax: Axes | None = None) -> Axes:
         """Draw ``n`` random predictions: blue where right, red where wrong, with the probability in percent.
 

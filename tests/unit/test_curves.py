@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from gonogo import evaluate
+from gonogo import PassGate, evaluate
 from gonogo.curves import curve
 
 
@@ -48,6 +48,10 @@ class Given:
         return X
 
 
+class Two(Given):
+    classes_ = np.array(["bad", "ok"])
+
+
 def test_a_report_has_the_areas_of_each_class_and_draws_them() -> None:
     rng = np.random.default_rng(1)
     X, y = rng.dirichlet(np.ones(3), 50), np.array(["bad", "ok"])[rng.integers(0, 2, 50)]
@@ -60,4 +64,22 @@ def test_a_report_has_the_areas_of_each_class_and_draws_them() -> None:
     assert report.plot_roc(ax=axes) is axes
     assert len(axes.get_legend().get_texts()) == 3
     assert f"ok, area {told['ok']['roc_auc']:.4f}" in [text.get_text() for text in axes.get_legend().get_texts()]
+    plt.close("all")
+
+
+def test_scores_are_drawn_for_good_and_bad_and_need_a_pass_class() -> None:
+    rng = np.random.default_rng(1)
+    X, y = rng.dirichlet(np.ones(3), 50), np.array(["bad", "ok"])[rng.integers(0, 2, 50)]
+    axes = plt.subplots()[1]
+    assert evaluate(Given(), (X, y), pass_label="ok").plot_scores(ax=axes) is axes
+    told = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert told == [f"good, {(y == 'ok').sum()}", f"bad, {(y == 'bad').sum()}"]
+    assert sum(bar.get_height() for bar in axes.patches if hasattr(bar, "get_height")) == (y == "ok").sum()
+    rows = np.r_[np.linspace(0.01, 0.4, 300), 0.9, 0.8][:, None] * [-1, 1] + [1, 0]
+    clf, labels = Two(), ["bad"] * 300 + ["ok"] * 2
+    report = evaluate(clf, (rows, labels), PassGate(clf, "ok", 0.01, 0.95).fit(rows, labels))
+    drawn = report.plot_scores().get_legend().get_texts()
+    assert f"PASS above {np.log(0.4 / 0.6):.4g}" in [text.get_text() for text in drawn]
+    with pytest.raises(ValueError, match="pass_label: no PASS class is known"):
+        evaluate(Given(), (X, y)).plot_scores()
     plt.close("all")
