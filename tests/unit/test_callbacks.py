@@ -199,6 +199,7 @@ class TestModelCheckpoint:
             ("{epochs}.gonogo", "expected fields such as {epoch}, {loss}"),
             ("{val_loss:d}.gonogo", "filepath: found"),
             ("{}.gonogo", "filepath: found"),
+            ("{loss.odd}.gonogo", "filepath: found"),
             ("{epoch.gonogo", "filepath: found"),
             ("missing/m.gonogo", "does not exist"),
             ("", "found a folder"),

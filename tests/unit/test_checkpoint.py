@@ -100,6 +100,10 @@ def other(**values: Any) -> dict[str, Any]:
             "callbacks: found EarlyStopping, TerminateOnNaN, but",
         ),
         (other(watching=[gg.EarlyStopping("loss")]), "callbacks: EarlyStopping: monitor: found 'val_loss'"),
+        (
+            other(watching=[gg.EarlyStopping(patience=77)]),
+            "callbacks: EarlyStopping: patience: found 77, but the training",
+        ),
     ],
     ids=lambda value: "" if isinstance(value, str) else next(iter(value)),
 )

@@ -44,7 +44,7 @@ class ModelCheckpoint(Callback):
     def _path(self, epoch: int, logs: Mapping[str, float]) -> Path:
         try:
             return Path(self.filepath.format(epoch=epoch + 1, **logs))
-        except (LookupError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             known = ", ".join(f"{{{name}}}" for name in ("epoch", *logs))
             raise ValueError(f"filepath: found {self.filepath!r} ({error}), expected fields such as {known}") from None
 

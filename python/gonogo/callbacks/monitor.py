@@ -41,12 +41,20 @@ class Monitor:
         return better
 
     def get_state(self) -> dict[str, Any]:
-        """Return the figure, its direction and the best value so far."""
-        return {"monitor": self.monitor, "maximise": self.maximise, "best": self.best}
+        """Return the figure, its direction, what does not count and the best value so far."""
+        return {"monitor": self.monitor, "maximise": self.maximise, "min_delta": self.min_delta, "best": self.best}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Take over the best value so far; ``ValueError`` where it is of another figure."""
         if (state["monitor"], state["maximise"]) != (self.monitor, self.maximise):
             direction = "larger" if state["maximise"] else "smaller"
             raise ValueError(f"monitor: found {state['monitor']!r} ({direction} is better), here {self.monitor!r}")
+        check_settings(state, {"min_delta": self.min_delta})
         self.best = float(state["best"])
+
+
+def check_settings(state: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` for the first setting that a state holds another value of."""
+    for name, value in here.items():
+        if state[name] != value:
+            raise ValueError(f"{name}: found {value!r}, but the training that was stopped has {state[name]!r}")

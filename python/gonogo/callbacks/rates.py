@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gonogo.callbacks.callback import Callback
-from gonogo.callbacks.monitor import Mode, Monitor
+from gonogo.callbacks.monitor import Mode, Monitor, check_settings
 from gonogo.checks import check_integer, check_number
 
 
@@ -70,13 +70,17 @@ class ReduceLROnPlateau(Callback):
         self._waited = self._cooling = 0
 
     def get_state(self) -> Mapping[str, Any]:
-        """Return the best figure and how long it has been; the factor of the rate is the training's own."""
-        return {**self._watch.get_state(), "waited": self._waited, "cooling": self._cooling}
+        """Return settings, best figure and how long it has been; what the rate is multiplied by is the training's own."""
+        return {**self._settings(), **self._watch.get_state(), "waited": self._waited, "cooling": self._cooling}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take it over."""
+        """Take it over; ``ValueError`` where the settings were others."""
         self._watch.set_state(state)
+        check_settings(state, self._settings())
         self._waited, self._cooling = int(state["waited"]), int(state["cooling"])
+
+    def _settings(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("factor", "patience", "cooldown", "min_lr")}
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: ARG002 - the hook's signature
         """Count the epochs since the best one."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gonogo.callbacks.callback import Callback
-from gonogo.callbacks.monitor import Mode, Monitor
+from gonogo.callbacks.monitor import Mode, Monitor, check_settings
 from gonogo.callbacks.weights import all_finite, weights_of_state, weights_state
 from gonogo.checks import check_integer, check_number
 
@@ -76,16 +76,21 @@ class EarlyStopping(Callback):
         self._waited = 0
 
     def get_state(self) -> Mapping[str, Any]:
-        """Return the best figure, its epoch and its weights, and how long it has been."""
+        """Return the settings, the best figure, its epoch and its weights, and how long it has been."""
         epochs = {"best_epoch": self.best_epoch, "stopped_epoch": self.stopped_epoch, "waited": self._waited}
-        return {**self._watch.get_state(), **epochs, **weights_state(self._best_weights)}
+        return {**self._settings(), **self._watch.get_state(), **epochs, **weights_state(self._best_weights)}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take it over."""
+        """Take it over; ``ValueError`` where the settings were others."""
         self._watch.set_state(state)
+        check_settings(state, self._settings())
         self.best_epoch, self.stopped_epoch = state["best_epoch"], state["stopped_epoch"]
         self._waited = int(state["waited"])
         self._best_weights = weights_of_state(self.model, state)
+
+    def _settings(self) -> dict[str, Any]:
+        names = ("patience", "baseline", "restore_best_weights", "start_from_epoch")
+        return {name: getattr(self, name) for name in names}
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Count the epochs since the best one."""
