@@ -19,7 +19,7 @@ int gng_bind_samples(PyObject *object, const char *name, gng_tensor_shape shape,
         PyArrayObject *array = gng_bind_array(object, name, NPY_UINT8, 4);
         if (array == NULL)
             return -1;
-        if (shape.channels != 1 && shape.channels != 3) {
+        if (row && shape.channels != 1 && shape.channels != 3) {
             PyErr_Format(PyExc_TypeError, "%s: expected rows of %d features of float32, found pictures of uint8", name, (int)shape.channels);
             return -1;
         }

@@ -38,7 +38,7 @@ def label_array(what: str, y: Any) -> NDArray[Any]:
         warnings.warn(
             f"A column-vector y was passed when a 1d array was expected ({what}); pass y.ravel()",
             scikit_learn_class("DataConversionWarning", UserWarning),
-            stacklevel=4,
+            stacklevel=5,  # the line that calls fit, which a decorator wraps
         )
         given = given[:, 0]
     found = f"an array of {given.dtype} of shape {given.shape}" if given.size or given.ndim == 1 else "no plain list"
