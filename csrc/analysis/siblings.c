@@ -16,12 +16,12 @@
 /* Random pairs whose agreement shows how much strangers of this product look alike. */
 enum { STRANGERS = 1000, STRANGERS_LEAST = 200 };
 
-/* Strangers of unlike surfaces stay below the first. Where parts look alike (castings of one mould reach 0.86 when laid over each
+/* Strangers of unlike surfaces stay below the first. Where parts look alike (castings of one mould reach 0.91 when laid over each
  * other) the threshold is moved up with them, by the share of what is left to 1, but not beyond the last: pictures of the same part, turned,
  * shifted and compressed, agree by 0.93 and more. Too few pairs say nothing about strangers: then the last holds. */
 #define THRESHOLD_LEAST 0.72f
-#define THRESHOLD_SHARE 0.4f
-#define THRESHOLD_MOST 0.90f
+#define THRESHOLD_SHARE 0.55f
+#define THRESHOLD_MOST 0.92f
 
 /* A straight line agrees with any other, so a pattern that agrees with itself a little further on proves less: this share of what is left
  * to 1 comes on top. Different scratches in steel agree by up to 0.81 and with themselves by 0.7 and more. */
