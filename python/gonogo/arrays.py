@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gonogo.checks import is_number
+from gonogo.checks import is_integer, is_number
 
 _Number = TypeVar("_Number", np.uint8, np.float32)
 
@@ -97,7 +97,7 @@ def _numbers(what: str, array: NDArray[np.object_]) -> NDArray[np.float64]:
     """Return objects that are numbers as such; texts are refused, though NumPy would read some as numbers."""
     values = np.empty(array.shape, np.float64)
     for place, value in np.ndenumerate(array):
-        if isinstance(value, (bool, np.bool_)) or is_number(value):
+        if isinstance(value, (bool, np.bool_)) or is_integer(value) or is_number(value):
             try:
                 values[place] = value
             except OverflowError:
