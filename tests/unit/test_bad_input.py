@@ -281,12 +281,20 @@ WRONG_PARAMETERS: list[tuple[dict[str, Any], type[Exception], str]] = [
         "model_params: 'casting_cnn' has no parameter 'drop'; it has: .*dropout",
     ),
     ({"model_params": [1]}, ValueError, r"model_params: found \[1\], expected a dict of parameter -> value"),
-    ({"optimizer": {"kind": "sgd", "momentun": 1}}, ValueError, "optimizer: unknown key 'momentun'.* settings are momentum, nest"),
+    (
+        {"optimizer": {"kind": "sgd", "momentun": 1}},
+        ValueError,
+        "optimizer: unknown key 'momentun'.* settings are momentum, nest",
+    ),
     ({"optimizer": {"kind": "sgd", "momentum": 2}}, ValueError, "optimizer: momentum: found 2, expected 0 <= momentum"),
     ({"optimizer": {"kind": "sgd", 1: 2}}, ValueError, "optimizer: unknown key 1.* settings are momentum"),
     ({"optimizer": {"kind": "adam", "learning_rate": 1}}, ValueError, "optimizer: found the key 'learning_rate'"),
     ({"schedule": {"kind": "cosine", "total_steps": 9}}, ValueError, "schedule: found the key 'total_steps'; it comes"),
-    ({"schedule": {"kind": "cosine", "warmup": 9}}, ValueError, "schedule: unknown key 'warmup'.* settings are warmup_steps"),
+    (
+        {"schedule": {"kind": "cosine", "warmup": 9}},
+        ValueError,
+        "schedule: unknown key 'warmup'.* settings are warmup_steps",
+    ),
     (
         {"schedule": {"kind": "cosine", "warmup_steps": -1}},
         ValueError,
