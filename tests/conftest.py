@@ -153,7 +153,7 @@ def run_gonogo(instruction_set_arguments: list[str]) -> Callable[..., subprocess
 @pytest.fixture(scope="session")
 def run_program(instruction_set_arguments: list[str]) -> Callable[..., str]:
     """``run_program("name.py", "argument")`` runs a program of tests/programs and returns what it printed; one that
-    fails, or that has not ended after five minutes, fails the test."""
+    fails, warns, or has not ended after five minutes, fails the test."""
 
     def run(name: str, *arguments: str | Path, options: Sequence[str] = (), **others: Any) -> str:
         program = [sys.executable, *options, str(ROOT / "tests" / "programs" / name)]
@@ -166,6 +166,7 @@ def run_program(instruction_set_arguments: list[str]) -> Callable[..., str]:
             **others,
         )
         assert completed.returncode == 0, f"exit code {completed.returncode}:\n{completed.stdout}{completed.stderr}"
+        assert completed.stderr == "", completed.stderr
         return completed.stdout
 
     return run

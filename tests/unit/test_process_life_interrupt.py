@@ -66,21 +66,24 @@ sys.exit(main())
 # Each of these goes on for far longer than the latest moment.
 COMMANDS = {
     "train": ["train", "CASTINGS", "--model", "NET", "--epochs", "1000000", "--out", "OUT/m.gonogo"],
-    "evaluate": ["evaluate", "MODEL", "TABLE", "--json"],
-    "predict": ["predict", "MODEL", *["CASTINGS/ok_front"] * 3000, "--csv", "OUT/rows.csv"],
-    "inspect": ["inspect", *["CASTINGS"] * 3000],
+    "evaluate": ["evaluate", "MODEL", "MANY", "--json"],
+    "predict": ["predict", "MODEL", "MANY/ok_front", "MANY/def_front", "--csv", "OUT/rows.csv"],
+    "inspect": ["inspect", "MANY", "MANY"],
     "synth": ["synth", "--out", "OUT/castings", "--n", "100000"],
-    "split": ["split", "TABLE", "--out", "OUT/split.csv", "--fractions", "train=0.5,test=0.5"],
+    "split": ["split", "MANY", "--out", "OUT/split.csv", "--fractions", "train=0.5,test=0.5"],
 }
 
 
 @pytest.fixture(scope="module")
-def table(castings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table that names the castings many times."""
-    rows = [f"{path},{path.parent.name}\n" for path in sorted(castings.glob("*/*.png"))]
-    path = tmp_path_factory.mktemp("tables") / "many.csv"
-    path.write_text("path,label\n" + "".join(rows) * 500)
-    return path
+def many(castings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders in which each casting has many names."""
+    root = tmp_path_factory.mktemp("many") / "castings"
+    for source in castings.glob("*/*.png"):
+        folder = root / source.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(150):
+            (folder / f"{source.stem}_{number}.png").hardlink_to(source)
+    return root
 
 
 @pytest.mark.soak
@@ -88,7 +91,7 @@ def table(castings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_interrupted_command_ends_with_130_and_leaves_whole_files(
     name: str,
     castings: Path,
-    table: Path,
+    many: Path,
     small_net: Path,
     model: Path,
     tmp_path: Path,
@@ -100,7 +103,7 @@ def test_an_interrupted_command_ends_with_130_and_leaves_whole_files(
     for attempt in range(often(1, 20)):
         out = tmp_path / str(attempt)
         out.mkdir()
-        places = {"CASTINGS": castings, "NET": small_net, "MODEL": model, "TABLE": table, "OUT": out}
+        places = {"CASTINGS": castings, "NET": small_net, "MODEL": model, "MANY": many, "OUT": out}
         words = []
         for word in COMMANDS[name]:
             first, _, rest = word.partition("/")
@@ -109,9 +112,13 @@ def test_an_interrupted_command_ends_with_130_and_leaves_whole_files(
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
             assert child.stderr is not None
             assert child.stderr.readline() == "started\n"
-            time.sleep(moments.uniform(0, 0.5))
+            time.sleep(moments.uniform(0, 0.3))
             child.send_signal(signal.SIGINT)
-            stdout, stderr = child.communicate(timeout=120)
+            try:
+                stdout, stderr = child.communicate(timeout=120)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                raise
         assert child.returncode == 130, stderr
         left = [path for path in out.rglob("*") if path.is_file()]
         assert (stdout != "") == (name == "train" and left != [])  # a training tells of the model that it has written

@@ -9,6 +9,9 @@ import zlib
 from typing import Any
 
 import numpy as np
+
+# Not at first use, as NumPy would: while it loads this part of itself, Ctrl-C goes unheard.
+from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from gonogo import _core
@@ -135,7 +138,7 @@ def _check_machine() -> dict[str, Any]:
 
 
 def _pictures(count: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(SEED).integers(0, 256, (count, 12, 10, 3), dtype=np.uint8)
+    return default_rng(SEED).integers(0, 256, (count, 12, 10, 3), dtype=np.uint8)
 
 
 def decoding_difference() -> float:

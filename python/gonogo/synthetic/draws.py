@@ -13,6 +13,9 @@ from typing import TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
+# Not at first use, as NumPy would: while it loads this part of itself, Ctrl-C goes unheard.
+from numpy.random import Philox
+
 FloatArray = npt.NDArray[np.float32]
 _T = TypeVar("_T")
 
@@ -43,7 +46,7 @@ class Draws:
     """
 
     def __init__(self, seed: int, stream: int, index: int) -> None:
-        self._words = np.random.Philox(counter=0, key=np.array([seed, stream << 48 | index], dtype=np.uint64))
+        self._words = Philox(counter=0, key=np.array([seed, stream << 48 | index], dtype=np.uint64))
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         """One number in [low, high), from the upper 53 bits of a word."""
