@@ -15,7 +15,7 @@ STRICT := -Wall -Wextra -Wshadow -Wconversion -Werror
 CLANG_STRICT := $(STRICT) -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 PYTEST = $(PY) -m pytest --quiet
 
-.PHONY: setup demo test soak bench lint asan fuzz wheel
+.PHONY: setup demo test soak bench lint asan tsan coverage fuzz wheel
 
 setup: $(VENV)/tests.stamp $(VENV)/core.stamp
 
@@ -56,6 +56,29 @@ asan: setup
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:$(REPORT) UBSAN_OPTIONS=print_stacktrace=1:$(REPORT) \
 	LD_PRELOAD="$(foreach name,libasan.so libubsan.so libstdc++.so.6,$(shell gcc -print-file-name=$(name)))" \
 	$(PYTEST) --junit-xml=build/sanitize/tests.xml; $(PY) tests/sanitize/report.py build/sanitize
+
+# Races between threads are looked for in the C programs that start some: pool, nets, steps, classifiers. Some fork and go on.
+tsan: setup
+	GONOGO_THREADS=1 $(BUILD) --build-lib build/threads/lib
+	GONOGO_THREADS=1 TSAN_OPTIONS=die_after_fork=0 $(PYTEST) tests/unit/test_c_programs.py \
+	-k "parallel or allocation_failures or classifier or exhausted"
+
+# C by lines (gcov), Python by branches, from both passes of the tests with all the commands and programs that they start.
+COVERAGE_RUN = GONOGO_COVERAGE=1 PYTHONPATH=$(CURDIR)/build/coverage/lib COVERAGE_FILE=$(CURDIR)/build/coverage/python \
+	$(PY) -m coverage run -m pytest --quiet
+
+coverage: setup
+	@echo "installing what measures coverage"
+	@$(PIP) $$($(REQUIREMENTS) coverage)
+	rm -rf build/coverage/lib/gonogo build/coverage/python*
+	GONOGO_COVERAGE=1 $(PY) setup.py --quiet build --build-lib build/coverage/lib
+	find build/coverage -name '*.gcda' -delete
+	$(COVERAGE_RUN)
+	$(COVERAGE_RUN) -m any_engine --instruction-set scalar
+	COVERAGE_FILE=build/coverage/python $(PY) -m coverage combine --quiet
+	COVERAGE_FILE=build/coverage/python $(PY) -m coverage json --quiet -o build/coverage/python.json
+	$(PY) -m gcovr --gcov-suspicious-hits-threshold 0 --root . --filter csrc/ --json build/coverage/c.json build/coverage
+	$(PY) tests/coverage/report.py build/coverage
 
 # Minutes on all cores; what is learned stays in build/fuzz/corpus. Findings are printed with the way to make tests of them.
 FUZZ_SECONDS := 60

@@ -21,8 +21,9 @@ FLAGS += " -DPy_LIMITED_API=0x030B0000 -DNPY_TARGET_VERSION=NPY_2_0_API_VERSION"
 FILE_FLAGS = {"csrc/image/decode.c": ["-fwrapv", "-ftrivial-auto-var-init=zero"]}
 VARIANTS = {
     "sanitize": "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined",
+    "threads": "-O1 -g -fno-omit-frame-pointer -fsanitize=thread",
     "debug": "-O0 -g3",
-    "coverage": "-O0 -g --coverage",
+    "coverage": "-O0 -g --coverage -fprofile-update=atomic",
 }
 VARIANT = next((name for name in VARIANTS if os.environ.get(f"GONOGO_{name.upper()}") == "1"), "release")
 # DT_RPATH and not DT_RUNPATH, which LD_LIBRARY_PATH would overrule.

@@ -18,6 +18,7 @@ static struct {
     size_t json_count;
     gng_classifier *picture_classifier, *row_classifier;
     gng_net *training, *inference;
+    gng_graph *fused;
     gng_step *step;
     gng_samples samples;
     uint8_t pixels[BATCH * 48];
@@ -394,11 +395,11 @@ static gng_status check_addition(void)
     return check_gradients_of(&layer, (gng_tensor_shape){3, 2, 2, 1});
 }
 
-static gng_status create_net(bool training)
+static gng_status create_net(const gng_graph *graph, bool training)
 {
     const gng_net_options options = {.batch = BATCH, .threads = THREADS, .training = training};
     gng_net *out = elsewhere();
-    const gng_status status = gng_net_create(made.pictures.model.graph, &options, &out);
+    const gng_status status = gng_net_create(graph, &options, &out);
     if (status == GNG_OK)
         gng_net_destroy(out);
     else
@@ -408,12 +409,17 @@ static gng_status create_net(bool training)
 
 static gng_status create_training_net(void)
 {
-    return create_net(true);
+    return create_net(made.pictures.model.graph, true);
+}
+
+static gng_status create_net_of_fused_layers(void)
+{
+    return create_net(made.fused, true);
 }
 
 static gng_status create_inference_net(void)
 {
-    return create_net(false);
+    return create_net(made.pictures.model.graph, false);
 }
 
 static gng_status pack(void)
@@ -681,6 +687,7 @@ static const struct {
     {"gng_model_serialise", serialise, SOMETHING},
     {"gng_neighbours_find", find_neighbours, SOMETHING},
     {"gng_net_create", create_inference_net, SOMETHING},
+    {"gng_net_create", create_net_of_fused_layers, SOMETHING},
     {"gng_net_create", create_training_net, SOMETHING},
     {"gng_net_infer", infer, NOTHING},
     {"gng_net_pack", pack, NOTHING},
@@ -738,6 +745,26 @@ static example trusted(gng_graph *graph)
     return e;
 }
 
+/* Two chains of convolution, ReLU and pooling for which there are kernels of our own. */
+static gng_graph *fused_graph(void)
+{
+    gng_layer layers[] = {
+        example_layer("input", GNG_LAYER_INPUT, -1),
+        example_conv("conv_1", 0, 16, 3, true),
+        example_activation("relu_1", 1, GNG_ACTIVATION_RELU, 0),
+        example_pool("pool_1", 2, GNG_POOL_MAX),
+        example_conv("conv_2", 3, 16, 3, true),
+        example_activation("relu_2", 4, GNG_ACTIVATION_RELU, 0),
+        example_pool("pool_2", 5, GNG_POOL_MAX),
+        example_layer("flatten", GNG_LAYER_FLATTEN, 6),
+        example_dense("logits", 7, 2, true),
+    };
+    gng_graph *graph = NULL;
+    layers[1].as.conv.window = layers[4].as.conv.window = (gng_window){.kernel = {3, 3}, .stride = {2, 2}, .dilation = {1, 1}};
+    CHECK_STATUS(gng_graph_create(layers, sizeof layers / sizeof layers[0], (gng_tensor_shape){1, 31, 31, 1}, &graph), GNG_OK);
+    return graph;
+}
+
 static void make(void)
 {
     for (uint32_t i = 0; i < sizeof made.pixels; i++) {
@@ -751,6 +778,7 @@ static void make(void)
     memset(made.logits, POISON, sizeof made.logits);
     made.pictures = trusted(example_picture_graph());
     made.rows = trusted(example_row_graph());
+    made.fused = fused_graph();
     const gng_graph *graph = made.pictures.model.graph;
     made.samples = (gng_samples){.pixels = made.pixels, .count = BATCH, .shape = {1, 8, 6, 1}};
     made.model_bytes = example_bytes(&made.pictures.model, &made.model_count);
@@ -772,6 +800,7 @@ static void release(void)
     gng_step_destroy(made.step);
     gng_net_destroy(made.training);
     gng_net_destroy(made.inference);
+    gng_graph_destroy(made.fused);
     gng_classifier_destroy(made.picture_classifier);
     gng_classifier_destroy(made.row_classifier);
     gng_memory_release(made.json);

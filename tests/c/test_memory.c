@@ -43,6 +43,7 @@ static void impossible_blocks_are_refused(void)
     const uint64_t count = gng_memory_allocation_count();
     CHECK(gng_memory_allocate(SIZE_MAX) == NULL);
     CHECK(gng_memory_allocate((size_t)PTRDIFF_MAX + 1) == NULL);
+    CHECK(gng_memory_allocate((size_t)1 << 61) == NULL); /* which only the system refuses */
     CHECK(gng_memory_allocate_array(SIZE_MAX / 4, 8) == NULL);
     CHECK(gng_memory_allocation_count() == count);
 }

@@ -54,6 +54,16 @@ static void cut_is_at_a_whole_character(const char *character, int lead)
     CHECK(memcmp(gng_error_detail(), text, kept) == 0);
 }
 
+/* Names of files need not be UTF-8; what has no whole character in reach is cut where the room ends. */
+static void cut_ends_where_there_are_no_characters(void)
+{
+    char text[2 * GNG_DETAIL_BYTES];
+    memset(text, 0x80, sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    (void)gng_error_set(GNG_STATUS_IO, "%s", text);
+    CHECK(strlen(gng_error_detail()) == GNG_DETAIL_BYTES - 1);
+}
+
 static void *detail_elsewhere(void *found)
 {
     *(bool *)found = gng_error_detail()[0] == '\0';
@@ -78,6 +88,7 @@ int main(void)
     detail_is_formatted();
     numbers_that_are_none_have_one_name();
     detail_stays_one_line();
+    cut_ends_where_there_are_no_characters();
     for (int lead = 0; lead < 4; lead++) {
         cut_is_at_a_whole_character("a", lead);
         cut_is_at_a_whole_character("\xC3\xA9", lead);         /* U+00E9 */

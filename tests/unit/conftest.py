@@ -14,7 +14,7 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parents[2]
-VARIANTS = ("sanitize", "debug", "coverage")
+VARIANTS = ("sanitize", "threads", "debug", "coverage")
 
 SMALL_NET = """
 [parameters]

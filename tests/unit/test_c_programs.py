@@ -27,6 +27,7 @@ def build(compile_c: Callable[..., None], core_build: Path) -> Build:
 def run(program: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     # An instrumented program loads its own sanitizers, looks for leaks and reports on its own error stream.
     environment = {name: value for name, value in os.environ.items() if name not in SANITIZERS}
+    environment["ASAN_OPTIONS"] = "allocator_may_return_null=1"
     return subprocess.run(
         [str(program)], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
