@@ -9,6 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+_UNFINISHED = ".gonogo.tmp"  # ends the names of files that are being written
+
+
+def unfinished_files(folder: Path) -> list[Path]:
+    """Return the temporary files of a folder: being written now, or left by a process that was killed."""
+    return sorted(folder.glob(f".*{_UNFINISHED}"))
+
 
 def write_atomically(path: str | Path, content: bytes | str | Sequence[bytes | memoryview]) -> Path:
     """Write a file so that a reader, or a power cut, finds the old content or the new one, never a part.
@@ -36,7 +43,7 @@ def write_atomically(path: str | Path, content: bytes | str | Sequence[bytes | m
     target = _checked(path)
     whole = content.encode() if isinstance(content, str) else content
     parts = [whole] if isinstance(whole, bytes) else whole
-    temporary = target.parent / f".{secrets.token_hex(8)}.gonogo.tmp"
+    temporary = target.parent / f".{secrets.token_hex(8)}{_UNFINISHED}"
     try:
         try:
             _write_new(temporary, parts)
@@ -53,7 +60,7 @@ def write_atomically(path: str | Path, content: bytes | str | Sequence[bytes | m
 def check_writable(path: str | Path) -> None:
     """Raise the ``OSError`` that :func:`write_atomically` would raise for this path, before long work; writes nothing."""
     target = _checked(path)
-    temporary = target.parent / f".{secrets.token_hex(8)}.gonogo.tmp"
+    temporary = target.parent / f".{secrets.token_hex(8)}{_UNFINISHED}"
     try:
         _write_new(temporary, [])
     except OSError as error:

@@ -285,6 +285,16 @@ def test_a_command_killed_again_and_again_writes_the_same_file(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.gonogo", "whole.gonogo"]
 
 
+def test_what_a_kill_in_the_middle_of_a_write_left_is_removed(
+    run_gonogo: Run, castings: Path, small_net: Path, tmp_path: Path
+) -> None:
+    backup = tmp_path / "kept"
+    backup.mkdir()
+    (backup / ".0123456789abcdef.gonogo.tmp").write_bytes(b"half a checkpoint")
+    run_gonogo("train", castings, "--model", small_net, "--epochs", "1", "--backup", backup, "--out", tmp_path / "m")
+    assert not backup.exists()
+
+
 def test_an_unfinished_training_is_not_written_over(
     run_gonogo: Run, castings: Path, small_net: Path, tmp_path: Path, instruction_set_arguments: list[str]
 ) -> None:

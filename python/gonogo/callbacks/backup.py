@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from gonogo.callbacks.callback import Callback
 from gonogo.checkpoint import checkpoint_bytes, describe_task, read_checkpoint, restore
 from gonogo.checks import check_integer
-from gonogo.storage import check_writable, write_atomically
+from gonogo.storage import check_writable, unfinished_files, write_atomically
 
 if TYPE_CHECKING:
     from gonogo.training import Place
@@ -55,6 +55,7 @@ class BackupAndRestore(Callback):
         self.delete_checkpoint = delete_checkpoint
         self.resumed_at: Place | None = None
         self._task: Mapping[str, Any] = {}
+        self._left: list[Path] = []
 
     def seed(self) -> int | None:
         """Return the seed of the training in the file; None where there is no file."""
@@ -64,6 +65,7 @@ class BackupAndRestore(Callback):
         """Go on from the file if there is one; find out now whether it can be written."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         check_writable(self.path)
+        self._left = unfinished_files(self.path.parent)
         self._task = describe_task(self.model)
         self.resumed_at = restore(self.model, self._task, self.path) if self.path.exists() else None
 
@@ -80,7 +82,12 @@ class BackupAndRestore(Callback):
     def on_train_end(self, logs: Mapping[str, float]) -> None:  # noqa: ARG002 - the hook's signature
         """Remove the file after a training that ended by itself."""
         if self.delete_checkpoint and self.model.finished:
-            self.path.unlink(missing_ok=True)
+            self.remove()
+
+    def remove(self) -> None:
+        """Remove the file, and unfinished ones that were there when the training began."""
+        for path in (self.path, *self._left):
+            path.unlink(missing_ok=True)
 
     def _save(self) -> None:
         write_atomically(self.path, checkpoint_bytes(self.model, self._task))

@@ -71,6 +71,6 @@ def end_backup(backup: BackupAndRestore | None) -> None:
     """Remove what was kept, and its folder unless it holds something else: the training has ended."""
     if backup is not None:
         with writing(backup.path):
-            backup.path.unlink(missing_ok=True)
+            backup.remove()
         with contextlib.suppress(OSError):
             backup.path.parent.rmdir()
