@@ -120,6 +120,10 @@ $(VENV)/requirements.stamp: pyproject.toml | $(VENV)/bin/python
 $(VENV)/tests.stamp: pyproject.toml | $(VENV)/bin/python
 	@echo "installing what the tests need"
 	@$(PIP) $$($(REQUIREMENTS) test)
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit; done; \
+	echo "installing chromium" && $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+	apt-get install -y -qq --no-install-recommends chromium >/dev/null || \
+	echo "no chromium could be installed: the tests of pages will say so"
 	@touch $@
 
 # The first build installs the package too; later ones only compile what changed.

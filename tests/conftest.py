@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from chromium import browser as browser
+from chromium import open_page as open_page
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
