@@ -65,7 +65,8 @@ def plain_weights(class_weight: str | Mapping[Any, float] | None) -> str | dict[
 
 def golden_samples(data: Labelled, labels: NDArray[np.intp]) -> Samples:
     """Return the first samples of each class in turn: what a self-test runs."""
-    positions = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    # Not np.unique: its loop for numbers (NumPy 2.4) aborts the process when Python ends while a daemon thread is in it.
+    positions = [np.flatnonzero(labels == label) for label in range(int(labels.max()) + 1)]
     order = [p[i] for i in range(max(map(len, positions))) for p in positions if i < len(p)]
     count = max(1, min(GOLDEN_PICTURES, _GOLDEN_BYTES // data.samples[0].nbytes))
     golden: Samples = data.samples[data.index[order[:count]]]
