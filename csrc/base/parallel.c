@@ -4,12 +4,11 @@
  * are inside. A worker touches the job only while it is counted inside; the caller closes the gate when no task is
  * left and waits for those inside, never for a worker that was too late to enter.
  */
-#define _GNU_SOURCE /* clock_gettime, pthread_sigmask */
+#define _GNU_SOURCE /* clock_gettime */
 
 #include "base/parallel.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "base/arithmetic.h"
 #include "base/cpu.h"
 #include "base/fork.h"
+#include "base/signals.h"
 
 /* The gate, from the low bits: workers inside, workers allowed (the caller included), open, round. */
 #define GATE_INSIDE UINT64_C(0x3FF)
@@ -212,14 +212,12 @@ static int start_threads(int wanted)
         return pool.started + 1 < wanted ? pool.started + 1 : wanted;
     (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     /* Signals belong to the program's own threads. */
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    const gng_signals before = gng_signals_hold();
     pthread_t thread;
     while (pool.started < wanted - 1 &&
            pthread_create(&thread, &attributes, worker_main, (void *)(intptr_t)(pool.started + 1)) == 0)
         pool.started++;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    gng_signals_release(&before);
     (void)pthread_attr_destroy(&attributes);
     return pool.started + 1;
 }

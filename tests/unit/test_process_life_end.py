@@ -43,23 +43,31 @@ def test_many_trainings_leave_no_more_threads_than_the_largest_had(
 
 
 SIGNALS = """
-import signal, threading
-from small_work import scores, trained
+import hashlib, signal, threading
+import numpy as np
+from gonogo import InspectionClassifier
 heard = []
 signal.signal(signal.SIGALRM, lambda *_: heard.append(threading.current_thread() is threading.main_thread()))
-expected = scores(trained())
-signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
-same = all(scores(trained()) == expected for _ in range(5))
+X, y = np.random.default_rng(0).integers(0, 256, (64, 64, 64), dtype=np.uint8), np.arange(64) % 2
+def train():
+    classifier = InspectionClassifier(epochs=1, batch_size=16, random_state=1, n_threads=2, verbose=False).fit(X, y)
+    return hashlib.sha256(classifier.decision_function(X)).digest()
+expected = train()
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+found = set()
+while len(heard) < 200:
+    found.add(train())
 signal.setitimer(signal.ITIMER_REAL, 0)
-print(same, len(heard) > 0, all(heard))
+print(found == {expected}, all(heard))
 """
 
 
-def test_a_storm_of_signals_changes_no_result() -> None:
+def test_a_storm_of_signals_changes_nothing_in_the_memory_of_a_training() -> None:
+    """Kernels of the engine that lend out the stack pointer would have the system write over other data."""
     done = subprocess.run(
         [sys.executable, "-c", SIGNALS], capture_output=True, text=True, timeout=120, check=False, cwd=PROGRAM.parent
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "True True True\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True True\n", "")
 
 
 STOPPED = """

@@ -314,9 +314,8 @@ static gng_status dense_backward_data(gng_operation *operation, const gng_dense_
     const int32_t features = operation->features, units = operation->units;
     const int32_t first = block_first(operation->input_width, call->block), last = block_last(features, operation->input_width, call->block);
     const float *weight = floats_at(call->packed, operation->packed_plain_offset);
-    GNG_DNNL_TRY(dnnl_sgemm, 'N', 'N', operation->rows, last - first, units, 1, call->output_gradient, units, weight + first, features, 0,
-                 call->input_gradient + first, features);
-    return GNG_OK;
+    return gng_primitive_multiply(false, operation->rows, last - first, units, call->output_gradient, units, weight + first, features, 0,
+                                  call->input_gradient + first, features);
 }
 
 /* [block of units, features] += output gradient [rows, block of units]^T * input [rows, features] */
@@ -324,8 +323,8 @@ static gng_status dense_backward_weights(gng_operation *operation, const gng_den
 {
     const int32_t rows = operation->rows, features = operation->features, units = operation->units;
     const int32_t first = block_first(operation->column_width, call->block), last = block_last(units, operation->column_width, call->block);
-    GNG_DNNL_TRY(dnnl_sgemm, 'T', 'N', last - first, features, rows, 1, call->output_gradient + first, units, call->input, features, 1,
-                 call->weight_gradient + (size_t)first * (size_t)features, features);
+    GNG_TRY(gng_primitive_multiply(true, last - first, features, rows, call->output_gradient + first, units, call->input, features, 1,
+                                   call->weight_gradient + (size_t)first * (size_t)features, features));
     for (int32_t row = 0; row < rows && call->bias_gradient != NULL; row++)
         for (int32_t i = first; i < last; i++)
             call->bias_gradient[i] += call->output_gradient[(size_t)row * (size_t)units + (size_t)i];

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/signals.h"
 
 static gng_status create_worker(dnnl_engine_t engine, const gng_primitive_argument *arguments, int32_t count, gng_primitive_worker *worker)
 {
@@ -15,13 +16,26 @@ static gng_status create_worker(dnnl_engine_t engine, const gng_primitive_argume
     return GNG_OK;
 }
 
+static const char *implementation(const_dnnl_primitive_desc_t descriptor)
+{
+    const char *name = "";
+    return dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) == dnnl_success ? name : "";
+}
+
+static bool lends_stack(const_dnnl_primitive_desc_t descriptor)
+{
+    const char *name = implementation(descriptor);
+    return strstr(name, "gemm") != NULL && strncmp(name, "brg", 3) != 0;
+}
+
 gng_status gng_primitive_create(const_dnnl_primitive_desc_t descriptor, const gng_primitive_argument *arguments, int32_t count, int32_t workers,
                                 gng_primitive *out)
 {
     gng_primitive_argument all[GNG_PRIMITIVE_ARGUMENTS_MAX + 1];
     memcpy(all, arguments, (size_t)count * sizeof *all);
     all[count] = (gng_primitive_argument){DNNL_ARG_SCRATCHPAD, dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0)};
-    *out = (gng_primitive){.worker_count = workers, .argument_count = count, .scratch_bytes = dnnl_memory_desc_get_size(all[count].descriptor)};
+    *out = (gng_primitive){.worker_count = workers, .argument_count = count, .scratch_bytes = dnnl_memory_desc_get_size(all[count].descriptor),
+                           .lends_stack = lends_stack(descriptor)};
 
     dnnl_engine_t engine;
     GNG_TRY(gng_engine_get(&engine));
@@ -49,14 +63,33 @@ void gng_primitive_destroy(gng_primitive *primitive)
     *primitive = (gng_primitive){0};
 }
 
+static gng_status execute(const gng_primitive *primitive, const gng_primitive_worker *own)
+{
+    GNG_DNNL_TRY(dnnl_primitive_execute, primitive->handle, own->stream, primitive->argument_count + 1, own->arguments);
+    return gng_engine_check(dnnl_stream_wait(own->stream), "dnnl_stream_wait");
+}
+
 gng_status gng_primitive_run(const gng_primitive *primitive, int worker, void *const *pointers, void *scratch)
 {
     const gng_primitive_worker *own = &primitive->workers[worker];
     for (int32_t i = 0; i < primitive->argument_count; i++)
         GNG_DNNL_TRY(dnnl_memory_set_data_handle, own->arguments[i].memory, pointers[i]);
     GNG_DNNL_TRY(dnnl_memory_set_data_handle, own->arguments[primitive->argument_count].memory, scratch);
-    GNG_DNNL_TRY(dnnl_primitive_execute, primitive->handle, own->stream, primitive->argument_count + 1, own->arguments);
-    return gng_engine_check(dnnl_stream_wait(own->stream), "dnnl_stream_wait");
+    if (!primitive->lends_stack)
+        return execute(primitive, own);
+    const gng_signals signals = gng_signals_hold();
+    const gng_status status = execute(primitive, own);
+    gng_signals_release(&signals);
+    return status;
+}
+
+gng_status gng_primitive_multiply(bool transposed, int32_t m, int32_t n, int32_t k, const float *a, int32_t a_stride, const float *b,
+                                  int32_t b_stride, float beta, float *c, int32_t c_stride)
+{
+    const gng_signals signals = gng_signals_hold();
+    const dnnl_status_t status = dnnl_sgemm(transposed ? 'T' : 'N', 'N', m, n, k, 1, a, a_stride, b, b_stride, beta, c, c_stride);
+    gng_signals_release(&signals);
+    return gng_engine_check(status, "dnnl_sgemm");
 }
 
 static gng_status append_relu(dnnl_primitive_attr_t attributes)
@@ -88,8 +121,7 @@ gng_status gng_primitive_attributes(bool relu, dnnl_primitive_attr_t *out)
 
 bool gng_primitive_is_named(const_dnnl_primitive_desc_t descriptor, const char *prefix)
 {
-    const char *name = "";
-    return dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) == dnnl_success && strncmp(name, prefix, strlen(prefix)) == 0;
+    return strncmp(implementation(descriptor), prefix, strlen(prefix)) == 0;
 }
 
 bool gng_primitive_is_slow(const_dnnl_primitive_desc_t descriptor)
