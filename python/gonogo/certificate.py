@@ -83,8 +83,14 @@ class Certificate:
         Escape bound if the scores of a lot hang together completely, so that n counts lots.
     single_use : str
         Digest of the ledger's entry that this calibration made; empty where there was no ledger.
+    grouped : bool
+        Whether groups told which pictures show one part; otherwise each picture was counted as a part.
     disjoint : str
         What calibration and training parts were compared by.
+    seen : int or None
+        Distinct pictures that training and validation saw, where the model tells.
+    audited : int or None
+        Those of them among which an audit looked for siblings of the calibration parts, and found none; None: no audit.
     parts_sha256, labels_sha256 : str
         Of the set of part ids, and of these with their labels.
     model_sha256, preprocess_sha256 : str
@@ -111,7 +117,10 @@ class Certificate:
     lots: int | None
     lots_upper_bound: float | None
     single_use: str
+    grouped: bool
     disjoint: str
+    seen: int | None
+    audited: int | None
     parts_sha256: str
     labels_sha256: str
     model_sha256: str
@@ -261,7 +270,8 @@ def _check_figures(certificate: Certificate) -> None:
         "threshold": c.threshold >= max(claim.threshold for claim in c.claims),
         "defects_by_class": sorted(c.defects_by_class) == sorted(faults),
         "good_passed": c.good_passed <= c.good_parts,
-        "pictures_per_part": c.pictures_per_part >= 1,
+        "pictures_per_part": c.pictures_per_part >= 1 and (c.grouped or c.pictures_per_part == 1),
+        "audited": c.audited is None or (c.seen is not None and 1 <= c.audited <= c.seen),
         "false_omission_bound": (c.bad_share is None) == (c.false_omission_bound is None),
         "lots_upper_bound": (c.lots is None) == (c.lots_upper_bound is None),
     }

@@ -18,6 +18,10 @@ def promise(certificate: Certificate) -> list[str]:
         f"Shown by {_count(c.defects, 'bad part')} ({seen}): {c.escapes_allowed:,} may lie above the threshold.",
         f"That bounds the escape rate by {_bound(c.escape_upper_bound)}; {c.escapes_observed:,} of them passed.",
     ]
+    if not c.grouped:
+        lines.append(
+            "Each picture was counted as a part, since no groups were given: where several show one part, nothing is promised."
+        )
     if c.per_class and len(faults) > 1:
         lines += [
             f"  {claim.faults[0]}: {claim.escapes_allowed:,} of {claim.defects:,} allowed, "
@@ -73,14 +77,21 @@ def assumptions(certificate: Certificate) -> list[str]:
     return [
         f"the calibration parts are independent of each other and drawn as in production{by_lot}",
         "neither training nor validation saw a calibration part: "
-        + (f"compared by {c.disjoint}" if c.disjoint else "not checked, the model does not tell what it saw")
-        + "; photographs of one part under different names are not found this way",
+        + (f"compared by {c.disjoint}" if c.disjoint else "not checked, the model does not tell what it saw"),
+        f"nor a sibling of one, another picture of the same part: {_audited(c)}",
         "weights, preprocessing and temperature were frozen before the calibration",
         "the labels of the calibration parts were frozen, or corrected without a look at the model, before scoring",
         candidates
         + (f": recorded in the ledger, entry {c.single_use[:16]}" if c.single_use else "; single use not enforced"),
         "after a look at the result, a changed model needs fresh parts",
     ]
+
+
+def _audited(c: Certificate) -> str:
+    if c.audited is None or c.seen is None:
+        return "not audited; other pictures of a part under other names would not have been noticed"
+    among = f"all {c.seen:,}" if c.audited == c.seen else f"{c.audited:,} of the {c.seen:,}"
+    return f"audited, none of the {c.defects + c.good_parts:,} calibration parts has one among {among} pictures that they saw"
 
 
 def _count(n: int, what: str) -> str:

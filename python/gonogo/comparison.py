@@ -284,6 +284,8 @@ def promises_lost(old: Certificate | None, new: Certificate | None) -> list[str]
         (bool(lacking), f"it does not know {', '.join(lacking)}"),
         (bool(old.single_use) and not new.single_use, "no ledger recorded its calibration, that of the old one was"),
         (bool(old.disjoint) and not new.disjoint, "its calibration parts were not compared with its training"),
+        (old.audited is not None and new.audited is None, "its calibration parts were not audited for siblings"),
+        (old.grouped and not new.grouped, "each picture was counted as a part"),
         (
             old.false_omission_bound is not None and _omission_worse(old, new),
             "its false omission rate is bounded less well",

@@ -132,6 +132,8 @@ def test_gates_decide_and_a_weaker_certificate_stops_the_release() -> None:
         ({"joint": False}, "do not hold at once"),
         ({"single_use": ""}, "no ledger recorded"),
         ({"disjoint": ""}, "not compared with its training"),
+        ({"audited": None}, "not audited for siblings"),
+        ({"grouped": False}, "each picture was counted as a part"),
         ({"false_omission_bound": None, "bad_share": None}, "false omission rate"),
         ({"bad_share": 0.01}, "false omission rate"),
         ({"classes": ("ok", "other")}, "it does not know bad"),
@@ -139,7 +141,7 @@ def test_gates_decide_and_a_weaker_certificate_stops_the_release() -> None:
 )
 def test_each_promise_that_is_lost_is_named(changes: dict[str, Any], what: str) -> None:
     made = gate(OLD, per_class=True, joint=True, bad_share=0.05).certificate
-    old = replace(made, single_use="entry", disjoint="pixels of pictures")
+    old = replace(made, single_use="entry", disjoint="pixels of pictures", seen=9, audited=9, grouped=True)
     assert promises_lost(old, old) == []
     assert promises_lost(None, old) == []
     new: Certificate = replace(old, **changes)

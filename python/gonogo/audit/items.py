@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,11 +125,13 @@ def identity(item: Item) -> str:
     return digest_of(item.content()) if item.path is None else os.path.abspath(item.path)  # noqa: PTH100
 
 
-def identities(data: Dataset) -> list[str]:
-    """Return the identity of each picture of a data set, or of that which a tile belongs to."""
-    if data.paths is None:
+def identities(data: Dataset | Sequence[str | Path]) -> list[str]:
+    """Return the identity of each picture of a data set, or of that which a tile belongs to, or of each file."""
+    paths = data.paths if isinstance(data, Dataset) else data
+    if paths is None:
+        assert isinstance(data, Dataset)
         return [identity(item) for item in _of_dataset(data, "", "")]
-    return [os.path.abspath(path) for path in data.paths]  # noqa: PTH100
+    return [os.path.abspath(path) for path in paths]  # noqa: PTH100
 
 
 def digest_of(content: bytes) -> str:

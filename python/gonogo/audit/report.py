@@ -223,13 +223,25 @@ class AuditReport:
             raise ValueError(
                 "without: the audit saw one set of pictures; audit the training and the test pictures together"
             )
-        audited = [identity(item) for item in self.items]
-        leaking = {audited[i] for i in self.leaking}
+        leaking = set(self.leaking)
+        return np.array([not leaking.isdisjoint(places) for places in self.positions(data, "without")], np.bool_)
+
+    def positions(self, data: Dataset | Sequence[str | Path], name: str) -> list[list[int]]:
+        """Return where each picture of a data set, or each file, is among ``items``; twice where it was audited twice.
+
+        Raises
+        ------
+        ValueError
+            A picture was not audited; the message begins with ``name``, that of the argument which holds the report.
+        """
+        places: dict[str, list[int]] = {}
+        for i, item in enumerate(self.items):
+            places.setdefault(identity(item), []).append(i)
         keys = identities(data)
-        if missing := set(keys) - set(audited):
-            example = next(file for file, key in zip(data.files, keys, strict=True) if key in missing)
-            raise ValueError(f"without: {len(missing)} pictures were not audited, such as {example}; audit them too")
-        return np.array([key in leaking for key in keys], np.bool_)
+        if missing := [i for i, key in enumerate(keys) if key not in places]:
+            example = data.files[missing[0]] if isinstance(data, Dataset) else data[missing[0]]
+            raise ValueError(f"{name}: {len(missing)} pictures were not audited, such as {example}; audit them too")
+        return [places[key] for key in keys]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON."""

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gonogo.audit import audit
+from gonogo.audit.report import TEST, AuditReport
 from gonogo.certificate_words import promise
 from gonogo.classifier import load
 from gonogo.cli.arguments import Commands, add_command, add_common, add_data, share, whole_number
@@ -17,6 +19,7 @@ from gonogo.cli.datasets import (
     open_dataset,
     open_model,
     picture_options,
+    read_parts,
     refuse_other_options,
     subset,
 )
@@ -30,13 +33,15 @@ from gonogo.gate import PassGate
 DESCRIPTION = """
 Set the PASS threshold so that, at the stated confidence, at most the stated share of all bad parts is called PASS, and write a
 new model file that carries it with its certificate. The parts must be new: neither training nor validation may have seen
-them, and each set serves one calibration. What was done is recorded beside the split file (SPLIT.ledger).
+them, and each set serves one calibration. What was done is recorded beside the split file (SPLIT.ledger). With --audit, other
+pictures of the same parts under other names are looked for too, however turned, mirrored or lit (see gonogo audit --help).
 
 With too few bad parts there is no threshold: the command says how many are missing and ends with exit code 4. At 1 % and 95 %
 confidence 299 bad parts are needed, and none of them may lie above the threshold; with 473 one may.
 """
 EXAMPLES = """
 gonogo calibrate parts.gonogo parts/ --split split.csv --pass-label ok --max-escape .01 --confidence .95 --out gated.gonogo
+gonogo calibrate parts.gonogo parts/ --split split.csv --max-escape .01 --confidence .95 --audit --out gated.gonogo
 gonogo calibrate parts.gonogo fresh/ --groups groups.csv --pass-label ok --max-escape .02 --confidence .9 --out gated.gonogo
 gonogo info gated.gonogo
 """
@@ -88,6 +93,14 @@ def add_parser(commands: Commands) -> None:
         metavar="NAME",
         help="column of the lot, in the table of --groups, of DATA or of --split: tells the bound if lots count, not parts",
     )
+    group.add_argument(
+        "--audit",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="refuse calibration parts that have siblings among the pictures of training and validation: those of --split, or "
+        "those in DIR, one folder for each class",
+    )
     group.add_argument("--ledger", metavar="PATH", help="record of calibrations (default: SPLIT.ledger with --split)")
     parser.add_argument("--out", required=True, metavar="FILE2", help="model file to write; FILE stays as it is")
     add_common(parser)
@@ -105,7 +118,8 @@ def run(args: argparse.Namespace) -> int:
     if pass_label is None:
         raise ValueError(f"pass_label: missing, expected one of the classes {', '.join(model.classes)}")
     groups_of_split(args)
-    dataset = subset(args, open_dataset(args, options=picture_options(model)), "calibration")
+    whole = open_dataset(args, options=picture_options(model))
+    dataset = subset(args, whole, "calibration")
     gate = PassGate(
         classifier,
         pass_label,
@@ -119,18 +133,33 @@ def run(args: argparse.Namespace) -> int:
         ledger=args.ledger,
     )
     try:
-        gate.fit(dataset, lots=None if args.lot_col is None else _lots(args, dataset))
+        lots = None if args.lot_col is None else _lots(args, dataset)
+        gate.fit(dataset, lots=lots, audit=_audit(args, whole, dataset))
     except NotCertifiable as refusal:
         _show_refusal(args, refusal)
         raise
     with writing(out):
         gate.save(out)
     made = gate.certificate
-    if dataset.groups is None:
-        note(args, "each picture counts as a part: with several pictures of one part, give --groups")
     result = {**gate.certificate_, "certified": True, "good_refused": made.good_parts - made.good_passed}
     show(args, {**result, "model": str(out)}, "\n".join([*promise(made), "", f"written to {out}"]))
     return DONE
+
+
+def _audit(args: argparse.Namespace, whole: Dataset, dataset: Dataset) -> AuditReport | None:
+    """Look for siblings of the calibration pictures among all others but those of the test, which nobody opens here."""
+    if args.audit is None:
+        return None
+    if args.audit:
+        others: dict[str, Dataset | Path] = {"training": Path(args.audit)}
+    elif args.split is not None:
+        own = args.subset or "calibration"
+        others = {name: part for name, part in read_parts(args, whole).items() if name not in (own, TEST)}
+    else:
+        raise ValueError("audit: given without --split; name the folder of the training and validation pictures")
+    report = audit({**others, "calibration": dataset}, threads=args.threads or 0)
+    note(args, f"audited {len(report.items):,} pictures for siblings")
+    return report
 
 
 def _show_refusal(args: argparse.Namespace, refusal: NotCertifiable) -> None:

@@ -14,6 +14,7 @@ from gonogo import seen
 from gonogo.decision import Rule, best_classes, margins
 from gonogo.gate.parts import Calibration, Parts, check_groups, collect, digest_of_set, find_parts, part_ids
 from gonogo.gate.scores import identity, model_of, scores_of
+from gonogo.gate.siblings import refuse_siblings
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,12 @@ class Evidence:
         Of the set of ids, and of these with their labels.
     model_sha256, preprocess_sha256 : str
         What the ledger knows the model by.
+    grouped : bool
+        Whether groups say which pictures are one part; otherwise each is one.
     disjoint : str
         What calibration and training parts were compared by.
+    seen, audited : int or None
+        Pictures that training and validation saw, and those of them among which an audit found no sibling.
     split_file : Path or None
         The split file that the parts were selected by.
     """
@@ -66,7 +71,10 @@ class Evidence:
     labels_sha256: str
     model_sha256: str
     preprocess_sha256: str
+    grouped: bool
     disjoint: str
+    seen: int | None
+    audited: int | None
     split_file: Path | None
 
     def check_informative(self) -> None:
@@ -100,6 +108,7 @@ def collect_evidence(
     classes: Sequence[str],
     passing: int,
     pictures_per_part: int | None,
+    audit: Any,
 ) -> Evidence:
     """Return the evidence in calibration samples.
 
@@ -116,7 +125,10 @@ def collect_evidence(
             f"X: found {len(parts):,} parts of {classes[passing]!r} and no bad part; the threshold is set by bad parts, "
             "add those that neither training nor validation has seen"
         )
-    disjoint = _refuse_seen(clf, given)
+    file = model_of(clf)
+    kept = None if file is None else file.training.get("seen")
+    disjoint = _refuse_seen(clf, kept, given)
+    audited = refuse_siblings(clf, given, kept, audit)
     ids = part_ids(given, parts)
     _refuse_copies(given, parts, is_good, ids)
     scores = scores_of(clf, X, classes)
@@ -149,7 +161,10 @@ def collect_evidence(
         labels_sha256=digest_of_set(labels),
         model_sha256=model,
         preprocess_sha256=preprocess,
+        grouped=given.groups is not None,
         disjoint=disjoint,
+        seen=None if kept is None else seen.count(kept),
+        audited=audited,
         split_file=given.split_file,
     )
 
@@ -191,10 +206,8 @@ def _lots_of_parts(lots: ArrayLike | None, parts: Parts) -> NDArray[np.str_] | N
     return np.asarray(names[first])
 
 
-def _refuse_seen(clf: Any, given: Calibration) -> str:
+def _refuse_seen(clf: Any, kept: Any, given: Calibration) -> str:
     """Refuse parts that training or validation has seen, and return what was compared."""
-    file = model_of(clf)
-    kept = None if file is None else file.training.get("seen")
     remedy = "calibrate on parts that neither training nor validation has seen: split by part before training"
     compared = []
     pictures = seen.find(kept, "pictures", [] if kept is None else clf.sample_digests(given.X))

@@ -117,7 +117,14 @@ class PassGate:
         gate._made = made
         return gate
 
-    def fit(self, X: Any, y: Any = None, groups: ArrayLike | None = None, lots: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        groups: ArrayLike | None = None,
+        lots: ArrayLike | None = None,
+        audit: Any = None,
+    ) -> Self:
         """Calibrate the threshold.
 
         Parameters
@@ -130,6 +137,10 @@ class PassGate:
             Part that each sample shows; None: the groups of a Dataset, or each sample is a part.
         lots : array-like (n,), optional
             Lot of each sample: the certificate then also tells its bound if n counts lots.
+        audit : AuditReport, optional
+            What :func:`gonogo.audit` found in these pictures and those of training and validation together: a calibration
+            part of which they saw a sibling is refused, and the certificate tells what was compared. X is a Dataset or a
+            list of paths then.
 
         Returns
         -------
@@ -141,7 +152,7 @@ class PassGate:
             The bad parts are too few; the gate then has no threshold.
         ValueError, TypeError
             Naming what is wrong: parameters, labels, a part with two labels, scores that are NaN or all equal, parts that
-            training or validation has seen, or that another calibration has used.
+            training or validation has seen, by themselves or in a sibling, or that another calibration has used.
         LedgerError, OSError
             The ledger was edited, or cannot be written.
         """
@@ -149,7 +160,7 @@ class PassGate:
         target = self._target()
         classes = class_names(self.clf)
         passing = self._passing(classes)
-        evidence = collect_evidence(self.clf, X, y, groups, lots, classes, passing, self.pictures_per_part)
+        evidence = collect_evidence(self.clf, X, y, groups, lots, classes, passing, self.pictures_per_part, audit)
         if self.bad_share is not None:
             share = check_number("bad_share", self.bad_share, "a number between 0 and 1, such as 0.02", above=0)
             if share >= 1:
@@ -253,7 +264,10 @@ class PassGate:
                 None if lots_of_claims is None else lots_upper_bound(claims, lots_of_claims, target.risk(len(names)))
             ),
             single_use="",
+            grouped=evidence.grouped,
             disjoint=evidence.disjoint,
+            seen=evidence.seen,
+            audited=evidence.audited,
             parts_sha256=evidence.parts_sha256,
             labels_sha256=evidence.labels_sha256,
             model_sha256="" if model_of(self.clf) is None else evidence.model_sha256,
