@@ -25,6 +25,7 @@ static const struct {
     {"model_sha256", METADATA_RESERVED}, /* identity */
     {"golden", METADATA_RESERVED},       /* hash of the golden inputs, where there are any */
     {"certificate", METADATA_OBJECT}, /* what the gate promises, and about which weights */
+    {"review_zone", METADATA_OBJECT}, /* which parts people look at, beside the certificate */
     {"classes", METADATA_ARRAY},
     {"preprocess", METADATA_OBJECT},
     {"training", METADATA_OBJECT},
@@ -55,8 +56,8 @@ static gng_status check_free_key(const char *key)
     if (allowed)
         return GNG_OK;
     return gng_error_set(GNG_STATUS_FORMAT,
-                         "metadata: unknown key '%.80s'; known are certificate, classes, preprocess, training, versions, and keys of at most %d letters, "
-                         "digits, '.', '_', '-' that begin with 'x.'",
+                         "metadata: unknown key '%.80s'; known are certificate, classes, preprocess, review_zone, training, versions, and keys of at most %d "
+                         "letters, digits, '.', '_', '-' that begin with 'x.'",
                          key, (int)GNG_MODEL_KEY_BYTES_MAX - 1);
 }
 

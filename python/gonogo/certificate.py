@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gonogo import binomial
-from gonogo.checks import is_integer, is_number
 from gonogo.decision import Rule
+from gonogo.stored_fields import read_fields
 
 _BIT_EXACT = ("threshold", "guard_band")
 _ROUNDING = 1e-9  # to which bounds are computed
-_COUNT_MAX = 10**9  # of parts; far beyond it bounds would take for ever
 
 
 @dataclass(frozen=True)
@@ -191,10 +189,9 @@ class Certificate:
         ValueError
             Naming the field that is missing, unknown, of the wrong type or at odds with the others.
         """
-        values = _checked(stored, {field.name: str(field.type) for field in fields(cls)})
-        kinds = {field.name: str(field.type) for field in fields(Claim)}
+        values = read_fields(stored, cls, _BIT_EXACT)
         try:
-            values["claims"] = tuple(Claim(**_checked(claim, kinds)) for claim in values["claims"])
+            values["claims"] = tuple(Claim(**read_fields(claim, Claim, _BIT_EXACT)) for claim in values["claims"])
         except ValueError as error:
             raise ValueError(f"claims: {error}") from None
         certificate = cls(**values)
@@ -210,48 +207,6 @@ def canonical(value: Any) -> str:
 def claim_risk(confidence: float, candidates: int, claims: int) -> float:
     """Return the probability with which each of some claims about each of some candidate models may be wrong."""
     return (1.0 - confidence) / candidates / claims
-
-
-def _checked(stored: Any, kinds: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of a mapping, each of the type that its annotation names."""
-    if not isinstance(stored, Mapping):
-        raise ValueError(f"found {stored!r}, expected an object")
-    if odd := sorted(stored.keys() ^ kinds.keys()):
-        raise ValueError(f"{odd[0]}: {'unknown' if odd[0] in stored else 'missing'}")
-    return {name: _read(name, stored[name], kind) for name, kind in kinds.items()}
-
-
-def _read(name: str, value: Any, kind: str) -> Any:
-    if name in _BIT_EXACT:
-        return _bit_exact(name, value)
-    if value is None and kind.endswith("| None"):
-        return None
-    fits = {
-        "str": isinstance(value, str),
-        "bool": isinstance(value, bool),
-        "int": _is_count(value),
-        "float": is_number(value) and math.isfinite(value),
-        "tuple[str, ...]": isinstance(value, list) and all(isinstance(item, str) for item in value),
-        "tuple[Claim, ...]": isinstance(value, list) and len(value) > 0,
-        "Mapping[str, int]": isinstance(value, dict) and all(map(_is_count, value.values())),
-    }[kind.removesuffix(" | None")]
-    if not fits:
-        raise ValueError(f"{name}: found {str(value)[:60]!r}, expected {kind}")
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _is_count(value: Any) -> bool:
-    return is_integer(value) and 0 <= value <= _COUNT_MAX
-
-
-def _bit_exact(name: str, value: Any) -> float:
-    try:
-        number = float.fromhex(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number) or number.hex() != value:
-        raise ValueError(f"{name}: found {str(value)[:60]!r}, expected a hexadecimal floating-point number")
-    return number
 
 
 def _check_figures(certificate: Certificate) -> None:

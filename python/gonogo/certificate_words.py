@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from gonogo import binomial
 from gonogo.certificate import Certificate
+from gonogo.review_zone import ReviewZone
 
 
 def promise(certificate: Certificate) -> list[str]:
@@ -55,13 +57,36 @@ def promise(certificate: Certificate) -> list[str]:
     else:
         lines.append(
             f"Where at most {_stated(c.bad_share)} of the parts are bad, at most {_bound(c.false_omission_bound)} of the "
-            "passed parts are bad (false omission rate)."
+            "passed parts are bad (false omission rate). Where other rules send parts to REVIEW, this takes them to hold back "
+            "good and bad parts alike."
         )
     if c.lots is not None and c.lots_upper_bound is not None:
         lines.append(
             f"The bad parts came from {_count(c.lots, 'lot')}: if scores hang together completely within a lot, lots count "
             f"instead of parts, and the escape rate is bounded by {_bound(c.lots_upper_bound)} only."
         )
+    return lines
+
+
+def zone_words(zone: ReviewZone, certificate: Certificate) -> list[str]:
+    """Return what the review zone does and what it was chosen for, one sentence a line."""
+    z, sure = zone, _stated(zone.confidence)
+    low, high = z.workload_interval
+    mix = "as stated" if z.bad_share_stated else "as among the calibration parts"
+    overkill = binomial.interval(z.good_rejected, z.good_parts, z.confidence)
+    looked = f"{_stated(z.review_capacity)} of the parts and decide"
+    band = f"{sure} interval {_percent(low)} to {_percent(high)}"
+    rejected = f"{sure} interval {_percent(overkill[0])} to {_percent(overkill[1])}"
+    lines = [
+        f"Review zone: PASS above {z.upper:.6g}, REVIEW above {z.lower:.6g}, a fault class up to it.",
+        f"Chosen for escapes {z.cost_ratio:g} times as dear as rejecting a good part, and people who look at {looked} rightly.",
+        f"Expected in it: {_percent(z.workload)} of the parts ({band}), if {_percent(z.bad_share)} are bad ({mix}).",
+        f"Good parts that get a fault class: {z.good_rejected:,} of {z.good_parts:,} ({rejected}).",
+        f"Bad parts that pass: {z.bad_passed:,} of {z.bad_parts:,}, bounded by {_bound(certificate.escape_upper_bound)}.",
+        "The intervals are pointwise: as if both thresholds had been chosen before a look at these parts.",
+    ]
+    if z.upper > certificate.threshold + certificate.guard_band:
+        lines.append("PASS begins higher than the certificate asks for: that catches bad parts, and voids no promise.")
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,15 @@ def best_classes(scores: NDArray[np.float64]) -> NDArray[np.intp]:
     return (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
 
 
+def _fault_classes(scores: NDArray[np.float64], passing: int) -> NDArray[np.intp]:
+    """The most probable class of each sample besides PASS."""
+    if scores.ndim == 1:
+        return np.full(len(scores), 1 - passing, np.intp)
+    others = scores.copy()
+    others[:, passing] = -np.inf
+    return np.asarray(others.argmax(axis=1))
+
+
 def most_probable_classes(shares: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the position of the most probable class of each sample, the first of equals, intp (n,).
 
@@ -100,6 +110,11 @@ class Rule:
         A part with fewer pictures goes to REVIEW.
     certificate : str
         Digest of the certificate.
+    pass_above : float
+        PASS needs a score above this too: it can raise what threshold and guard band ask for, never lower it.
+    review_above : float or None
+        What is not PASS goes to REVIEW above this score, and to a fault class up to it. None: there is no review zone; then
+        REVIEW is what is most probably PASS and yet not PASS.
     """
 
     classes: Sequence[str]
@@ -108,10 +123,17 @@ class Rule:
     guard_band: float
     pictures_per_part: int
     certificate: str
+    pass_above: float = -math.inf
+    review_above: float | None = None
+
+    @property
+    def limit(self) -> float:
+        """What the score of a PASS picture exceeds."""
+        return max(self.threshold + self.guard_band, self.pass_above)
 
     def passes(self, margin: NDArray[np.float64], best: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return for each picture whether it is PASS; written so that NaN is not."""
-        above = margin > self.threshold + self.guard_band
+        above = margin > self.limit
         return np.asarray(above & np.isfinite(margin) & (best == self.passing))
 
     def decide(self, scores: NDArray[np.float64]) -> Decision:
@@ -131,12 +153,18 @@ class Rule:
             return self.review("a score is not a finite number", least)
         if self.passes(margin, best).all():
             return Decision(self.classes[self.passing], True, least, "", self.certificate)
+        if self.review_above is not None:
+            if least > self.review_above:
+                zone = f"above {self.review_above:.6g} and not PASS, which begins above {self.limit:.6g}"
+                return self.review(f"the score {least:.6g} lies in the review zone ({zone})", least)
+            return self._fault(int(_fault_classes(scores, self.passing)[margin.argmin()]), least)
         faulty = np.flatnonzero(best != self.passing)
         if len(faulty):
-            worst = faulty[margin[faulty].argmin()]
-            return Decision(self.classes[best[worst]], False, least, "", self.certificate)
-        limit = self.threshold + self.guard_band
-        return self.review(f"the score {least:.6g} does not exceed {limit:.6g} (threshold + guard band)", least)
+            return self._fault(int(best[faulty[margin[faulty].argmin()]]), least)
+        return self.review(f"the score {least:.6g} does not exceed {self.limit:.6g} (threshold + guard band)", least)
+
+    def _fault(self, position: int, score: float) -> Decision:
+        return Decision(self.classes[position], False, score, "", self.certificate)
 
     def review(self, reason: str, score: float = float("nan")) -> Decision:
         """Return REVIEW with its reason."""

@@ -107,8 +107,8 @@ def evaluate(
         raise ValueError(
             f"pass_label: the certificate of the model is about {certificate.pass_label!r}; leave pass_label out"
         )
-    if certificate is not None:
-        of_parts = decide_parts(certificate.rule, scores, parts.of, len(parts))
+    if gate is not None:
+        of_parts = decide_parts(gate.rule, scores, parts.of, len(parts))
     elif names is None or tiled:
         of_parts = predicted
     elif pass_label is not None:

@@ -73,9 +73,9 @@ class Inspector:
             return self._review("found no picture of the part")
         samples = _stacked(views, self._file.sample_shape)
         scores = self._file.core.logits(samples).astype(np.float64)
-        if self._file.certificate is None:
+        if (rule := self._file.rule) is None:
             return self._review("the model has no certified PASS threshold; make one with gonogo calibrate")
-        return self._file.certificate.rule.decide(scores[:, 0] if scores.shape[1] == 1 else scores)
+        return rule.decide(scores[:, 0] if scores.shape[1] == 1 else scores)
 
     def _review(self, reason: str) -> Decision:
         made = self._file.certificate

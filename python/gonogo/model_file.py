@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from gonogo import _core, seen
 from gonogo.certificate import Certificate
+from gonogo.decision import Rule
 from gonogo.decoding import Decoding
 from gonogo.errors import ModelFileError
 from gonogo.machine import fingerprint
+from gonogo.review_zone import ReviewZone
 
 GOLDEN_PICTURES = 8
 
@@ -78,6 +80,8 @@ class ModelFile:
         The file's content.
     certificate : Certificate or None
         Of the PASS gate, where there is one.
+    review_zone : ReviewZone or None
+        Beside the certificate, where one was asked for.
     """
 
     core: _core.Classifier
@@ -87,6 +91,14 @@ class ModelFile:
     versions: dict[str, Any]
     data: bytes
     certificate: Certificate | None = None
+    review_zone: ReviewZone | None = None
+
+    @property
+    def rule(self) -> Rule | None:
+        """The decision about a part; None without a certificate."""
+        if self.certificate is None:
+            return None
+        return self.certificate.rule if self.review_zone is None else self.review_zone.applied(self.certificate.rule)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -135,10 +147,13 @@ def model_bytes(
     return _core.serialise_model(graph, *weights, metadata, golden, draft.logits(golden))
 
 
-def with_certificate(file: ModelFile, certificate: Certificate) -> bytes:
-    """Return the bytes of a model file that holds the same model and a certificate."""
+def with_certificate(file: ModelFile, certificate: Certificate, zone: ReviewZone | None = None) -> bytes:
+    """Return the bytes of a model file that holds the same model, a certificate, and what stands beside it."""
     parts = _core.parse_model(file.data)
     metadata = {**parts["metadata"], "certificate": _to_json(certificate.to_json())}
+    metadata.pop("review_zone", None)
+    if zone is not None:
+        metadata["review_zone"] = _to_json(zone.to_json())
     golden = parts["golden_input"], parts["golden_logits"]
     return _core.serialise_model(parts["graph"], parts["parameters"], parts["states"], metadata, *golden)
 
@@ -229,7 +244,8 @@ def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, thr
         )
     _check_seen(path, parts["training"])
     certificate = _certificate(path, core, classes, parts["preprocess"])
-    return ModelFile(core, classes, parts["preprocess"], parts["training"], parts["versions"], data, certificate)
+    zone = _review_zone(path, core, certificate)
+    return ModelFile(core, classes, parts["preprocess"], parts["training"], parts["versions"], data, certificate, zone)
 
 
 def _check_seen(path: str | Path, training: Mapping[str, Any]) -> None:
@@ -264,6 +280,18 @@ def _certificate(
         found = f"certificate: guard_band: found {made.guard_band!r}, expected at least {_core.GUARD_BAND!r}"
         raise ModelFileError(path, f"__metadata__: {found}; {remedy}")
     return made
+
+
+def _review_zone(path: str | Path, core: _core.Classifier, certificate: Certificate | None) -> ReviewZone | None:
+    if "review_zone" not in core.metadata:
+        return None
+    if certificate is None:
+        raise ModelFileError(path, "__metadata__: review_zone: found without a certificate; calibrate this model")
+    stored = _from_json(path, core.metadata, "review_zone", dict)
+    try:
+        return ReviewZone.from_json(stored, certificate)
+    except ValueError as error:
+        raise ModelFileError(path, f"__metadata__: review_zone: {error}") from None
 
 
 def _check_preprocess(path: str | Path, preprocess: Mapping[str, Any], input_shape: tuple[int, int, int]) -> None:

@@ -221,3 +221,23 @@ def test_evaluate_decides_by_the_certificate_and_counts_parts(
     assert "decided by the certificate " + gated["sha256"][:16] in text
     refused = run_gonogo("evaluate", gated["model"], parts, "--pass-label", "bad", exit_code=2).stderr
     assert "--pass-label: the certificate of the model is about 'ok'" in refused
+
+
+def test_a_review_zone_is_chosen_stored_and_told(
+    run_gonogo: Run, gonogo_json: Json, parts: Path, split: Path, trained: Path, tmp_path: Path
+) -> None:
+    options = ["--split", split, "--groups", parts.parent / "groups.csv", "--out", tmp_path / "zoned.gonogo"]
+    ledger = ["--ledger", tmp_path / "own.ledger"]
+    zone = ["--cost-ratio", "20", "--review-capacity", ".1"]
+    made = gonogo_json("calibrate", trained, parts, *terms(), *zone, *ledger, *options)
+    assert made["review_zone"]["upper"] >= made["threshold"] + made["guard_band"]
+    assert made["review_zone"]["workload"] <= 0.1
+    assert gonogo_json("info", made["model"])["review_zone"] == made["review_zone"]
+    assert "Review zone: PASS above" in run_gonogo("info", made["model"]).stdout
+    for wrong, reason in (
+        (["--cost-ratio", "20"], "--review-capacity: missing beside cost_ratio"),
+        (["--cost-ratio", "-1", "--review-capacity", ".1"], "found '-1', expected a finite number above 0"),
+        (["--cost-ratio", "20", "--review-capacity", "5"], "found '5', expected a number between 0 and 1"),
+    ):
+        said = run_gonogo("calibrate", trained, parts, *terms(), *wrong, *ledger, *options, exit_code=2).stderr
+        assert reason in said

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from gonogo.audit import audit
 from gonogo.audit.report import TEST, AuditReport
-from gonogo.certificate_words import promise
+from gonogo.certificate_words import promise, zone_words
 from gonogo.classifier import load
-from gonogo.cli.arguments import Commands, add_command, add_common, add_data, share, whole_number
+from gonogo.cli.arguments import Commands, add_command, add_common, add_data, positive_number, share, whole_number
 from gonogo.cli.datasets import (
     groups_of_split,
     open_dataset,
@@ -101,6 +101,15 @@ def add_parser(commands: Commands) -> None:
         help="refuse calibration parts that have siblings among the pictures of training and validation: those of --split, or "
         "those in DIR, one folder for each class",
     )
+    group.add_argument(
+        "--cost-ratio",
+        type=positive_number("20"),
+        metavar="R",
+        help="for a review zone, with --review-capacity: an escape costs R times a good part that is rejected, such as 20",
+    )
+    group.add_argument(
+        "--review-capacity", type=share, metavar="S", help="share of all parts that people can look at, such as .05"
+    )
     group.add_argument("--ledger", metavar="PATH", help="record of calibrations (default: SPLIT.ledger with --split)")
     parser.add_argument("--out", required=True, metavar="FILE2", help="model file to write; FILE stays as it is")
     add_common(parser)
@@ -130,6 +139,8 @@ def run(args: argparse.Namespace) -> int:
         candidates=args.candidates,
         pictures_per_part=args.pictures_per_part,
         bad_share=args.bad_share,
+        cost_ratio=args.cost_ratio,
+        review_capacity=args.review_capacity,
         ledger=args.ledger,
     )
     try:
@@ -140,9 +151,11 @@ def run(args: argparse.Namespace) -> int:
         raise
     with writing(out):
         gate.save(out)
-    made = gate.certificate
+    made, zone = gate.certificate, gate.review_zone
     result = {**gate.certificate_, "certified": True, "good_refused": made.good_parts - made.good_passed}
-    show(args, {**result, "model": str(out)}, "\n".join([*promise(made), "", f"written to {out}"]))
+    words = [*promise(made), *([] if zone is None else zone_words(zone, made))]
+    result |= {"review_zone": gate.review_zone_, "model": str(out)}
+    show(args, result, "\n".join([*words, "", f"written to {out}"]))
     return DONE
 
 

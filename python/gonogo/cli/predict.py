@@ -123,8 +123,8 @@ def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[d
             elif pictures is not None:
                 own = slice(*np.searchsorted(pictures.kept, [position, position + 1]).tolist())
                 row |= _verdict(model, shares[own], None if pictures.boxes is None else pictures.boxes[own])
-                if model.certificate is not None:
-                    made = _decide(model, model.certificate.rule, path, logits[own], pictures.images[own])
+                if (rule := model.rule) is not None:
+                    made = _decide(model, rule, path, logits[own], pictures.images[own])
                     row |= {"decision": made.label, "score": made.score, "reason": made.reason}
             rows.append(row)
     return rows

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,15 +11,21 @@ from numpy.typing import ArrayLike, NDArray
 from gonogo.certificate import Certificate
 from gonogo.checks import check_integer, check_number
 from gonogo.decision import Decision, Rule, margins
-from gonogo.errors import NotCertifiable
+from gonogo.gate.calibration import Promised, issue_certificate, record_calibration
 from gonogo.gate.evidence import Evidence, collect_evidence
-from gonogo.gate.exact_rule import Target, certify, false_omission_bound, lots_upper_bound
+from gonogo.gate.exact_rule import Target
 from gonogo.gate.parts import check_groups, is_dataset
+from gonogo.gate.plots import plot_bound, plot_cost
 from gonogo.gate.scores import class_names, guard_band, model_of, scores_of
+from gonogo.gate.zone import ZoneWish, choose_zone
 from gonogo.labels import label_positions
-from gonogo.ledger import Page, check_unused, open_ledger
+from gonogo.ledger import open_ledger
 from gonogo.model_file import preprocess_digest, with_certificate
+from gonogo.review_zone import ReviewZone
 from gonogo.storage import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class PassGate:
@@ -52,6 +57,10 @@ class PassGate:
         part. A bad calibration part that has more counts with its most PASS-like choice of so many.
     bad_share : float, optional
         Upper share of bad parts among all, for the bound of P(bad | PASS).
+    cost_ratio, review_capacity : float, optional
+        For a review zone: cost of an escape divided by the cost of a good part that is rejected, and the share of all parts that
+        people can look at, such as 20 and 0.05. Parts that are not PASS then get a fault class up to a second threshold, and
+        REVIEW above it. The certified threshold is never lowered by it. None: no zone.
     ledger : str or Path, optional
         File that records each use of calibration parts. None: ``<split file>.ledger`` for a subset of a saved split;
         otherwise nothing is recorded, and the certificate says so.
@@ -64,6 +73,8 @@ class PassGate:
         What scores may differ by between machines, ten times over; 0 for foreign classifiers.
     certificate_ : dict
         The promise and its evidence, see :class:`gonogo.certificate.Certificate`.
+    review_zone_ : dict or None
+        The two thresholds and what is expected of them, see :class:`gonogo.review_zone.ReviewZone`.
 
     Examples
     --------
@@ -83,6 +94,8 @@ class PassGate:
         candidates: int = 1,
         pictures_per_part: int | None = None,
         bad_share: float | None = None,
+        cost_ratio: float | None = None,
+        review_capacity: float | None = None,
         ledger: str | Path | None = None,
     ) -> None:
         self.clf = clf
@@ -94,6 +107,8 @@ class PassGate:
         self.candidates = candidates
         self.pictures_per_part = pictures_per_part
         self.bad_share = bad_share
+        self.cost_ratio = cost_ratio
+        self.review_capacity = review_capacity
         self.ledger = ledger
 
     @classmethod
@@ -102,7 +117,7 @@ class PassGate:
         file = model_of(clf)
         if file is None or file.certificate is None:
             return None
-        made = file.certificate
+        made, zone = file.certificate, file.review_zone
         gate = cls(
             clf,
             made.pass_label,
@@ -113,8 +128,10 @@ class PassGate:
             candidates=made.candidates,
             pictures_per_part=made.pictures_per_part,
             bad_share=made.bad_share,
+            cost_ratio=None if zone is None else zone.cost_ratio,
+            review_capacity=None if zone is None else zone.review_capacity,
         )
-        gate._made = made
+        gate._made, gate._zone = made, zone
         return gate
 
     def fit(
@@ -156,8 +173,9 @@ class PassGate:
         LedgerError, OSError
             The ledger was edited, or cannot be written.
         """
-        self.__dict__.pop("_made", None)
-        target = self._target()
+        for name in ("_made", "_zone", "_evidence"):
+            self.__dict__.pop(name, None)
+        target, wish = self._target(), ZoneWish.of(self.cost_ratio, self.review_capacity)
         classes = class_names(self.clf)
         passing = self._passing(classes)
         evidence = collect_evidence(self.clf, X, y, groups, lots, classes, passing, self.pictures_per_part, audit)
@@ -169,12 +187,18 @@ class PassGate:
                 )
             if len(evidence.good) == 0:
                 raise ValueError("bad_share: found no good part, from which alone the share of PASS parts can be told")
+        if wish is not None and len(evidence.good) == 0:
+            raise ValueError("cost_ratio: found no good part, from which alone workload and overkill can be told")
+        stated = None if self.bad_share is None else float(self.bad_share)
+        promised = Promised(classes, passing, guard_band(self.clf), stated, model_of(self.clf) is None)
         path = self._ledger_path(evidence.split_file)
         if path is None:
-            self._made = self._certificate(evidence, target, classes, passing)
-            return self
-        with open_ledger(path) as page:
-            self._made = self._recorded(page, evidence, target, classes, passing)
+            made = issue_certificate(evidence, target, promised)
+        else:
+            with open_ledger(path) as page:
+                made = record_calibration(page, evidence, target, promised)
+        self._zone = None if wish is None else choose_zone(evidence, made, wish)
+        self._made, self._evidence = made, evidence
         return self
 
     def _target(self) -> Target:
@@ -193,86 +217,6 @@ class PassGate:
         if self.ledger is not None:
             return Path(self.ledger)
         return None if split_file is None else Path(f"{split_file}.ledger")
-
-    def _recorded(
-        self, page: Page, evidence: Evidence, target: Target, classes: list[str], passing: int
-    ) -> Certificate:
-        """Calibrate under the eyes of the ledger: nobody gets a result that it does not know."""
-        claim = {
-            "model_sha256": evidence.model_sha256,
-            "preprocess_sha256": evidence.preprocess_sha256,
-            "parts_sha256": evidence.parts_sha256,
-            "labels_sha256": evidence.labels_sha256,
-            "pass_label": classes[passing],
-            "max_escape": float(target.max_escape),
-            "confidence": float(target.confidence),
-            "per_class": target.per_class,
-            "joint": target.joint,
-            "candidates": int(target.candidates),
-            "pictures_per_part": evidence.pictures_per_part,
-        }
-        entry: dict[str, Any] = {"claim": claim, "split_sha256": _file_digest(evidence.split_file)}
-        try:
-            made = self._certificate(evidence, target, classes, passing)
-            check_unused(page, evidence.ids, claim)
-        except NotCertifiable as refusal:
-            page.append("refusal", evidence.ids, **entry, reason=refusal.reason)
-            raise
-        except ValueError as refusal:
-            page.append("refusal", evidence.ids, **entry, reason=str(refusal))
-            raise
-        outcome = {"threshold": made.threshold.hex(), "escapes_allowed": made.escapes_allowed, "defects": made.defects}
-        digest = page.append("calibration", evidence.ids, **entry, outcome=outcome)
-        return made.with_entry(digest)
-
-    def _certificate(self, evidence: Evidence, target: Target, classes: list[str], passing: int) -> Certificate:
-        names = [name for i, name in enumerate(classes) if i != passing]
-        claims = certify(evidence.bad, evidence.faults, names, target)
-        evidence.check_informative()
-        threshold, band = max(claim.threshold for claim in claims), guard_band(self.clf)
-        rule = Rule(classes, passing, threshold, band, evidence.pictures_per_part, "")
-        good_passed = int(evidence.passing_parts(rule)[evidence.is_good].sum())
-        omission = None
-        if self.bad_share is not None:
-            share = float(self.bad_share)
-            omission = false_omission_bound(
-                claims, good_passed, len(evidence.good), share, float(target.confidence), target.candidates
-            )
-        lots_of_claims = evidence.lots_of(
-            [np.isin(evidence.faults, [names.index(f) for f in c.faults]) for c in claims]
-        )
-        return Certificate(
-            pass_label=classes[passing],
-            classes=tuple(classes),
-            max_escape=float(target.max_escape),
-            confidence=float(target.confidence),
-            candidates=int(target.candidates),
-            per_class=target.per_class,
-            joint=target.joint,
-            threshold=threshold,
-            guard_band=band,
-            claims=claims,
-            escapes_observed=int(evidence.passing_parts(rule)[~evidence.is_good].sum()),
-            defects_by_class={name: int((evidence.faults == i).sum()) for i, name in enumerate(names)},
-            good_parts=len(evidence.good),
-            good_passed=good_passed,
-            pictures_per_part=evidence.pictures_per_part,
-            bad_share=None if self.bad_share is None else float(self.bad_share),
-            false_omission_bound=omission,
-            lots=None if evidence.lots is None else len(set(evidence.lots[~evidence.is_good].tolist())),
-            lots_upper_bound=(
-                None if lots_of_claims is None else lots_upper_bound(claims, lots_of_claims, target.risk(len(names)))
-            ),
-            single_use="",
-            grouped=evidence.grouped,
-            disjoint=evidence.disjoint,
-            seen=evidence.seen,
-            audited=evidence.audited,
-            parts_sha256=evidence.parts_sha256,
-            labels_sha256=evidence.labels_sha256,
-            model_sha256="" if model_of(self.clf) is None else evidence.model_sha256,
-            preprocess_sha256=evidence.preprocess_sha256,
-        )
 
     @property
     def certificate(self) -> Certificate:
@@ -301,6 +245,22 @@ class PassGate:
         """The promise and its evidence."""
         return self.certificate.to_dict()
 
+    @property
+    def review_zone(self) -> ReviewZone | None:
+        """The review zone as an object; ``review_zone_`` is the same as a dict. None where none was asked for."""
+        return self.__dict__.get("_zone") if self.certificate else None
+
+    @property
+    def review_zone_(self) -> dict[str, Any] | None:
+        """The two thresholds and what is expected of them."""
+        return None if self.review_zone is None else self.review_zone.to_dict()
+
+    @property
+    def rule(self) -> Rule:
+        """The decision about a part."""
+        certified, zone = self.certificate.rule, self.review_zone
+        return certified if zone is None else zone.applied(certified)
+
     def score(self, X: Any) -> NDArray[np.float64]:
         """Return the gate score of each sample, its margin of the PASS class, float64 (n,)."""
         classes = class_names(self.clf)
@@ -316,7 +276,7 @@ class PassGate:
         groups : array-like (n,), optional
             Part that each sample shows; None: the groups of a Dataset, or each sample is a part.
         """
-        rule = self.certificate.rule
+        rule = self.rule
         scores = scores_of(self.clf, X, rule.classes)
         if groups is None and is_dataset(X):
             groups = X.groups
@@ -326,6 +286,30 @@ class PassGate:
         parts, of = np.unique(names, return_inverse=True)
         decisions = [rule.decide(scores[of == part]) for part in range(len(parts))]
         return [decisions[part] for part in of.tolist()]
+
+    def plot_bound(self, ax: Axes | None = None) -> Axes:
+        """Draw the escape rate of the bad calibration parts against the threshold; needs matplotlib.
+
+        Its pointwise bound is what a certificate at that one threshold would say, had it been chosen beforehand; the simultaneous
+        one holds at all thresholds at once. Only after ``fit``: a model file keeps no scores.
+        """
+        return plot_bound(self._scored(), self.certificate, ax)
+
+    def plot_cost(self, ax: Axes | None = None) -> Axes:
+        """Draw the expected cost against the share of parts that people look at, with the chosen zone; needs matplotlib.
+
+        Only after ``fit`` with ``cost_ratio`` and ``review_capacity``. Its interval is pointwise.
+        """
+        if (zone := self.review_zone) is None:
+            raise ValueError(
+                "cost_ratio: this PassGate has no review zone; give cost_ratio and review_capacity, and fit it"
+            )
+        return plot_cost(self._scored(), zone, ax)
+
+    def _scored(self) -> Evidence:
+        if "_evidence" not in self.__dict__ and self.certificate:
+            raise ValueError("this PassGate was loaded, and a model file keeps no scores; draw it after fit")
+        return self._evidence
 
     def save(self, path: str | Path) -> Path:
         """Write model and certificate to a new file (``*.gonogo``), whole or not at all.
@@ -342,12 +326,8 @@ class PassGate:
             raise ValueError(
                 f"clf: found a {type(self.clf).__name__}, expected an InspectionClassifier; keep certificate_"
             )
-        return write_atomically(path, with_certificate(file, made))
+        return write_atomically(path, with_certificate(file, made, self.review_zone))
 
     def __repr__(self) -> str:
         made = "calibrated" if "_made" in self.__dict__ else "not calibrated"
         return f"PassGate(pass_label={self.pass_label!r}, max_escape={self.max_escape}, confidence={self.confidence}, {made})"
-
-
-def _file_digest(path: Path | None) -> str:
-    return "" if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
