@@ -28,6 +28,7 @@ static const struct {
     {"review_zone", METADATA_OBJECT}, /* which parts people look at, beside the certificate */
     {"classes", METADATA_ARRAY},
     {"preprocess", METADATA_OBJECT},
+    {"temperature", METADATA_OBJECT}, /* what turns scores into probabilities */
     {"training", METADATA_OBJECT},
     {"versions", METADATA_OBJECT},
 };
@@ -56,8 +57,8 @@ static gng_status check_free_key(const char *key)
     if (allowed)
         return GNG_OK;
     return gng_error_set(GNG_STATUS_FORMAT,
-                         "metadata: unknown key '%.80s'; known are certificate, classes, preprocess, review_zone, training, versions, and keys of at most %d "
-                         "letters, digits, '.', '_', '-' that begin with 'x.'",
+                         "metadata: unknown key '%.80s'; known are certificate, classes, preprocess, review_zone, temperature, training, versions, and "
+                         "keys of at most %d letters, digits, '.', '_', '-' that begin with 'x.'",
                          key, (int)GNG_MODEL_KEY_BYTES_MAX - 1);
 }
 

@@ -28,6 +28,11 @@ def check_integer(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
+def check_threads(n_threads: Any) -> int:
+    """Return the parameter ``n_threads`` as the core takes it: None becomes 0, which is one for each processor."""
+    return 0 if n_threads is None else check_integer("n_threads", n_threads, 1)
+
+
 def check_number(
     name: str, value: Any, expected: str, *, above: float | None = None, least: float | None = None
 ) -> float:

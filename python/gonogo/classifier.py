@@ -16,7 +16,7 @@ from gonogo.arithmetic import default_arithmetic
 from gonogo.arrays import check_feature_names, feature_names
 from gonogo.augment import Augment
 from gonogo.callbacks import BackupAndRestore, Callback
-from gonogo.checks import check_integer
+from gonogo.checks import check_integer, check_threads
 from gonogo.data import Dataset
 from gonogo.decision import most_probable_classes
 from gonogo.decoding import Decoding
@@ -212,7 +212,7 @@ class InspectionClassifier(FittedModel, Estimator):
             "pass_label": None if self.pass_label is None else class_name(self.pass_label),
             "source": "folder" if isinstance(X, Dataset) and X.paths is not None else "arrays",
             **({} if columns is None else {"feature_names": columns}),
-            **describe_training(settings, data, labels),
+            **describe_training(settings, data, labels, names),
             "seen": describe_seen(data, validation, X, validation_data),
         }
         golden = golden_samples(data, labels)
@@ -290,10 +290,6 @@ class InspectionClassifier(FittedModel, Estimator):
     def _fitted(self) -> ModelFile:
         return self._model()[0]
 
-    def _replace_model(self, **attributes: Any) -> None:
-        """Set attributes all at once: neither another thread nor Ctrl-C finds some of one fit and some of the next."""
-        self.__dict__.update(attributes)
-
     def _model(self) -> tuple[ModelFile, NDArray[Any]]:
         """Return the model and the classes of one and the same fit, also while another thread ends the next."""
         attributes = self.__dict__.copy()
@@ -314,15 +310,19 @@ class InspectionClassifier(FittedModel, Estimator):
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return class probabilities, shape (n, number of classes), columns in the order of ``classes_``.
 
+        They follow the mix of classes that :meth:`fit_temperature` was told, ``predict`` does not: where hardly a part is
+        bad, a picture that looks bad is so still.
+
         Parameters
         ----------
         X : Dataset, uint8 array (n, h, w[, c]), list of paths, or array (n, features)
             Arrays and datasets must have the size that the model was trained on; files are brought to it.
         """
-        return _core.probabilities(self._logits(self._fitted(), X))
+        file = self._fitted()
+        return file.probabilities(self._logits(file, X))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each sample, shape (n,); the first of equals. X as in ``predict_proba``."""
+        """Return the class of the highest score of each sample, shape (n,); the first of equals. X as in ``predict_proba``."""
         file, classes = self._model()
         return np.asarray(classes[most_probable_classes(_core.probabilities(self._logits(file, X)))])
 
@@ -388,8 +388,3 @@ def load(path: str | Path, *, n_threads: int | None = None) -> InspectionClassif
     classifier = InspectionClassifier(n_threads=n_threads, pass_label=pass_label)
     classifier._replace_model(_file=file, classes_=np.array(file.classes))
     return classifier
-
-
-def check_threads(n_threads: int | None) -> int:
-    """Return the number of threads as the core takes it: 0 is one for each processor."""
-    return 0 if n_threads is None else check_integer("n_threads", n_threads, 1)

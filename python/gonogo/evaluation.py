@@ -92,13 +92,13 @@ def evaluate(
     tiled = dataset is not None and dataset.boxes is not None
     parts = find_parts(truth, None if tiled else names, classes)
     certificate = None if gate is None else _certificate(gate, clf, tiled)
-    scores, probabilities = _predict(clf, X, classes, gate)
+    scores, plain, probabilities = _predict(clf, X, classes, gate)
     if len(probabilities) != len(truth):
         raise ValueError(f"data: found {len(truth)} labels for {len(probabilities)} samples, expected one for each")
     if isinstance(X, np.ndarray) and X.dtype == np.uint8 and X.ndim in (3, 4):
         pixels = X if X.ndim == 4 else X[..., None]
         dataset = Dataset(pixels, np.arange(len(pixels), dtype=np.uint32), truth, classes)
-    predicted = most_probable_classes(probabilities)
+    predicted = most_probable_classes(plain)
     if pass_label is None:
         pass_label = getattr(clf, "pass_label", None) if certificate is None else certificate.pass_label
     if pass_label is not None:
@@ -114,7 +114,7 @@ def evaluate(
     elif pass_label is not None:
         of_parts = decide_parts(without_threshold(classes, classes.index(pass_label)), scores, parts.of, len(parts))
     else:
-        of_parts = most_probable(probabilities, parts.of, len(parts))
+        of_parts = most_probable(plain, parts.of, len(parts))
     openings = None
     if ledger is not None or getattr(X, "subset", None) == "test":
         openings = open_test_set(clf, X, None if isinstance(X, Dataset) else given, groups, ledger=ledger)
@@ -164,11 +164,11 @@ def _certificate(gate: PassGate, clf: Classifier, tiled: bool) -> Certificate:
 
 def _predict(
     clf: Any, X: Any, classes: list[str], gate: PassGate | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scores and probabilities, in one pass where the classifier is our own."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Scores, probabilities without and with a temperature, in one pass where the classifier is our own."""
     if model_of(clf) is not None:
         scores = scores_of(clf, X, classes)
-        return scores, clf.probabilities_of(scores)
+        return scores, clf.plain_probabilities_of(scores), clf.probabilities_of(scores)
     probabilities = np.asarray(clf.predict_proba(X), np.float64)
     if probabilities.ndim != 2 or probabilities.shape[1] != len(classes):
         raise ValueError(
@@ -176,8 +176,8 @@ def _predict(
             "classes in classes_"
         )
     if gate is not None:
-        return scores_of(clf, X, classes), probabilities
-    return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)), probabilities
+        return scores_of(clf, X, classes), probabilities, probabilities
+    return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)), probabilities, probabilities
 
 
 def _names(groups: NDArray[np.str_] | None, part_of: NDArray[np.intp]) -> list[str]:

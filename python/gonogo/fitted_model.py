@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gonogo import _core
+from gonogo import _core, seen
+from gonogo.arithmetic import default_arithmetic
+from gonogo.checks import check_threads
+from gonogo.data import Dataset
 from gonogo.gate import PassGate
-from gonogo.inputs import sample_chunks
-from gonogo.model_file import ModelFile
+from gonogo.inputs import sample_chunks, validation_inputs
+from gonogo.labels import class_name
+from gonogo.model_file import ModelFile, parse_model, with_temperature
+from gonogo.provenance import data_digest
+from gonogo.temperature import Temperature
+from gonogo.temperature_fit import TrainingMix, fit_temperature
 from gonogo.tiled_files import predict_tiles
 from gonogo.tiles import TilePrediction
 
@@ -20,8 +28,18 @@ from gonogo.tiles import TilePrediction
 class FittedModel:
     """Base of classifiers that keep their model as the bytes of a model file."""
 
+    if TYPE_CHECKING:
+        classes_: NDArray[Any]
+
+        def decision_function(self, X: Any) -> NDArray[np.float64]:
+            """Return scores."""
+
     def _fitted(self) -> ModelFile:
         raise TypeError(f"{type(self).__name__}: a classifier says here where its model file is")
+
+    def _replace_model(self, **attributes: Any) -> None:
+        """Set attributes all at once: neither another thread nor Ctrl-C finds some of one fit and some of the next."""
+        self.__dict__.update(attributes)
 
     @property
     def model_file(self) -> ModelFile:
@@ -32,6 +50,61 @@ class FittedModel:
     def gate_(self) -> PassGate | None:
         """The certified PASS gate of a loaded model file; None where it has none, as after ``fit``."""
         return PassGate.of(self)
+
+    @property
+    def temperature_(self) -> Temperature | None:
+        """The temperature of the probabilities; None where none was fitted."""
+        return self._fitted().temperature
+
+    @default_arithmetic()
+    def fit_temperature(self, validation: Any, shares: Mapping[str, float] | None = None) -> Self:
+        """Give the probabilities a meaning: of what is called 90 % PASS, 90 % are PASS.
+
+        Scores stay as they are, and with them ``predict`` and every decision. Fit it after the training and before the
+        calibration of a gate, which holds for a model of which nothing changes any more. Another ``fit`` forgets it.
+
+        Parameters
+        ----------
+        validation : Dataset or (X, y)
+            Pictures that the net was not trained on, some of each class. They count as seen from now on: no gate can be
+            calibrated on them.
+        shares : mapping of class -> float, optional
+            Mix of the classes where the probabilities will be read, such as ``{"ok": 0.99, "def": 0.01}``; the sum is 1.
+            None: the mix of the training pictures. The correction trusts that the training weighed the classes as it was
+            told to: a net that has not converged has not.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            Naming what is wrong: shares, labels, a class without pictures, scores no better than chance, the training
+            pictures themselves, or a model that is calibrated already.
+        """
+        file = self._fitted()
+        if file.certificate is not None:
+            raise ValueError(
+                "clf: its gate is calibrated, for a model with the temperature that it has; fit the temperature of the file "
+                "from before the calibration, then calibrate on fresh parts"
+            )
+        columns = file.training.get("feature_names")
+        data = validation_inputs(validation, self.classes_, file.sample_shape, file.decoding, columns)
+        targets = data.targets[data.index]
+        labels = (targets[:, 0] if targets.shape[1] == 1 else targets.argmax(axis=1)).astype(np.intp)
+        if data_digest(data, labels) == file.training.get("data_sha256"):
+            raise ValueError("validation: these are the training pictures, of which a net is too sure; give others")
+        groups = validation.groups if isinstance(validation, Dataset) else None
+        names = None if groups is None else groups.tolist()
+        scores = self.decision_function(validation if isinstance(validation, Dataset) else validation[0])
+        parts = len(labels) if names is None else len(set(names))
+        mix = {class_name(name): share for name, share in shares.items()} if isinstance(shares, Mapping) else shares
+        found = fit_temperature(scores, labels, parts, file.classes, TrainingMix.of(file), mix)
+        pictures = (hashlib.sha256(data.samples[i]).digest() for i in data.index.tolist())
+        changed = with_temperature(file, found, seen.extend(file.training.get("seen"), pictures, names))
+        self._replace_model(_file=parse_model(changed, threads=check_threads(getattr(self, "n_threads", None))))
+        return self
 
     @property
     def n_features_in_(self) -> int:
@@ -74,12 +147,20 @@ class FittedModel:
         """
         return predict_tiles(self._fitted(), X, getattr(self, "pass_label", None))
 
+    def plain_probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the softmax of ``scores``, which no temperature has changed: the most probable class is ``predict``'s."""
+        return _core.probabilities(_as_logits(scores))
+
     def probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what ``predict_proba`` returns where ``decision_function`` returned ``scores``, bit for bit."""
-        return _core.probabilities((scores[:, None] if scores.ndim == 1 else scores).astype(np.float32))
+        return self._fitted().probabilities(_as_logits(scores))
 
     def sample_digests(self, X: Any) -> list[bytes]:
         """Return the SHA-256 of each sample as the net reads it; X as in ``predict_proba``."""
         file = self._fitted()
         chunks = sample_chunks(X, file.sample_shape, file.decoding)
         return [hashlib.sha256(sample).digest() for samples in chunks for sample in samples]
+
+
+def _as_logits(scores: NDArray[np.float64]) -> NDArray[np.float32]:
+    return (scores[:, None] if scores.ndim == 1 else scores).astype(np.float32)

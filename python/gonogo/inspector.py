@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gonogo.checks import check_integer
+from gonogo.checks import check_threads
 from gonogo.decision import REVIEW, Decision, doubt_about
 from gonogo.model_file import ModelFile, read_model
 
@@ -42,8 +42,7 @@ class Inspector:
     """
 
     def __init__(self, path: str | Path, *, n_threads: int | None = None) -> None:
-        threads = 0 if n_threads is None else check_integer("n_threads", n_threads, 1)
-        self._file: ModelFile = read_model(path, threads=threads)
+        self._file: ModelFile = read_model(path, threads=check_threads(n_threads))
 
     @property
     def model_file(self) -> ModelFile:
@@ -76,6 +75,27 @@ class Inspector:
         if (rule := self._file.rule) is None:
             return self._review("the model has no certified PASS threshold; make one with gonogo calibrate")
         return rule.decide(scores[:, 0] if scores.shape[1] == 1 else scores)
+
+    def predict_proba(self, pixels: Sample | Sequence[Sample]) -> NDArray[np.float64]:
+        """Return the class probabilities of each picture of a part, shape (pictures, classes), to be shown, not to decide by.
+
+        They mean what their name says where the model has a temperature, see ``InspectionClassifier.fit_temperature``.
+
+        Parameters
+        ----------
+        pixels
+            As for :meth:`decide`.
+
+        Raises
+        ------
+        ValueError
+            A picture cannot be decided on; the message says why.
+        """
+        views = _views(pixels, self._file.sample_shape)
+        doubts = [doubt_about(view, self._file.sample_shape) for view in views] or ["found no picture of the part"]
+        if doubt := next(filter(None, doubts), None):
+            raise ValueError(f"pixels: {doubt}")
+        return self._file.probabilities(self._file.core.logits(_stacked(views, self._file.sample_shape)))
 
     def _review(self, reason: str) -> Decision:
         made = self._file.certificate

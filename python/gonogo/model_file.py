@@ -21,6 +21,7 @@ from gonogo.decoding import Decoding
 from gonogo.errors import ModelFileError
 from gonogo.machine import fingerprint
 from gonogo.review_zone import ReviewZone
+from gonogo.temperature import Temperature
 
 GOLDEN_PICTURES = 8
 
@@ -82,6 +83,8 @@ class ModelFile:
         Of the PASS gate, where there is one.
     review_zone : ReviewZone or None
         Beside the certificate, where one was asked for.
+    temperature : Temperature or None
+        Of the probabilities, where one was fitted.
     """
 
     core: _core.Classifier
@@ -99,6 +102,17 @@ class ModelFile:
         if self.certificate is None:
             return None
         return self.certificate.rule if self.review_zone is None else self.review_zone.applied(self.certificate.rule)
+
+    temperature: Temperature | None = None
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return class probabilities (n, classes) of what ``core.logits`` returned."""
+        return _core.probabilities(logits if self.temperature is None else self.temperature.correct(logits))
+
+    @property
+    def preprocess_sha256(self) -> str:
+        """SHA-256 of the preprocessing and the temperature: what besides the weights a certificate is about."""
+        return preprocess_digest(self.preprocess, self.temperature)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -158,9 +172,26 @@ def with_certificate(file: ModelFile, certificate: Certificate, zone: ReviewZone
     return _core.serialise_model(parts["graph"], parts["parameters"], parts["states"], metadata, *golden)
 
 
-def preprocess_digest(preprocess: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the way from a picture file to what the net reads."""
-    return hashlib.sha256(_to_json(preprocess).encode()).hexdigest()
+def with_temperature(file: ModelFile, temperature: Temperature, kept: Mapping[str, Any] | None) -> bytes:
+    """Return the bytes of a model file that holds the same model, a temperature, and ``kept`` as the pictures it has seen."""
+    parts = _core.parse_model(file.data)
+    training = file.training if kept is None else {**file.training, "seen": kept}
+    metadata = {
+        **parts["metadata"],
+        "temperature": _to_json(temperature.to_dict()),
+        "training": _to_json(training),
+    }
+    golden = parts["golden_input"], parts["golden_logits"]
+    return _core.serialise_model(parts["graph"], parts["parameters"], parts["states"], metadata, *golden)
+
+
+def preprocess_digest(preprocess: Mapping[str, Any], temperature: Temperature | None = None) -> str:
+    """Return the SHA-256 of the way from a picture file to what the net reads, and from its scores to probabilities.
+
+    Scores decide, probabilities are only shown; but a certificate holds for a model of which nothing changes any more.
+    """
+    way = _to_json(preprocess) + ("" if temperature is None else _to_json(temperature.to_dict()))
+    return hashlib.sha256(way.encode()).hexdigest()
 
 
 def _to_json(value: Any) -> str:
@@ -243,9 +274,12 @@ def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, thr
             path, f"__metadata__: training: feature_names: found {columns!r}, expected {features} texts"
         )
     _check_seen(path, parts["training"])
-    certificate = _certificate(path, core, classes, parts["preprocess"])
+    temperature = _temperature(path, core, classes)
+    certificate = _certificate(path, core, classes, preprocess_digest(parts["preprocess"], temperature))
     zone = _review_zone(path, core, certificate)
-    return ModelFile(core, classes, parts["preprocess"], parts["training"], parts["versions"], data, certificate, zone)
+    return ModelFile(
+        core, classes, **parts, data=data, certificate=certificate, review_zone=zone, temperature=temperature
+    )
 
 
 def _check_seen(path: str | Path, training: Mapping[str, Any]) -> None:
@@ -256,10 +290,20 @@ def _check_seen(path: str | Path, training: Mapping[str, Any]) -> None:
         raise ModelFileError(path, f"__metadata__: training: {error}") from None
 
 
+def _temperature(path: str | Path, core: _core.Classifier, classes: list[str]) -> Temperature | None:
+    if "temperature" not in core.metadata:
+        return None
+    stored = _from_json(path, core.metadata, "temperature", dict)
+    try:
+        return Temperature.from_dict(stored, classes)
+    except ValueError as error:
+        raise ModelFileError(path, f"__metadata__: temperature: {error}") from None
+
+
 def _certificate(
-    path: str | Path, core: _core.Classifier, classes: list[str], preprocess: Mapping[str, Any]
+    path: str | Path, core: _core.Classifier, classes: list[str], preprocess_sha256: str
 ) -> Certificate | None:
-    """The certificate, which must be about these very weights and this very way to them."""
+    """The certificate, which must be about these very weights, this very way to them, and this very temperature."""
     if "certificate" not in core.metadata:
         return None
     try:
@@ -274,8 +318,9 @@ def _certificate(
             f"certificate: it belongs to other weights ({made.model_sha256[:16]}, these are {core.model_sha256[:16]})"
         )
         raise ModelFileError(path, f"__metadata__: {found}; {remedy}")
-    if made.preprocess_sha256 != preprocess_digest(preprocess) or list(made.classes) != classes:
-        raise ModelFileError(path, f"__metadata__: certificate: it belongs to other classes or preprocessing; {remedy}")
+    if made.preprocess_sha256 != preprocess_sha256 or list(made.classes) != classes:
+        found = "certificate: it belongs to other classes or preprocessing, or another temperature"
+        raise ModelFileError(path, f"__metadata__: {found}; {remedy}")
     if made.guard_band < _core.GUARD_BAND:
         found = f"certificate: guard_band: found {made.guard_band!r}, expected at least {_core.GUARD_BAND!r}"
         raise ModelFileError(path, f"__metadata__: {found}; {remedy}")

@@ -6,7 +6,7 @@ No date, speed or thread count, so that equal trainings give equal files.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,22 +22,31 @@ from gonogo.training import Labelled, Samples
 _GOLDEN_BYTES = 4 * 1024 * 1024  # of golden samples in a model file, or one sample where that is larger
 
 
-def describe_training(settings: Settings, data: Labelled, labels: NDArray[np.intp]) -> dict[str, Any]:
-    """Return the settings and the SHA-256 of samples and labels, in their order, as values for JSON."""
-    digest = hashlib.sha256()
-    for position in data.index.tolist():
-        digest.update(data.samples[position])
-    digest.update(labels.astype("<i8").tobytes())
+def describe_training(
+    settings: Settings, data: Labelled, labels: NDArray[np.intp], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return the settings, pictures by class, and the SHA-256 of samples and labels, in their order, as values for JSON."""
+    counts = np.bincount(labels, minlength=len(classes)).tolist()
     return {
         "images": len(data),
+        "class_counts": dict(zip(classes, counts, strict=True)),
         "batch_size": settings.batch_size,
         "steps_per_epoch": settings.steps_per_epoch,
         "optimizer": dict(settings.optimizer),
         "learning_rate": float(settings.learning_rate),
         "schedule": dict(settings.schedule),
         "seed": settings.seed,
-        "data_sha256": digest.hexdigest(),
+        "data_sha256": data_digest(data, labels),
     }
+
+
+def data_digest(data: Labelled, labels: NDArray[np.intp]) -> str:
+    """Return the SHA-256 of samples and labels, in their order."""
+    digest = hashlib.sha256()
+    for position in data.index.tolist():
+        digest.update(data.samples[position])
+    digest.update(labels.astype("<i8").tobytes())
+    return digest.hexdigest()
 
 
 def describe_seen(data: Labelled, validation: Labelled | None, *given: Any) -> dict[str, Any]:

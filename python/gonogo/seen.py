@@ -40,11 +40,38 @@ def record(pictures: Iterable[bytes], groups: Iterable[str] | None) -> dict[str,
 
 def _packed(digests: Iterable[bytes]) -> dict[str, Any] | None:
     distinct = sorted(set(digests))
-    length = min(_BYTES, _BUDGET // max(1, len(distinct)))
+    length = min([_BYTES, _BUDGET // max(1, len(distinct)), *map(len, distinct)])
     if length < _BYTES_LEAST:
         return None
     text = base64.b64encode(b"".join(digest[:length] for digest in distinct)).decode()
     return {"count": len(distinct), "bytes": length, "digests": text}
+
+
+def extend(
+    kept: Mapping[str, Any] | None, pictures: Iterable[bytes], groups: Iterable[str] | None
+) -> dict[str, Any] | None:
+    """Return a record that holds further pictures and groups; None where there is no record to add to.
+
+    Parameters
+    ----------
+    kept : mapping or None
+        What :func:`record` returned.
+    pictures, groups
+        As for :func:`record`.
+    """
+    if kept is None:
+        return None
+    names = None if groups is None else map(group_digest, groups)
+    return {
+        "pictures": None if kept.get("pictures") is None else _joined(kept["pictures"], pictures),
+        "groups": kept.get("groups") if names is None else _joined(kept.get("groups"), names),
+    }
+
+
+def _joined(packed: Mapping[str, Any] | None, digests: Iterable[bytes]) -> dict[str, Any] | None:
+    """Pack known digests, which may be shorter than the ones that come, and the latter, cut alike."""
+    known, length = _unpacked(packed)
+    return _packed([*known, *(digest[:length] for digest in digests)])
 
 
 def count(kept: Mapping[str, Any]) -> int | None:

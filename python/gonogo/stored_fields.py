@@ -21,7 +21,7 @@ def read_fields(stored: Any, kind: type, bit_exact: Sequence[str] = ()) -> dict[
         What the JSON text holds.
     kind : type
         The dataclass; its fields are texts, truth values, counts from 0, finite numbers, tuples of texts, tuples of objects
-        (which stay mappings) or mappings from texts to counts, or one of them or None.
+        (which stay mappings) or mappings from texts to counts or to finite numbers, or one of them or None.
     bit_exact : sequence of str
         Fields that are hexadecimal floating-point numbers.
 
@@ -49,9 +49,10 @@ def _read(name: str, value: Any, kind: str) -> Any:
         "str": isinstance(value, str),
         "bool": isinstance(value, bool),
         "int": _is_count(value),
-        "float": is_number(value) and math.isfinite(value),
+        "float": _is_finite(value),
         "tuple[str, ...]": isinstance(value, list) and all(isinstance(item, str) for item in value),
         "Mapping[str, int]": isinstance(value, dict) and all(map(_is_count, value.values())),
+        "Mapping[str, float]": isinstance(value, dict) and all(map(_is_finite, value.values())),
     }.get(expected, isinstance(value, list) and len(value) > 0)
     if not fits:
         raise ValueError(f"{name}: found {str(value)[:60]!r}, expected {kind}")
@@ -60,6 +61,10 @@ def _read(name: str, value: Any, kind: str) -> Any:
 
 def _is_count(value: Any) -> bool:
     return is_integer(value) and 0 <= value <= _COUNT_MAX
+
+
+def _is_finite(value: Any) -> bool:
+    return is_number(value) and math.isfinite(value)
 
 
 def _bit_exact(name: str, value: Any) -> float:

@@ -25,8 +25,9 @@ def predict_tiles(model: ModelFile, pictures: Any, pass_label: str | None) -> li
         raise TypeError(f"X: found the path {str(pictures)!r}, expected a list of paths or of pictures")
     found = []
     for samples, boxes in _tiles_of_each(model, pictures):
-        shares = _core.probabilities(model.core.logits(samples))
-        found.append(decide(shares, boxes, model.classes, pass_label))
+        logits = model.core.logits(samples)
+        plain, shown = _core.probabilities(logits), model.probabilities(logits)
+        found.append(decide(plain, boxes, model.classes, pass_label, shown))
     return found
 
 

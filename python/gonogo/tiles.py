@@ -122,36 +122,44 @@ class TilePrediction:
 
 
 def decide(
-    shares: NDArray[np.float64], boxes: NDArray[np.int32], classes: Sequence[str], pass_label: str | None
+    shares: NDArray[np.float64],
+    boxes: NDArray[np.int32],
+    classes: Sequence[str],
+    pass_label: str | None,
+    told: NDArray[np.float64] | None = None,
 ) -> TilePrediction:
     """Return what the tiles of one picture say of it.
 
     Parameters
     ----------
     shares : float64 array (n, K)
-        Probabilities of the classes for each tile.
+        Probabilities of the classes for each tile, without a temperature: by them it is decided.
     boxes : int32 array (n, 4)
         Tiles row by row.
     classes : sequence of str
         Names.
     pass_label : str or None
         The class that means PASS.
+    told : float64 array (n, K), optional
+        Probabilities to tell, with a temperature; None: those without.
     """
+    shown = shares if told is None else told
     said = most_probable_classes(shares)
     if pass_label is None:
-        deciding = shares.mean(axis=0)
+        label, probabilities = shares.mean(axis=0).argmax(), shown.mean(axis=0)
     else:
         refused = np.flatnonzero(said != list(classes).index(pass_label))
         certainty = shares.max(axis=1)
-        deciding = shares[refused[certainty[refused].argmax()] if len(refused) else certainty.argmin()]
+        deciding = refused[certainty[refused].argmax()] if len(refused) else certainty.argmin()
+        label, probabilities = said[deciding], shown[deciding]
     rows = len(np.unique(boxes[:, 0]))
     names = np.array(classes, np.str_)
     return TilePrediction(
-        classes[int(deciding.argmax())],
-        deciding,
+        classes[int(label)],
+        probabilities,
         list(classes),
         names[said].reshape(rows, -1),
-        shares.reshape(rows, -1, len(classes)),
+        shown.reshape(rows, -1, len(classes)),
         boxes.reshape(rows, -1, 4),
     )
 

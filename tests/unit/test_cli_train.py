@@ -291,3 +291,60 @@ def test_two_trainings_need_no_terminal_and_no_home(
 ) -> None:
     environment = {key: value for key, value in os.environ.items() if key not in ("HOME", "TERM")}
     run_gonogo("train", castings, *fast, "--out", tmp_path / "m.gonogo", env={**environment, "LC_ALL": "C"})
+
+
+def test_validation_pictures_give_the_probabilities_a_temperature(
+    gonogo_json: Json, run_gonogo: Run, castings: Path, small_net: Path, tmp_path: Path
+) -> None:
+    out, plain = tmp_path / "m.gonogo", tmp_path / "plain.gonogo"
+    options = ["--model", small_net, "--epochs", "20", "--learning-rate", "0.005", "--batch-size", "16", "--seed", "3"]
+    options += [*groups_of(castings), "--validation", "0.4"]
+    shares = ["--shares", "ok_front=0.9,def_front=0.1"]
+    made = gonogo_json("train", castings, *options, *shares, "--out", out)["temperature"]
+    assert made["shares"] == {"ok_front": 0.9, "def_front": 0.1}
+    assert made["loss"] < made["loss_before"]
+    assert made["parts"] < made["pictures"]
+    assert gonogo_json("info", out)["temperature"] == made
+    assert f"temperature    {made['t']:.4g}, from " in run_gonogo("info", out).stdout
+    left = gonogo_json("train", castings, *options, "--no-temperature", "--out", plain)
+    assert left["temperature"] is None
+    assert left["temperature_refused"] is None
+    picture = min((castings / "ok_front").iterdir())
+    one, other = (gonogo_json("predict", path, picture)["rows"][0] for path in (out, plain))
+    assert one["label"] == other["label"]
+    assert one["probabilities"]["ok_front"] > other["probabilities"]["ok_front"]
+
+
+def test_a_training_is_kept_where_no_temperature_can_be_found(
+    gonogo_json: Json, castings: Path, fast: list[str], tmp_path: Path
+) -> None:
+    labels = tmp_path / "wrong.csv"
+    names = sorted(path.relative_to(castings).as_posix() for path in castings.glob("*/*.png"))
+    wrong = {"ok_front": "def_front", "def_front": "ok_front"}
+    rows = [f"{castings}/{name},{wrong[name.split('/')[0]]}" for name in names]
+    labels.write_text("\n".join(["path,label", *rows]) + "\n")
+    options = ["--model", fast[1], "--epochs", "20", "--learning-rate", "0.005", "--validation", labels]
+    found = gonogo_json("train", castings, *options, "--out", tmp_path / "m.gonogo")
+    assert found["temperature"] is None
+    assert "no better than chance" in found["temperature_refused"]
+    assert (tmp_path / "m.gonogo").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (["--shares", "ok_front=0.9,def_front=0.1"], "--shares: needs a temperature"),
+        (["--shares", "ok_front=0.9,def_front=0.2", "--validation", "0.2"], "--shares: found a sum of 1.1, expected 1"),
+        (["--shares", "ok=0.9,def_front=0.1", "--validation", "0.2"], "expected a number for each of the classes"),
+        (
+            ["--shares", "ok_front=1,def_front=0", "--validation", "0.2", "--no-temperature"],
+            "--shares: needs a temperature",
+        ),
+    ],
+)
+def test_shares_that_make_no_sense_are_refused_before_the_training(
+    run_gonogo: Run, castings: Path, fast: list[str], tmp_path: Path, options: list[str], what: str
+) -> None:
+    completed = run_gonogo("train", castings, *fast, *options, "--out", tmp_path / "m.gonogo", exit_code=2)
+    assert what in completed.stderr
+    assert "epoch" not in completed.stderr

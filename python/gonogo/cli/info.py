@@ -13,6 +13,7 @@ from gonogo.cli.datasets import open_model
 from gonogo.cli.failures import DONE
 from gonogo.cli.output import show, table
 from gonogo.machine import fingerprint_differences
+from gonogo.model_file import ModelFile
 from gonogo.review_zone import ReviewZone
 
 DESCRIPTION = """
@@ -64,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
         },
         "layers": layers,
         "training": {**training, "pictures_seen": None if kept is None else seen.count(kept)},
+        "temperature": None if model.temperature is None else model.temperature.to_dict(),
         "certificate": None if certificate is None else certificate.to_dict(),
         "review_zone": None if model.review_zone is None else model.review_zone.to_dict(),
         "versions": model.versions,
@@ -75,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         "model": str(args.model_file),
     }
     words = [] if certificate is None else [_certificate_text(certificate, model.review_zone)]
-    show(args, result, "\n\n".join([_text(result), *words]))
+    show(args, result, "\n\n".join([_text(model, result), *words]))
     return DONE
 
 
@@ -85,7 +87,7 @@ def _certificate_text(certificate: Certificate, zone: ReviewZone | None) -> str:
     return f"certificate {certificate.digest}\n{lines}\nIt rests on this:\n{needs}"
 
 
-def _text(result: dict[str, Any]) -> str:
+def _text(model: ModelFile, result: dict[str, Any]) -> str:
     shape = result["input"]
     facts: list[list[object]] = [
         ["classes", ", ".join(result["classes"])],
@@ -96,6 +98,7 @@ def _text(result: dict[str, Any]) -> str:
         ["16-bit grey", f"{shape['bit_depth']} bits in use"],
         ["parameters", f"{result['parameters']:,}"],
         ["multiply-adds", f"{result['multiply_adds']:,} a picture"],
+        ["temperature", "none" if model.temperature is None else model.temperature],
         ["self-test", f"passed, largest difference {result['max_abs_diff']:.3g}"],
         ["made by", _origin(result)],
         ["model_sha256", result["model_sha256"]],

@@ -109,9 +109,9 @@ def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[d
         pictures, bad = _read(model, part, threads)
         if pictures is not None:
             logits = model.core.logits(pictures.images)
-            shares = _core.probabilities(logits)
+            plain, shown = _core.probabilities(logits), model.probabilities(logits)
             # Without a probability a picture has no class: by position alone it would be the first, perhaps PASS.
-            lost = pictures.kept[np.isnan(shares).any(axis=1)].tolist()
+            lost = pictures.kept[np.isnan(plain).any(axis=1)].tolist()
             reason = "the scores are not finite numbers; the net's weights are too large, train it again"
             bad |= {part[i]: DecodeError(part[i], "not-finite", reason, 0) for i in lost}
         for position, path in enumerate(part):
@@ -122,7 +122,7 @@ def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[d
                     row |= {"decision": REVIEW, "score": None, "reason": error.reason}
             elif pictures is not None:
                 own = slice(*np.searchsorted(pictures.kept, [position, position + 1]).tolist())
-                row |= _verdict(model, shares[own], None if pictures.boxes is None else pictures.boxes[own])
+                row |= _verdict(model, plain[own], shown[own], None if pictures.boxes is None else pictures.boxes[own])
                 if (rule := model.rule) is not None:
                     made = _decide(model, rule, path, logits[own], pictures.images[own])
                     row |= {"decision": made.label, "score": made.score, "reason": made.reason}
@@ -130,12 +130,14 @@ def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[d
     return rows
 
 
-def _verdict(model: ModelFile, shares: NDArray[np.float64], boxes: NDArray[np.int32] | None) -> dict[str, Any]:
+def _verdict(
+    model: ModelFile, plain: NDArray[np.float64], shown: NDArray[np.float64], boxes: NDArray[np.int32] | None
+) -> dict[str, Any]:
     """Label and probabilities of a picture, of which a model of tiles also says what it thinks of each tile."""
     if boxes is None:
-        label = model.classes[int(shares[0].argmax())]
-        return {"label": label, "probabilities": dict(zip(model.classes, shares[0].tolist(), strict=True))}
-    made = decide(shares, boxes, model.classes, model.training.get("pass_label"))
+        label = model.classes[int(plain[0].argmax())]
+        return {"label": label, "probabilities": dict(zip(model.classes, shown[0].tolist(), strict=True))}
+    made = decide(plain, boxes, model.classes, model.training.get("pass_label"), shown)
     return {
         "label": made.label,
         "probabilities": dict(zip(model.classes, made.probabilities.tolist(), strict=True)),

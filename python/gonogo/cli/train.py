@@ -23,12 +23,15 @@ from gonogo.errors import DivergenceError
 from gonogo.network import load_spec, model_names
 from gonogo.preprocess import Preprocess
 from gonogo.settings import OPTIMIZERS, SCHEDULES
+from gonogo.temperature import Temperature, check_by_class
 
 DESCRIPTION = f"""
 Train a net on labelled pictures and write it to one file. With --validation the file gets the weights of the epoch with the
-best validation loss, otherwise those of the last epoch. The same arguments give the same file, byte for byte, whatever the
-number of threads. Ctrl-C writes the best weights of the completed epochs and ends with code 130. With --resume, given from
-the start or after a stop, the same command goes on where it stood, after Ctrl-C, a crash or a power cut.
+best validation loss, otherwise those of the last epoch; and a temperature, fitted on the same pictures, with which the
+probabilities that predict tells mean what they say, for the mix of classes in --shares. The same arguments give the same
+file, byte for byte, whatever the number of threads. Ctrl-C writes the best weights of the completed epochs and ends with code
+130. With --resume, given from the start or after a stop, the same command goes on where it stood, after Ctrl-C, a crash or a
+power cut.
 
 Models that come with gonogo: {", ".join(model_names())}. A TOML file describes any other.
 """
@@ -36,6 +39,7 @@ EXAMPLES = """
 gonogo train parts/ --validation 0.2 --out parts.gonogo
 gonogo train parts/ --groups groups.csv --validation 0.2 --augment casting --epochs 40 --seed 7 --out parts.gonogo
 gonogo train parts/ --split split.csv --subset train --validation validation --pass-label ok --out parts.gonogo
+gonogo train parts/ --validation 0.2 --shares ok=0.99,defect=0.01 --out parts.gonogo
 gonogo train parts/ --classes defect ok --image-size 224 224 --class-weight balanced --out parts.gonogo
 gonogo train parts/ --optimizer sgd,momentum=0.9,nesterov=true --learning-rate 0.05 --schedule cosine --out parts.gonogo
 gonogo train parts/ --config recipe.toml --epochs 5 --out parts.gonogo
@@ -139,6 +143,16 @@ def add_parser(commands: Commands) -> None:
         metavar="N",
         help="end after N epochs without a better validation loss (default: never)",
     )
+    group.add_argument(
+        "--shares",
+        type=arguments.numbers_by_name,
+        metavar="NAME=SHARE,...",
+        help="mix of classes that the probabilities are for, such as ok=0.99,defect=0.01 (default: that of the training "
+        "pictures); needs --validation",
+    )
+    group.add_argument(
+        "--no-temperature", action="store_true", help="leave the probabilities as the net gives them, mostly too sure"
+    )
     group.add_argument("--pass-label", metavar="CLASS", help="class that means PASS, kept in the model for evaluate")
     group.add_argument(
         "--config", metavar="TOML", help="file with options (keys: their names); the command line wins over it"
@@ -176,11 +190,15 @@ def run(args: argparse.Namespace) -> int:
     out = check_writable("out", args.out)
     if args.patience is not None and args.validation is None:
         raise ValueError("patience: needs validation pictures to watch; give --validation too")
+    if args.shares is not None and (args.validation is None or args.no_temperature):
+        raise ValueError("shares: needs a temperature, fitted on validation pictures; give --validation too")
     backup = open_backup(args, out)
     parameters = {name: arguments.value_of(value) for name, value in args.model_param}
     spec = load_spec(args.model).with_parameters(parameters)
     data = open_dataset(args)
     train_data, validation_data, excluded = _divide(args, data)
+    if args.shares is not None:
+        check_by_class("shares", args.shares, data.classes)
     note(
         args,
         f"training {spec.name} on {len(train_data):,} pictures"
@@ -223,6 +241,9 @@ def run(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - begun
     if best.best_epoch is None:
         raise ValueError("learning_rate: the validation loss is not a number after any epoch; give a smaller one")
+    reason = None
+    if validation_data is not None and not args.no_temperature:
+        reason = _fit_temperature(args, classifier, validation_data)
     with writing(out):
         classifier.save(out)
     if not interrupted:
@@ -238,6 +259,8 @@ def run(args: argparse.Namespace) -> int:
         "seconds": seconds,
         "decode_seconds": data.decode_seconds,
         "validation": _validation_figures(classifier, best.best_epoch, validation_data),
+        "temperature": None if classifier.temperature_ is None else classifier.temperature_.to_dict(),
+        "temperature_refused": reason,
         "excluded": excluded,
         "bad_files": len(data.bad_files),
         "interrupted": interrupted,
@@ -251,6 +274,15 @@ def run(args: argparse.Namespace) -> int:
             + ("" if backup is None else "; the same command with --resume goes on"),
         )
     return INTERRUPTED if interrupted else DONE
+
+
+def _fit_temperature(args: argparse.Namespace, classifier: InspectionClassifier, validation: Dataset) -> str | None:
+    """Return why there is none where the pictures cannot tell: a trained net is not thrown away for its probabilities."""
+    try:
+        classifier.fit_temperature(validation, args.shares)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _divide(args: argparse.Namespace, data: Dataset) -> tuple[Dataset, Dataset | None, int]:
@@ -302,5 +334,11 @@ def _text(result: Mapping[str, Any]) -> str:
                 "validation",
                 f"accuracy {figures['accuracy']:.4f}, loss {figures['loss']:.4f} on {figures['n']:,} pictures",
             ]
+        )
+    if (found := result["temperature"]) is not None:
+        rows.append(["temperature", Temperature(**found)])
+    elif result["temperature_refused"] is not None:
+        rows.append(
+            ["temperature", f"none, the probabilities are as the net gives them; {result['temperature_refused']}"]
         )
     return table(rows)

@@ -20,7 +20,7 @@ from gonogo.gate.scores import class_names, guard_band, model_of, scores_of
 from gonogo.gate.zone import ZoneWish, choose_zone
 from gonogo.labels import label_positions
 from gonogo.ledger import open_ledger
-from gonogo.model_file import preprocess_digest, with_certificate
+from gonogo.model_file import with_certificate
 from gonogo.review_zone import ReviewZone
 from gonogo.storage import write_atomically
 
@@ -225,9 +225,11 @@ class PassGate:
         if not isinstance(made, Certificate):
             raise ValueError("this PassGate has no certificate yet; call fit with calibration parts")
         file = model_of(self.clf)
-        identity = ("", "") if file is None else (file.core.model_sha256, preprocess_digest(file.preprocess))
+        identity = ("", "") if file is None else (file.core.model_sha256, file.preprocess_sha256)
         if (made.model_sha256, made.preprocess_sha256) != identity:
-            raise ValueError("clf: the classifier was trained again after the calibration; calibrate it on fresh parts")
+            raise ValueError(
+                "clf: the classifier got a temperature or was trained again after the calibration; calibrate it on fresh parts"
+            )
         return made
 
     @property

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gonogo import _core
 from gonogo.labels import class_names as label_names
-from gonogo.model_file import ModelFile, preprocess_digest
+from gonogo.model_file import ModelFile
 
 
 def model_of(clf: Any) -> ModelFile | None:
@@ -68,6 +68,6 @@ def identity(clf: Any, scores: NDArray[np.float64]) -> tuple[str, str]:
     A foreign classifier is known by its scores of the calibration samples, whatever their order.
     """
     if (file := model_of(clf)) is not None:
-        return file.core.model_sha256, preprocess_digest(file.preprocess)
+        return file.core.model_sha256, file.preprocess_sha256
     rows = sorted(row.tobytes() for row in scores)
     return "scores " + hashlib.sha256(b"".join(rows)).hexdigest(), ""
