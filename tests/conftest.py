@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import pytest
 from chromium import browser as browser
 from chromium import open_page as open_page
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_RUN = "not run: no "
@@ -21,8 +21,15 @@ FIGURES = pytest.StashKey[dict[str, str]]()
 # The only things a machine may lack without a test failing: they cannot be installed.
 HARDWARE = ("AVX2", "AVX-512", "AMX", "second processor", "CPUID faulting")
 
-# No test asserts a time. Where CI is set, the same examples are drawn every time: a red run can be repeated.
-settings.register_profile("gonogo", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
+# No test asserts a time, however busy the machine is. Where CI is set, the same examples are drawn every time: a red run
+# can be repeated.
+settings.register_profile(
+    "gonogo",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("gonogo")
 
 

@@ -5,6 +5,7 @@ Usage: flat_memory.py USE TIMES.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
@@ -16,6 +17,7 @@ from small_work import LABELS, PICTURES, trained
 
 from gonogo import Dataset, _core, evaluate, load
 
+PR_SET_THP_DISABLE = 41
 FOLDER = tempfile.TemporaryDirectory()
 CLASSIFIER = trained()
 FILE = CLASSIFIER.save(Path(FOLDER.name) / "model.gonogo")
@@ -63,6 +65,8 @@ def resident_kib() -> int:
 
 def main() -> None:
     """Warm up, measure, repeat, measure."""
+    # Where huge pages are given unasked, the system may at any time join small ones, and count more than is in use.
+    ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
     use, times = USES[sys.argv[1]], int(sys.argv[2])
     PICTURE_FILE.write_bytes(bmp())
     for _ in range(max(20, times // 10)):

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,20 @@ rate = "dropout"
 type = "dense"
 units = "classes"
 """
+
+
+@pytest.fixture(scope="session")
+def run_small() -> Callable[..., str]:
+    """``run_small(source, "argument")`` runs a Python program whose ``ru_maxrss`` is its own and returns what it printed.
+
+    A program begins with the peak of the process that starts it, here of a shell; that of all tests would hide any growth.
+    """
+
+    def run(source: str, *arguments: str | Path) -> str:
+        command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", source, *map(str, arguments)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    return run
 
 
 @pytest.fixture(scope="session")

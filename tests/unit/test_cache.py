@@ -154,7 +154,7 @@ def test_bad_files_are_remembered(parts: Path, tmp_path: Path) -> None:
     assert caught.value.fault == first.bad_files[0].fault
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_damaged_cache_gives_no_pixel(parts: Path, tmp_path: Path, data: st.DataObject) -> None:
     cache = tmp_path / "cache"

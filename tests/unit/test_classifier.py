@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -314,7 +315,7 @@ class TestPromises:
         again = made(model=ROWS_NET, random_state=drawn.seed_, epochs=1).fit(*rows())
         np.testing.assert_array_equal(again.decision_function(rows()[0]), drawn.decision_function(rows()[0]))
 
-    def test_a_training_on_a_dataset_does_not_copy_the_pixels(self) -> None:
+    def test_a_training_on_a_dataset_does_not_copy_the_pixels(self, run_small: Callable[..., str]) -> None:
         """128 MB of pixels, in a process that may have 40 MB more than before."""
         program = """
 import resource, sys
@@ -331,8 +332,7 @@ parts = data.split({"train": 0.5, "validation": 0.5})
 clf.fit(parts["train"], validation_data=parts["validation"]).predict(parts["validation"])
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
-        done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-        assert int(done.stdout) < 40
+        assert int(run_small(program)) < 40
 
 
 class TestEndings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 from collections.abc import Callable
@@ -61,7 +62,7 @@ def test_mutations_break_no_promise(
     cores = len(os.sched_getaffinity(0))
     jobs, first = [], {}
     for target, share in SHARES.items():
-        count = often(100_000, 12_500_000) * share // 100 // cores
+        count = math.ceil(often(100_000, 12_500_000) * share / 100 / cores)
         first[target] = count
         for core in range(cores):
             numbers = ["--mutations", count, "--first", core * count, "--seed", 1, "--findings", tmp_path]

@@ -183,7 +183,7 @@ def test_the_ledger_lies_beside_the_split(tmp_path: Path) -> None:
         PassGate(Brightness(), "ok", 0.01, 0.95).fit(Dataset.from_folder(tmp_path / "data"))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_an_edited_ledger_is_refused(data: st.DataObject, ledger: Path) -> None:
     ledger.unlink(missing_ok=True)

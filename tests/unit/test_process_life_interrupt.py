@@ -56,12 +56,16 @@ def test_an_interrupt_at_any_moment_is_heard_and_leaves_everything_usable(
     report_figure(f"Ctrl-C is heard by {work} after", figure)
 
 
-# The installed command, with a sign that its modules are there.
+# The installed command, with a sign that it has begun.
 COMMAND = """
 import sys
-from gonogo.cli import main
-print("started", file=sys.stderr, flush=True)
-sys.exit(main())
+from gonogo import cli
+parse = cli.parse
+def begin(argv):
+    print("started", file=sys.stderr, flush=True)
+    return parse(argv)
+cli.parse = begin
+sys.exit(cli.main())
 """
 # Each of these goes on for far longer than the latest moment.
 COMMANDS = {
