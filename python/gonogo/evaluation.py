@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -133,6 +134,7 @@ def evaluate(
         else PartResults(classes, _names(names, parts.of), parts.labels, of_parts, names is not None),
         certificate=certificate,
         openings=openings,
+        shares=_shares(clf),
     )
     if without is None:
         return report
@@ -178,6 +180,11 @@ def _predict(
     if gate is not None:
         return scores_of(clf, X, classes), probabilities, probabilities
     return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)), probabilities, probabilities
+
+
+def _shares(clf: Any) -> Mapping[str, float] | None:
+    file = model_of(clf)
+    return None if file is None or file.temperature is None else file.temperature.shares
 
 
 def _names(groups: NDArray[np.str_] | None, part_of: NDArray[np.intp]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gonogo import _core
+from gonogo import _core, curve_plots
 from gonogo.certificate import Certificate
 from gonogo.checks import check_integer
 from gonogo.curves import Curve, curve
@@ -19,6 +20,7 @@ from gonogo.gallery import INK, draw_gallery
 from gonogo.macro import Macro, macro_figures
 from gonogo.metrics import ClassFigures, Rate, class_figures, confusion_matrix
 from gonogo.part_results import PartResults
+from gonogo.reliability import Reliability, mix_weights, reliability
 from gonogo.report_text import report_dict, report_html, report_text
 from gonogo.resampling import design_effect
 
@@ -56,6 +58,8 @@ class Report:
         That of the gate that decided about the parts.
     openings : int or None
         How often any of these parts had been opened as a test set before, by the ledger; None where there is no ledger.
+    shares : mapping of str -> float or None
+        Mix of classes that the probabilities are for, where the model has a temperature.
     independent : Report or None
         The same without the parts that are among the training pictures, where :func:`gonogo.evaluate` was given an audit.
     """
@@ -72,6 +76,7 @@ class Report:
     parts: PartResults | None
     certificate: Certificate | None = None
     openings: int | None = None
+    shares: Mapping[str, float] | None = None
     independent: Report | None = None
 
     def __len__(self) -> int:
@@ -133,6 +138,13 @@ class Report:
         """ROC and precision-recall curve of each class against all others, by picture."""
         scores = [margins(self.scores, k) for k in range(len(self.classes))]
         return {name: curve(scores[k], self.truth == k, self.part_of) for k, name in enumerate(self.classes)}
+
+    @cached_property
+    def reliability(self) -> dict[str, Reliability]:
+        """How often the probabilities of each class came true, by picture, in the mix of classes that they are for."""
+        weights = mix_weights(self.truth, self.classes, self.shares)
+        shown = zip(self.classes, self.probabilities.T, strict=True)
+        return {name: reliability(told, self.truth == k, self.part_of, weights) for k, (name, told) in enumerate(shown)}
 
     @property
     def mistakes(self) -> NDArray[np.intp]:
@@ -245,20 +257,15 @@ class Report:
         -------
         matplotlib Axes
         """
-        import matplotlib.pyplot as plt
+        return curve_plots.plot_roc(self, ax)
 
-        if ax is None:
-            ax = plt.subplots(figsize=(4.6, 4.4), layout="constrained")[1]
-        for name in self.classes if self.pass_label is None else [self.pass_label]:
-            found = self.curves[name]
-            rates = np.r_[0.0, found.false_positive_rate], np.r_[0.0, found.recall]
-            ax.plot(*rates, label=f"{_shortened(name)}, area {found.roc_auc:.4f}")
-        ax.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle=":")
-        ax.set_xlabel("share of the others taken for the class", color=INK)
-        ax.set_ylabel("share of the class found", color=INK)
-        ax.set_title("ROC, by picture", fontsize=12, color=INK)
-        ax.legend(loc="lower right", frameon=False)
-        return ax
+    def plot_precision_recall(self, ax: Axes | None = None) -> Axes:
+        """Draw precision against recall, dotted what guessing gives; classes, parameter and result as in :meth:`plot_roc`."""
+        return curve_plots.plot_precision_recall(self, ax)
+
+    def plot_reliability(self, ax: Axes | None = None) -> Axes:
+        """Draw how often probabilities came true; classes, parameter and result as in :meth:`plot_roc`."""
+        return curve_plots.plot_reliability(self, ax)
 
     def plot_scores(self, ax: Axes | None = None) -> Axes:
         """Draw how the scores of good and bad pictures lie, and the threshold where there is a gate; needs matplotlib.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gonogo.macro import METHOD
 from gonogo.metrics import ClassFigures, Rate, defined
+from gonogo.reliability import ESTIMATOR
 
 if TYPE_CHECKING:
     from gonogo.report import Report
@@ -34,6 +35,11 @@ def report_dict(report: Report) -> dict[str, Any]:
                 "average_precision_interval": list(found.average_precision_interval),
             }
             for name, found in report.curves.items()
+        },
+        "reliability": {
+            "mix": None if report.shares is None else dict(report.shares),
+            "classes": {name: found.to_dict() for name, found in report.reliability.items()},
+            "estimator": ESTIMATOR,
         },
         "by_part": report.parts.to_dict() if report.parts is not None and report.parts.grouped else None,
         "test_set_opened_before": report.openings,
