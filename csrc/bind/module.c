@@ -1,5 +1,6 @@
 /* The extension module gonogo._core. */
 #define GNG_BIND_IMPORTS_NUMPY
+#include "bind/arguments.h"
 #include "bind/bind.h"
 
 #define TEXT_OF(value) #value
@@ -76,10 +77,13 @@ static int execute(PyObject *module)
         (void)PyErr_NoMemory();
         return -1;
     }
-    PyObject *first = PyDict_GetItemString(kept, module_name);
-    if ((first != NULL ? share_types(module, first) : add_types(module)) < 0 || add_functions(module) < 0 || add_constants(module) < 0)
-        return -1;
-    return first != NULL ? 0 : PyDict_SetItemString(kept, module_name, module);
+    PyObject *first = NULL;
+    const int again = gng_bind_item(kept, module_name, &first);
+    int result = again < 0 ? -1 : again > 0 ? share_types(module, first) : add_types(module);
+    Py_XDECREF(first);
+    if (result == 0 && (add_functions(module) < 0 || add_constants(module) < 0))
+        result = -1;
+    return result == 0 && again == 0 ? PyDict_SetItemString(kept, module_name, module) : result;
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -135,10 +135,11 @@ static PyObject *warped(gng_image_view view, const gng_warp *parameters, int hei
     return gng_bind_raise(status);
 }
 
-static int read_matrix(PyObject *mapping, double out[6])
+/* Takes it out of the dictionary too, whose other items are fields. */
+static int take_matrix(PyObject *dict, double out[6])
 {
     PyObject *value;
-    const int present = gng_bind_item(mapping, "matrix", &value);
+    const int present = gng_bind_item(dict, "matrix", &value);
     if (present <= 0)
         return present;
     PyObject *items = PySequence_Tuple(value);
@@ -151,7 +152,7 @@ static int read_matrix(PyObject *mapping, double out[6])
     Py_DECREF(items);
     if (length != 6)
         PyErr_Format(PyExc_ValueError, "matrix: expected 6 numbers, found %zd", length);
-    return PyErr_Occurred() ? -1 : 0;
+    return PyErr_Occurred() ? -1 : PyDict_DelItemString(dict, "matrix");
 }
 
 static PyObject *warp(PyObject *module, PyObject *arguments, PyObject *keywords)
@@ -178,9 +179,7 @@ static PyObject *warp(PyObject *module, PyObject *arguments, PyObject *keywords)
         {"noise_seed", GNG_FIELD_UINT64, &parameters.noise_seed, NULL, NULL},
     };
     PyObject *rest = gng_bind_dict(mapping, "warp");
-    int read = rest != NULL ? read_matrix(rest, parameters.matrix) : -1;
-    if (read == 0 && PyDict_GetItemString(rest, "matrix") != NULL)
-        read = PyDict_DelItemString(rest, "matrix");
+    int read = rest != NULL ? take_matrix(rest, parameters.matrix) : -1;
     if (read == 0)
         read = gng_bind_read(rest, "warp", fields, sizeof fields / sizeof fields[0]);
     Py_XDECREF(rest);

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import io
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -177,10 +179,15 @@ def hook_off() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def python_allocator(compile_c: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> ctypes.PyDLL:
+def allocator_library(compile_c: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Path:
     library = tmp_path_factory.mktemp("allocator") / "python_allocator.so"
     compile_c(ROOT / "tests" / "c" / "python_allocator.c", library, "-shared")
-    allocator = ctypes.PyDLL(str(library))
+    return library
+
+
+@pytest.fixture(scope="module")
+def python_allocator(allocator_library: Path) -> ctypes.PyDLL:
+    allocator = ctypes.PyDLL(str(allocator_library))
     allocator.python_allocator_fail.argtypes = [ctypes.c_ulong]
     allocator.python_allocator_fail.restype = None
     return allocator
@@ -271,6 +278,15 @@ def test_every_allocation_of_the_interpreter_may_fail(name, python_allocator):
         del result
         assert _core.live_allocations() == before, f"allocation {nth}"
     assert plain(call()) == expected
+
+
+def test_every_allocation_of_an_import_may_fail(allocator_library):
+    program = [sys.executable, str(ROOT / "tests" / "programs" / "import_without_memory.py"), str(allocator_library)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    first, again = map(int, done.stdout.split())
+    assert min(first, again) > 50
+    assert set(done.stderr.split()) <= {"MemoryError"}, "NumPy's own, printed before its ImportError"
 
 
 def test_a_failed_step_can_be_repeated():
