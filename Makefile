@@ -65,19 +65,20 @@ tsan: setup
 
 # C by lines (gcov), Python by branches, from both passes of the tests with all the commands and programs that they start.
 COVERAGE_RUN = GONOGO_COVERAGE=1 PYTHONPATH=$(CURDIR)/build/coverage/lib COVERAGE_FILE=$(CURDIR)/build/coverage/python \
-	$(PY) -m coverage run -m pytest --quiet
+	GCOV_ERROR_FILE=$(CURDIR)/build/coverage/gcov.log $(PY) -m coverage run -m pytest --quiet
 
 coverage: setup
 	@echo "installing what measures coverage"
 	@$(PIP) $$($(REQUIREMENTS) coverage)
 	rm -rf build/coverage/lib/gonogo build/coverage/python*
+	@mkdir -p build/coverage && date +%s > build/coverage/started
 	GONOGO_COVERAGE=1 $(PY) setup.py --quiet build --build-lib build/coverage/lib
 	find build/coverage -name '*.gcda' -delete
 	$(COVERAGE_RUN)
 	$(COVERAGE_RUN) -m any_engine --instruction-set scalar
 	COVERAGE_FILE=build/coverage/python $(PY) -m coverage combine --quiet
 	COVERAGE_FILE=build/coverage/python $(PY) -m coverage json --quiet -o build/coverage/python.json
-	$(PY) -m gcovr --gcov-suspicious-hits-threshold 0 --root . --filter csrc/ --json build/coverage/c.json build/coverage
+	find build/coverage -name '*.gcda' -exec gcov --json-format --stdout {} + > build/coverage/c.json
 	$(PY) tests/coverage/report.py build/coverage
 
 # Minutes on all cores; what is learned stays in build/fuzz/corpus. Findings are printed with the way to make tests of them.

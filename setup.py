@@ -23,7 +23,7 @@ VARIANTS = {
     "sanitize": "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined",
     "threads": "-O1 -g -fno-omit-frame-pointer -fsanitize=thread",
     "debug": "-O0 -g3",
-    "coverage": "-O0 -g --coverage -fprofile-update=atomic",
+    "coverage": "-O1 -g --coverage -fprofile-update=single",  # atomic counters would be seven times slower
 }
 VARIANT = next((name for name in VARIANTS if os.environ.get(f"GONOGO_{name.upper()}") == "1"), "release")
 # DT_RPATH and not DT_RUNPATH, which LD_LIBRARY_PATH would overrule.
