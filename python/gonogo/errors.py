@@ -76,6 +76,26 @@ class DivergenceError(ValueError):
         return type(self), (self.epoch, self.step, self.reason)
 
 
+class JournalError(ValueError):
+    """A journal of the line that is damaged, of another version, or in a place where it cannot be kept safely.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    reason : str
+        What was found and what to do.
+    """
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        self.path = Path(path)
+        self.reason = reason
+        super().__init__(f"{self.path}: {reason}")
+
+    def __reduce__(self) -> tuple[type[JournalError], tuple[Path, str]]:
+        return type(self), (self.path, self.reason)
+
+
 class ModelFileError(ValueError):
     """A model file that is damaged, hostile or made for something else.
 

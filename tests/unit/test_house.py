@@ -73,6 +73,25 @@ NEVER_REACHED = {
     "line": TRAINING | {"cli"},
     "pilot": TRAINING | {"line", "cli"},
 }
+# What only line/files.py may use, and who besides it opens SQLite.
+FILE_MODULES = {"os", "shutil", "tempfile", "fcntl", "glob", "subprocess", "socket", "mmap", "ctypes"}
+FILE_METHODS = {
+    *(
+        "chmod",
+        "glob",
+        "hardlink_to",
+        "iterdir",
+        "lchmod",
+        "mkdir",
+        "read_bytes",
+        "read_text",
+        "rename",
+        "rglob",
+        "rmdir",
+    ),
+    *("symlink_to", "touch", "unlink", "write_bytes", "write_text"),
+}
+HOLDS_THE_JOURNAL = {"line/journal.py", "line/segments.py"}
 TEXT = {"", ".c", ".cfg", ".csv", ".h", ".in", ".ipynb", ".json", ".md", ".py", ".pyi", ".toml", ".yaml"}
 
 Rule = Callable[[Path], list[str]]
@@ -301,6 +320,26 @@ def packages_are_installed(root: Path) -> list[str]:
     return [f"{folder}: has no __init__.py" for folder in folders if not (folder / "__init__.py").exists()]
 
 
+def line_has_one_door_to_files(root: Path) -> list[str]:
+    """What the line does with files goes through ``line/files.py``, so that a simulated disk sees all of it."""
+    problems = []
+    for path in tree(root, "python/gonogo/line", ".py"):
+        name = path.relative_to(root / "python" / "gonogo").as_posix()
+        if name == "line/files.py":
+            continue
+        forbidden = FILE_MODULES | (set() if name in HOLDS_THE_JOURNAL else {"sqlite3"})
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            problems += [f"{name}: imports {module}" for module in modules if module.split(".")[0] in forbidden]
+            problems += [f"{name}: imports {module}" for module in modules if module == "gonogo.storage"]
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
+                problems.append(f"{name}: calls open")
+            if isinstance(node, ast.Attribute) and node.attr in FILE_METHODS:
+                problems.append(f"{name}: uses .{node.attr}")
+    return problems
+
+
 def promises_name_their_tests(root: Path) -> list[str]:
     """Each row of the table names a promise, and files of tests, or tests in them, that exist."""
     name = "csrc/README.md"
@@ -331,6 +370,7 @@ SOURCE_RULES: list[Rule] = [
     python_imports_point_down,
     heavy_packages_are_imported_where_used,
     packages_are_installed,
+    line_has_one_door_to_files,
     promises_name_their_tests,
 ]
 OBJECT_RULES: list[Rule] = [
@@ -377,6 +417,13 @@ PLANTED_SOURCES: list[tuple[Rule, str, str]] = [
     (python_imports_point_down, "python/gonogo/data.py", "from gonogo.through import x\n"),
     (heavy_packages_are_imported_where_used, "python/gonogo/a.py", "import pandas as pd\n"),
     (heavy_packages_are_imported_where_used, "python/gonogo/a.py", "class A:\n    from sklearn.base import B\n"),
+    (line_has_one_door_to_files, "python/gonogo/line/sorter.py", "import os\n"),
+    (line_has_one_door_to_files, "python/gonogo/line/sorter.py", "import shutil as s\n"),
+    (line_has_one_door_to_files, "python/gonogo/line/sorter.py", "def f():\n    from os import rename\n"),
+    (line_has_one_door_to_files, "python/gonogo/line/sorter.py", "import sqlite3\n"),
+    (line_has_one_door_to_files, "python/gonogo/line/sorter.py", "from gonogo.storage import write_atomically\n"),
+    (line_has_one_door_to_files, "python/gonogo/line/sorter.py", "open('x', 'w')\n"),
+    (line_has_one_door_to_files, "python/gonogo/line/journal.py", "path.unlink()\n"),
     (packages_are_installed, "python/gonogo/attic/a.py", "\n"),
     (promises_name_their_tests, "csrc/README.md", "# The core\n"),
     (promises_name_their_tests, "csrc/README.md", PROMISES),
@@ -414,6 +461,8 @@ SOUND = {
     "python/gonogo/network.py": "\n",
     "python/gonogo/gate/__init__.py": "\n",
     "python/gonogo/line/__init__.py": "\n",
+    "python/gonogo/line/files.py": "import os\n",
+    "python/gonogo/line/journal.py": "import sqlite3\n",
     "python/gonogo/cli/__init__.py": "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    import pandas\n",
 }
 

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gonogo.spreadsheet import guarded
+
 
 def note(args: argparse.Namespace, text: str) -> None:
     """Print a line about the work in progress to standard error, unless ``--quiet``."""
@@ -64,15 +66,10 @@ def counts_table(counts: Mapping[str, Mapping[str, int]]) -> str:
 def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     """Return a CSV table (RFC 4180, UTF-8) whose texts no spreadsheet takes for formulas.
 
-    A text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return gets an apostrophe in front (OWASP, CSV
-    injection). Bytes of file names that are not UTF-8 are written as ``\\udcXX``.
+    Bytes of file names that are not UTF-8 are written as ``\\udcXX``.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     for row in (header, *rows):
-        writer.writerow([_plain(cell) if isinstance(cell, str) else cell for cell in row])
+        writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in row])
     return out.getvalue().encode("utf-8", "backslashreplace")
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,0 +1,124 @@
+"""``decisions.csv``: what the journal says is done, for spreadsheets and dashboards. It may be lost; the journal may not.
+
+RFC 4180, UTF-8, one row = one line. Rows are numbered by the journal, so that after a crash the missing ones are added.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+from gonogo.line.configuration import Configuration
+from gonogo.line.disk import Disk, NotRegularError
+from gonogo.line.journal import Journal
+from gonogo.spreadsheet import guarded
+
+COLUMNS = (
+    "sequence",
+    "time",
+    "id",
+    "name",
+    "part",
+    "decision",
+    "passed",
+    "score",
+    "reason",
+    "final",
+    "sha256",
+    "duplicate_of",
+    "milliseconds",
+    "model",
+    "certificate",
+)
+_LINE_END = b"\r\n"
+_TAIL = 64 * 1024  # no row is longer
+
+
+class CsvLog:
+    """Writes the table. What cannot be written now, because the disk is full or a program holds the file, is written later.
+
+    Parameters
+    ----------
+    disk : Disk
+        Of the machine.
+    path : pathlib.Path
+        The table.
+    journal : Journal
+        Whose decisions it shows.
+    configuration : Configuration
+        With the signs between columns and before decimals.
+    """
+
+    def __init__(self, disk: Disk, path: Path, journal: Journal, configuration: Configuration) -> None:
+        self._disk, self._path, self._journal, self._configuration = disk, path, journal, configuration
+        self._last: int | None = None
+        self.problem = ""
+
+    def write(self) -> None:
+        """Append the decisions that are missing; say in ``problem`` why that was impossible, and sort on."""
+        try:
+            if self._last is None:
+                self._last = self._repair()
+            rows = list(self._journal.decisions(self._last))
+            lines = [self._line([row[name] for name in COLUMNS]) for row in rows]
+            status = self._disk.status(self._path)
+            if status is None or status.size == 0:
+                lines.insert(0, self._line(COLUMNS))
+            if lines:
+                self._disk.append(self._path, b"".join(lines))
+            if rows:
+                self._last = rows[-1]["sequence"]
+            self.problem = ""
+        except (OSError, NotRegularError) as error:
+            self._last = None
+            self.problem = f"{self._path}: cannot be written: {error}; the journal keeps the rows until it can"
+
+    def _repair(self) -> int:
+        """Cut off a torn last line and return the number of the last row that is in the table.
+
+        A table that ends in something else was edited; it gets another name, and a new one is begun.
+        """
+        tail, size = self._disk.read_tail(self._path, _TAIL)
+        if size == 0:
+            return 0
+        header = self._line(COLUMNS)
+        whole = tail[: tail.rfind(_LINE_END) + len(_LINE_END)] if _LINE_END in tail else b""
+        last = whole.removesuffix(_LINE_END).rpartition(_LINE_END)[2] + _LINE_END
+        numbered = re.match(rb"(\d+)[,;\t]", last)
+        if numbered is None and last != header and not header.startswith(tail):
+            self._set_aside()
+        elif len(whole) < len(tail):
+            self._disk.truncate(self._path, size - (len(tail) - len(whole)))
+        return 0 if numbered is None else int(numbered[1])
+
+    def _set_aside(self) -> None:
+        for number in range(1, 10_000):
+            try:
+                self._disk.move(self._path, self._path.with_name(f"{self._path.stem}-{number}{self._path.suffix}"))
+                return
+            except FileExistsError:
+                continue
+
+    def _line(self, cells: Any) -> bytes:
+        out = io.StringIO(newline="")
+        writer = csv.writer(out, delimiter=self._configuration.csv_separator, lineterminator="")
+        writer.writerow([self._cell(cell) for cell in cells])
+        return out.getvalue().encode("utf-8", "backslashreplace") + _LINE_END
+
+    def _cell(self, cell: Any) -> object:
+        if isinstance(cell, float):
+            return repr(cell).replace(".", self._configuration.csv_decimal)
+        return guarded(one_line(cell)) if isinstance(cell, str) else cell
+
+
+def one_line(text: str) -> str:
+    """Return a text without control characters or line ends, which become ``\\xXX`` and ``\\uXXXX``."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", _escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

@@ -1,0 +1,41 @@
+"""What the line asks of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gonogo.decision import Decision
+
+QUARANTINE = "QUARANTINE"
+PROVEN, UNPROVEN = "ok", "unproven"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A picture that cannot be trusted: the word of its fault, and what was found."""
+
+    fault: str
+    reason: str
+
+
+class Decider(Protocol):
+    """Decides on parts."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The classes."""
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """``model``, ``certificate``, ``version`` and ``fingerprint``, for the journal."""
+
+    def check(self, data: bytes) -> Fault | None:
+        """Return what speaks against a file before it is decoded; ``fault`` is ``"unproven"`` for a mere doubt."""
+
+    def decode(self, files: Sequence[bytes]) -> list[Any]:
+        """Return pixels, or a ``Fault``, for each file."""
+
+    def decide(self, parts: Sequence[Sequence[Any]]) -> list[Decision]:
+        """Return the decision about each part, from the pixels of all its pictures."""

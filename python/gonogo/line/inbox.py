@@ -1,0 +1,171 @@
+"""What lies in the inbox, and what of it has come to rest: a picture is taken only when nobody writes it any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gonogo.line.clock import Clock
+from gonogo.line.configuration import Configuration
+from gonogo.line.disk import Disk, Status
+from gonogo.line.naming import is_ignored, part_of
+
+
+@dataclass
+class Waiting:
+    """A file that was seen.
+
+    Attributes
+    ----------
+    name : str
+        In the inbox.
+    status : Status
+        At the last look.
+    since : float
+        Steady time since which it is as it is.
+    scans : int
+        Looks since then.
+    incomplete : str
+        Why it was no complete picture when it was read; read again only after a change, or when it is overdue.
+    """
+
+    name: str
+    status: Status
+    since: float
+    scans: int = 1
+    incomplete: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files that are decided on together.
+
+    Attributes
+    ----------
+    name : str
+        Of the part.
+    files : tuple of Waiting
+        Its pictures, in the order of their views.
+    doubt : str
+        Why it cannot pass, whatever its pictures show; empty where nothing speaks against it.
+    """
+
+    name: str
+    files: tuple[Waiting, ...]
+    doubt: str = ""
+
+
+@dataclass
+class Inbox:
+    """The folder that pictures come into.
+
+    Parameters
+    ----------
+    disk, clock : Disk, Clock
+        Of the machine.
+    folder : pathlib.Path
+        The inbox.
+    configuration : Configuration
+        Of the line.
+    is_known : callable, optional
+        Says of a file whether it is done already, where files stay in the inbox.
+    """
+
+    disk: Disk
+    clock: Clock
+    folder: Path
+    configuration: Configuration
+    is_known: Callable[[str, Status], bool] = lambda _name, _status: False
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    _parts: dict[str, float] = field(default_factory=dict)
+
+    def look(self, only: Iterable[str] | None = None) -> list[Part]:
+        """Scan the folder and return the parts that are ready, oldest first.
+
+        Parameters
+        ----------
+        only : iterable of str, optional
+            Names; others are not looked at.
+        """
+        now, chosen = self.clock.steady(), None if only is None else set(only)
+        seen: dict[str, Waiting] = {}
+        self.refused = set()
+        for name, status in self.disk.scan(self.folder):
+            if is_ignored(name) or (chosen is not None and name not in chosen):
+                continue
+            if status.kind != "file":
+                self.refused.add(name)
+                continue
+            before = self.waiting.get(name)
+            if before is not None and before.status.identity == status.identity:
+                before.scans += 1
+                seen[name] = before
+            elif not self.is_known(name, status):
+                seen[name] = Waiting(name, status, now)
+        self.waiting = seen
+        return self._ready_parts(now)
+
+    def put_back(self, name: str, incomplete: str = "") -> None:
+        """Let a file wait on: as no complete picture until it changes or is overdue, or as one that is in use."""
+        if (file := self.waiting.get(name)) is not None:
+            file.incomplete = incomplete
+            if not incomplete:
+                file.since, file.scans = self.clock.steady(), 1
+
+    def oldest(self) -> float | None:
+        """Return for how many seconds the longest-waiting file has been as it is; None where nothing waits."""
+        now = self.clock.steady()
+        return max((now - file.since for file in self.waiting.values()), default=None)
+
+    def _ready_parts(self, now: float) -> list[Part]:
+        settled: dict[str, list[tuple[str, Waiting]]] = {}
+        strangers: list[Part] = []
+        for file in self.waiting.values():
+            if not self._is_settled(file, now):
+                continue
+            said = part_of(file.name, self.configuration.pattern)
+            if said is None:
+                doubt = "the name of the file does not match part_pattern, so its part is unknown"
+                if not file.incomplete or self._is_overdue(file, now):
+                    strangers.append(Part(file.name, (file,), doubt))
+            else:
+                settled.setdefault(said[0], []).append((said[1], file))
+        self._parts = {name: self._parts.get(name, now) for name in settled}
+        whole = [self._part(name, sorted(views, key=_by_view), now) for name, views in settled.items()]
+        return sorted((part for part in [*whole, *strangers] if part is not None), key=_by_age)
+
+    def _part(self, name: str, views: list[tuple[str, Waiting]], now: float) -> Part | None:
+        files = tuple(file for _, file in views)
+        wanted = self.configuration.views
+        late = now - self._parts[name] >= self.configuration.part_timeout
+        incomplete = [file for file in files if file.incomplete]
+        if incomplete and not all(self._is_overdue(file, now) for file in incomplete):
+            return None
+        if len(files) < wanted and not late:
+            return None
+        return Part(name, files, doubt_about_views([view for view, _ in views], wanted))
+
+    def _is_settled(self, file: Waiting, now: float) -> bool:
+        return file.scans >= 2 and now - file.since >= self.configuration.settle_ms / 1000
+
+    def _is_overdue(self, file: Waiting, now: float) -> bool:
+        return now - file.since >= self.configuration.max_wait
+
+
+def doubt_about_views(views: list[str], wanted: int) -> str:
+    """Return why a part with these views cannot pass; empty where it can."""
+    if len(views) != wanted:
+        return f"found {len(views)} picture{'s' * (len(views) != 1)} of the part, expected {wanted}"
+    if len(set(views)) != len(views):
+        return "found two pictures of the same view of the part"
+    return ""
+
+
+def _by_view(view: tuple[str, Waiting]) -> tuple[str, str]:
+    return view[0], view[1].name
+
+
+def _by_age(part: Part) -> tuple[int, str]:
+    return min(file.status.modified for file in part.files), part.files[0].name

@@ -1,0 +1,289 @@
+"""The memory of the line: what was seen, decided and done with each picture, in rows that are only ever added.
+
+A SQLite database on a local disk. One process writes; readers open it with ``read_journal`` (``mode=ro``). What ``append`` has
+returned from has reached the disk. Each row carries the SHA-256 of itself and the row before (``chain``), so that a row that
+was changed or taken away shows.
+
+Table ``journal``, one row for each thing that happened, by ``kind``:
+
+==========  ===========================================================================================================
+SEGMENT     first row of each file: ``previous`` (file of the rows before, or null), ``head`` (its last chain), ``mark``
+START       a sorter began: ``model``, ``settings``, ``version``, ``fingerprint``, ``work``, ``inbox``, ``user``
+BATCH       pictures that are looked at from now on: ``files``, each id, name, identity and how often it was tried
+INTENT      what will be done with a picture: decision, reason, score, part, views, final name, milliseconds
+DONE        it is done; ``refers`` is the row of the INTENT
+RETURNED    nothing was done; the picture is (again) in the inbox, or was taken from there by others
+LOST        an alarm: the picture is at none of the places where it should be
+ALARM       something that a person must know; not about the state of one picture
+AUDIT       a passed picture that people shall look at all the same
+END         every picture of ``batch`` has one of DONE, RETURNED, LOST
+==========  ===========================================================================================================
+
+View ``decisions``, one row for each picture that is done: ``sequence, time, id, name, part, decision, passed, score, reason,
+final, sha256, duplicate_of, model, certificate, milliseconds``. Names and paths are shown with ``\\udcXX`` for bytes that are
+no UTF-8; ``final`` starts at the folder of the output.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from gonogo.errors import JournalError
+from gonogo.line.clock import Clock
+
+NO_CHAIN = bytes(32)
+TERMINAL = ("DONE", "RETURNED", "LOST")
+_VERSION = 1
+_COLUMNS = ("sequence", "time", "kind", "batch", "id", "refers", "name", "final", "content", "source", "body")
+_SCHEMA = """
+CREATE TABLE journal (
+  sequence INTEGER PRIMARY KEY,
+  time     TEXT NOT NULL,
+  kind     TEXT NOT NULL,
+  batch    INTEGER,
+  id       TEXT,
+  refers   INTEGER,
+  name     TEXT,
+  final    TEXT,
+  content  TEXT,
+  source   TEXT,
+  body     TEXT NOT NULL,
+  chain    BLOB NOT NULL
+);
+CREATE INDEX journal_id ON journal (id, kind) WHERE id IS NOT NULL;
+CREATE INDEX journal_final ON journal (final) WHERE final IS NOT NULL;
+CREATE INDEX journal_content ON journal (content) WHERE content IS NOT NULL;
+CREATE INDEX journal_source ON journal (source) WHERE source IS NOT NULL;
+CREATE INDEX journal_batch ON journal (kind, batch) WHERE kind IN ('BATCH', 'END');
+CREATE TRIGGER journal_keeps BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'rows are only added'); END;
+CREATE TRIGGER journal_holds BEFORE DELETE ON journal BEGIN SELECT RAISE(ABORT, 'rows are only added'); END;
+CREATE VIEW decisions AS
+  SELECT done.sequence, done.time, done.id, done.name, json_extract(said.body, '$.part') AS part,
+    json_extract(said.body, '$.decision') AS decision, json_extract(said.body, '$.passed') AS passed,
+    json_extract(said.body, '$.score') AS score, json_extract(said.body, '$.reason') AS reason,
+    said.final, said.content AS sha256, json_extract(said.body, '$.duplicate_of') AS duplicate_of,
+    json_extract(said.body, '$.model') AS model, json_extract(said.body, '$.certificate') AS certificate,
+    json_extract(said.body, '$.milliseconds') AS milliseconds
+  FROM journal AS done JOIN journal AS said ON said.sequence = done.refers
+  WHERE done.kind = 'DONE';
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row to add. ``name`` and ``final`` are shown forms (``shown``); exact names are in ``body``, which is JSON."""
+
+    kind: str
+    batch: int | None = None
+    id: str | None = None
+    refers: int | None = None
+    name: str | None = None
+    final: str | None = None
+    content: str | None = None
+    source: str | None = None
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row(Entry):
+    """A row as it was read."""
+
+    sequence: int = 0
+    time: str = ""
+
+
+def shown(name: str | Path) -> str:
+    """Return a name as text that every program can read: bytes that are no UTF-8 become ``\\udcXX``."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
+class Journal:
+    """An open journal; ``older`` are the closed files before it, which only answer questions."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, clock: Clock, older: Sequence[sqlite3.Connection] = ()
+    ) -> None:
+        self.path = path
+        self._connection = connection
+        self._clock = clock
+        self._older = older
+        self._before = head(older[-1]) if older else (0, NO_CHAIN)
+        self._sequence, self._chain = max(self._before, head(connection), key=lambda end: end[0])
+
+    @property
+    def head(self) -> str:
+        """The last row's chain, which stands for all rows."""
+        return self._chain.hex()
+
+    @property
+    def sequence(self) -> int:
+        """Number of the last row."""
+        return self._sequence
+
+    def append(self, entries: Sequence[Entry]) -> list[int]:
+        """Add rows, all or none, bring them to the disk and return their numbers."""
+        if not entries:
+            return []
+        time = self._clock.today().isoformat(timespec="milliseconds")
+        sequence, chain, rows = self._sequence, self._chain, []
+        for entry in entries:
+            sequence += 1
+            body = json.dumps(entry.body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+            values = (sequence, time, entry.kind, entry.batch, entry.id, entry.refers, entry.name, entry.final)
+            row = (*values, entry.content, entry.source, body)
+            chain = _link(chain, row)
+            rows.append((*row, chain))
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.executemany(f"INSERT INTO journal VALUES ({','.join('?' * 12)})", rows)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        first, self._sequence, self._chain = self._sequence + 1, sequence, chain
+        return list(range(first, sequence + 1))
+
+    def rows(self, *kinds: str, after: int = 0) -> Iterator[Row]:
+        """Yield rows of some kinds, all if none is named, in their order."""
+        chosen = f"AND kind IN ({','.join('?' * len(kinds))})" if kinds else ""
+        return self._select(f"WHERE sequence > ? {chosen} ORDER BY sequence", (after, *kinds))
+
+    def of_picture(self, identifier: str) -> list[Row]:
+        """Return the rows of one picture."""
+        return list(self._select("WHERE id = ? ORDER BY sequence", (identifier,)))
+
+    def row(self, sequence: int) -> Row:
+        """Return one row."""
+        return next(self._select("WHERE sequence = ?", (sequence,)))
+
+    def last(self, kind: str) -> Row | None:
+        """Return the last row of a kind."""
+        return next(self._select("WHERE kind = ? ORDER BY sequence DESC LIMIT 1", (kind,)), None)
+
+    def open_batches(self) -> list[Row]:
+        """Return the BATCH rows that have no END."""
+        ended = "EXISTS (SELECT 1 FROM journal AS e WHERE e.kind = 'END' AND e.batch = journal.sequence)"
+        return list(self._select(f"WHERE kind = 'BATCH' AND NOT {ended} ORDER BY sequence", ()))
+
+    def is_final(self, final: str) -> bool:
+        """Return whether a picture was ever meant for this path."""
+        return self._first("SELECT final FROM journal WHERE final = ?", final) is not None
+
+    def first_with_content(self, content: str) -> str | None:
+        """Return the id of the first picture with this SHA-256; None if there is none."""
+        query = "SELECT id FROM journal WHERE content = ? AND kind = 'DONE' ORDER BY sequence LIMIT 1"
+        return self._first(query, content)
+
+    def content_of(self, source: str) -> str | None:
+        """Return the SHA-256 of the picture that was copied from a file; None if none was."""
+        query = "SELECT content FROM journal WHERE source = ? AND kind = 'DONE' ORDER BY sequence DESC LIMIT 1"
+        return self._first(query, source)
+
+    def decisions(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """Yield the rows of the view ``decisions`` in this file, in their order, and with the exact path as ``place``."""
+        query = (
+            "SELECT d.*, said.body AS said FROM decisions AS d JOIN journal AS done USING (sequence) "
+            "JOIN journal AS said ON said.sequence = done.refers WHERE d.sequence > ? ORDER BY d.sequence"
+        )
+        found = self._connection.execute(query, (after,))
+        names = [column[0] for column in found.description]
+        for values in found:
+            row = dict(zip(names, values, strict=True))
+            yield {**row, "place": json.loads(row.pop("said"))["final"]}
+
+    def with_two_ends(self) -> list[str]:
+        """Return the ids of pictures that have more than one of DONE, RETURNED and LOST, which must never be."""
+        query = f"SELECT id FROM journal WHERE kind IN {TERMINAL} AND id IS NOT NULL GROUP BY id HAVING count(*) > 1"
+        return [identifier for (identifier,) in self._connection.execute(query)]
+
+    def _first(self, query: str, value: str) -> str | None:
+        for connection in (*self._older, self._connection):
+            if found := connection.execute(query, (value,)).fetchone():
+                return str(found[0])
+        return None
+
+    def _select(self, where: str, values: Sequence[Any]) -> Iterator[Row]:
+        for found in self._connection.execute(f"SELECT {','.join(_COLUMNS)} FROM journal {where}", values):
+            named = dict(zip(_COLUMNS, found, strict=True))
+            yield Row(**{**named, "body": json.loads(named["body"])})
+
+    def damage(self) -> list[str]:
+        """Return what is wrong with the whole file, by SQLite's own check and row by row; nothing if it is sound."""
+        try:
+            found = [text for (text,) in self._connection.execute("PRAGMA integrity_check") if text != "ok"]
+            return found or chain_faults(self._connection, *self._before)
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
+
+    def close(self) -> None:
+        """Close the file."""
+        for connection in (*self._older, self._connection):
+            connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def head(connection: sqlite3.Connection) -> tuple[int, bytes]:
+    """Return number and chain of the last row."""
+    found = connection.execute("SELECT sequence, chain FROM journal ORDER BY sequence DESC LIMIT 1").fetchone()
+    return found or (0, NO_CHAIN)
+
+
+def chain_faults(connection: sqlite3.Connection, after: int, chain: bytes) -> list[str]:
+    """Return which row is the first that does not follow from the one before; nothing if each does.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of the file.
+    after : int
+        Rows up to this number are believed.
+    chain : bytes
+        That of the row ``after``, which may be in the file before.
+    """
+    expected = after + 1
+    query = f"SELECT {','.join(_COLUMNS)}, chain FROM journal WHERE sequence > ? ORDER BY sequence"
+    for *row, found in connection.execute(query, (after,)):
+        chain = _link(chain, tuple(row))
+        if row[0] != expected or chain != found:
+            return [f"row {expected} was changed or is missing"]
+        expected += 1
+    return []
+
+
+def _link(chain: bytes, row: tuple[Any, ...]) -> bytes:
+    return hashlib.sha256(chain + json.dumps(row, separators=(",", ":")).encode()).digest()
+
+
+def create_schema(connection: sqlite3.Connection) -> None:
+    """Make table, view and the rules that keep rows as they are."""
+    connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+
+
+def check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse files that are no journal of this version, or whose last rows do not follow from each other."""
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != _VERSION:
+            raise JournalError(path, f"found version {version}, expected {_VERSION}; use the gonogo that wrote it")
+        query = "SELECT sequence, chain FROM journal WHERE sequence >= (SELECT max(sequence) FROM journal) - 1000 "
+        query += "ORDER BY sequence LIMIT 1"
+        believed = connection.execute(query).fetchone()
+        faults = [] if believed is None else chain_faults(connection, *believed)
+    except sqlite3.DatabaseError as error:
+        faults = [str(error)]
+    if faults:
+        raise JournalError(
+            path, f"damaged: {faults[0]}; run gonogo recover OUT, which starts a new one and keeps this one"
+        )

@@ -1,0 +1,92 @@
+"""From the pictures of parts to what happens with each: any doubt ends in REVIEW, any damage in QUARANTINE, never in PASS."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gonogo.decision import REVIEW, Decision
+from gonogo.line.claim import Picture
+from gonogo.line.decider import QUARANTINE, Decider, Fault
+
+
+@dataclass(frozen=True)
+class Job:
+    """A part whose pictures are in hand.
+
+    Attributes
+    ----------
+    name : str
+        Of the part.
+    pictures : list of Picture
+        In the order of their views.
+    doubt : str
+        Why it cannot pass; empty where nothing speaks against it.
+    """
+
+    name: str
+    pictures: list[Picture]
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happens with one picture: the class folder, REVIEW or QUARANTINE, and why."""
+
+    part: str
+    label: str
+    passed: bool
+    score: float
+    reason: str
+
+    @property
+    def finite_score(self) -> float | None:
+        """The score; None where there is none, since JSON has no NaN."""
+        return self.score if math.isfinite(self.score) else None
+
+
+def decide_jobs(jobs: Sequence[Job], decider: Decider, *, accept_unproven: bool) -> list[list[Outcome]]:
+    """Return for each part what happens with each of its pictures, which have been read."""
+    sound = [picture for job in jobs for picture in job.pictures if not picture.is_damaged]
+    decoded = dict(zip((picture.id for picture in sound), decider.decode([p.data for p in sound]), strict=True))
+    for picture in sound:
+        if isinstance(decoded[picture.id], Fault):
+            picture.fault = decoded[picture.id]
+    doubts = [_doubt(job, accept_unproven) for job in jobs]
+    decidable = [job for job, doubt in zip(jobs, doubts, strict=True) if not doubt]
+    decisions = decider.decide([[decoded[picture.id] for picture in job.pictures] for job in decidable])
+    said = iter(decisions)
+    return [
+        _outcomes(job, _checked(next(said), decider) if not doubt else _review(doubt))
+        for job, doubt in zip(jobs, doubts, strict=True)
+    ]
+
+
+def _doubt(job: Job, accept_unproven: bool) -> str:
+    """Why nobody needs to look at the pixels of a part."""
+    faults = [picture.fault for picture in job.pictures if picture.fault is not None]
+    if any(picture.is_damaged for picture in job.pictures):
+        return "another picture of the part is damaged"
+    if faults and not accept_unproven:
+        return faults[0].reason
+    return job.doubt
+
+
+def _checked(decision: Decision, decider: Decider) -> Decision:
+    if decision.label != REVIEW and decision.label not in decider.labels:
+        return _review(f"found the decision {decision.label!r}, which is none of the model's classes")
+    return decision
+
+
+def _review(reason: str) -> Decision:
+    return Decision(REVIEW, False, math.nan, reason)
+
+
+def _outcomes(job: Job, decision: Decision) -> list[Outcome]:
+    return [
+        Outcome(job.name, QUARANTINE, False, math.nan, picture.fault.reason)
+        if picture.is_damaged and picture.fault is not None
+        else Outcome(job.name, decision.label, decision.passed, decision.score, decision.reason)
+        for picture in job.pictures
+    ]

@@ -1,0 +1,186 @@
+"""After a crash: every picture that was claimed is brought to an end, or an alarm says that it cannot be found.
+
+``work/`` is looked at first. Nothing is guessed: a name is removed only where a second one of the same file, or a copy with the
+same content and the picture's id, has been seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gonogo.line.claim import Picture
+from gonogo.line.disk import Status
+from gonogo.line.inbox import doubt_about_views
+from gonogo.line.journal import TERMINAL, Entry, Row, shown
+from gonogo.line.naming import part_of
+from gonogo.line.outcome import Job
+from gonogo.line.sorter import Sorter
+from gonogo.line.transfer import AcrossError, AlteredError, Intent, copy_of, done_row, gone_row
+
+
+@dataclass
+class _Unfinished:
+    """A picture of a batch that has no end."""
+
+    id: str
+    name: str
+    identity: tuple[int, ...]
+    part: str
+    doubt: str
+    batches: list[int] = field(default_factory=list)
+    tries: int = 0
+    place: Path | None = None
+
+
+class Recovery:
+    """Brings what a crash left to an end, with the sorter that goes on afterwards."""
+
+    def __init__(self, sorter: Sorter) -> None:
+        self._sorter = sorter
+        self._disk, self._places, self._journal = sorter.disk, sorter.places, sorter.journal
+        self._transfer = sorter.transfer
+
+    def run(self) -> dict[str, int]:
+        """Finish all batches without end; return how many pictures were ``finished``, ``decided`` again, ``lost``."""
+        batches = self._journal.open_batches()
+        unfinished = self._unfinished(batches)
+        retries: list[_Unfinished] = []
+        finished = lost = 0
+        entries: list[Entry] = []
+        folders = {self._places.work, self._places.out, self._places.inbox}
+        for picture in unfinished:
+            rows = self._journal.of_picture(picture.id)
+            if any(row.kind in TERMINAL for row in rows):
+                continue
+            intent = next((row for row in reversed(rows) if row.kind == "INTENT"), None)
+            entry = None
+            if intent is not None:
+                said = self._transfer.intent_of(intent)
+                picture.place = said.place
+                entry = self._fulfil(picture, said)
+                folders |= {said.final.parent} if self._disk.status(said.final) is not None else set()
+            if entry is None:
+                retries.append(picture)
+                continue
+            finished += entry.kind == "DONE"
+            lost += entry.kind == "LOST"
+            entries.append(entry)
+        if entries:
+            self._disk.sync(folders)
+            self._journal.append(entries)
+        decided = self._decide_again(retries) + self._decide_strangers()
+        ends = [Entry("END", batch=row.sequence) for row in self._journal.open_batches()]
+        if ends:
+            self._journal.append(ends)
+        for name, status in self._disk.scan(self._places.work):
+            if status.kind == "folder":
+                self._disk.remove_empty_folder(self._places.work / name)
+        self._sorter.csv.write()
+        return {"finished": finished, "decided": decided, "lost": lost}
+
+    def _unfinished(self, batches: list[Row]) -> list[_Unfinished]:
+        found: dict[str, _Unfinished] = {}
+        for batch in batches:
+            for identifier, name, _, *identity, tries, part, doubt in batch.body["files"]:
+                picture = found.setdefault(identifier, _Unfinished(identifier, name, tuple(identity), part, doubt))
+                picture.batches.append(batch.sequence)
+                picture.tries = max(picture.tries, tries)
+        return list(found.values())
+
+    def _fulfil(self, picture: _Unfinished, intent: Intent) -> Entry | None:
+        """Do what an INTENT says, as far as it was not done; None if the picture has to be decided on again."""
+        if intent.by_copy:
+            self._disk.remove(copy_of(intent))
+        place, final = self._disk.status(intent.place), self._disk.status(intent.final)
+        if not intent.keeps:
+            self._remove_second_name(picture.name, place)
+            self._remove_second_name(picture.name, final)
+        if place is not None and final is not None:
+            return self._choose_one(intent, place, final)
+        if final is not None:
+            if self._disk.digest(intent.final) == intent.content:
+                return done_row(intent)
+            return gone_row(intent, "the file with its final name has another content")
+        if place is not None:
+            if self._disk.digest(intent.place) != intent.content:
+                return None
+            return self._move(intent)
+        if self._disk.digest(self._places.inbox / picture.name) == intent.content:
+            reason = "the claim had not reached the disk: it is in the inbox again"
+            return Entry("RETURNED", None, intent.id, intent.sequence, shown(intent.name), body={"reason": reason})
+        return gone_row(intent, "it is neither where it was claimed nor where it should end")
+
+    def _choose_one(self, intent: Intent, place: Status, final: Status) -> Entry | None:
+        """What to do where something lies at both ends."""
+        if place.is_same_file(final):
+            self._disk.remove(intent.place)
+            return done_row(intent)
+        is_copy = intent.by_copy and self._disk.digest(intent.final) == intent.content
+        if is_copy and intent.keeps:
+            return done_row(intent)
+        if is_copy and intent.id in intent.final.name and self._disk.digest(intent.place) == intent.content:
+            self._disk.remove(intent.place)
+            return done_row(intent)
+        return None
+
+    def _move(self, intent: Intent) -> Entry | None:
+        try:
+            self._transfer.move(intent)
+        except (FileExistsError, AcrossError, AlteredError):
+            return None
+        except FileNotFoundError:
+            return gone_row(intent, "it was taken out of the folder of claimed pictures")
+        self._transfer.settle([intent])
+        return done_row(intent)
+
+    def _remove_second_name(self, name: str, ours: Status | None) -> None:
+        """Remove the name in the inbox of a file that was moved from there, where the removal had not reached the disk."""
+        if ours is not None and ours.is_same_file(self._disk.status(self._places.inbox / name)):
+            self._disk.remove(self._places.inbox / name)
+
+    def _decide_again(self, retries: list[_Unfinished]) -> int:
+        """Sort what was claimed, or looked at, and not decided on, part by part: one of them may have ended the program."""
+        parts: dict[str, list[Picture]] = {}
+        doubts: dict[str, str] = {}
+        for retry in retries:
+            if (picture := self._find(retry)) is not None:
+                parts.setdefault(retry.part, []).append(picture)
+                doubts[retry.part] = retry.doubt
+        for part, pictures in parts.items():
+            pattern = self._sorter.configuration.pattern
+            said = [part_of(picture.name, pattern) for picture in pictures]
+            views = [names[1] for names in said if names is not None]
+            doubt = doubts[part] or doubt_about_views(views, self._sorter.configuration.views)
+            self._sorter.sort([Job(part, pictures, doubt)])
+        return sum(map(len, parts.values()))
+
+    def _find(self, retry: _Unfinished) -> Picture | None:
+        """The picture in ``work/``, or as it was in the inbox; None if it was never claimed, so that it is not ours."""
+        inbox = self._places.inbox / retry.name
+        claimed = [self._places.work / f"{batch:010d}" / retry.name for batch in retry.batches]
+        for place in [*claimed, *filter(None, [retry.place])]:
+            status = self._disk.status(place)
+            if status is not None and status.kind == "file" and place != inbox:
+                self._remove_second_name(retry.name, status)
+                return Picture(retry.id, retry.name, place, status, retry.tries + 1)
+        status = self._disk.status(inbox)
+        if status is None or status.identity != retry.identity:
+            return None
+        return Picture(retry.id, retry.name, inbox, status, retry.tries + 1)
+
+    def _decide_strangers(self) -> int:
+        """Decide on what lies in ``work/`` and is in no row, as after the loss of a journal."""
+        count = 0
+        for folder, kind in self._disk.scan(self._places.work):
+            files = self._disk.scan(self._places.work / folder) if kind.kind == "folder" else []
+            for name, status in files:
+                if status.kind != "file":
+                    continue
+                self._remove_second_name(name, status)
+                said = part_of(name, self._sorter.configuration.pattern)
+                picture = Picture(self._sorter.new_id(), name, self._places.work / folder / name, status)
+                doubt = "it was found claimed, without a row that tells of it"
+                self._sorter.sort([Job(name if said is None else said[0], [picture], doubt)])
+                count += 1
+        return count

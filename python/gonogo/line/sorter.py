@@ -1,0 +1,293 @@
+"""The sorter: finds pictures that are ready, claims them, has them decided on, and brings them to their folders."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gonogo.decision import REVIEW
+from gonogo.line.claim import BUSY, Picture, claim, is_in_use
+from gonogo.line.clock import Clock
+from gonogo.line.configuration import Configuration, Places
+from gonogo.line.csv_log import CsvLog
+from gonogo.line.decider import QUARANTINE, Decider, Fault
+from gonogo.line.disk import Disk, FileChangedError, NotRegularError, Status
+from gonogo.line.inbox import Inbox, Part, Waiting
+from gonogo.line.journal import Entry, Journal, shown
+from gonogo.line.outcome import Job, Outcome, decide_jobs
+from gonogo.line.transfer import GONE, Transfer
+
+TRIES_MAX = 2  # a picture whose decoding ended the program twice is not decoded again
+_BATCH_BYTES = 256 * 1024 * 1024  # of pictures in memory
+_TAKEN = {"reason": "it was taken out of the folder of claimed pictures"}
+
+
+class DiskFullError(OSError):
+    """There is too little room to take pictures from the inbox."""
+
+
+@dataclass
+class Counts:
+    """What became of the pictures of this run."""
+
+    sorted: int = 0
+    review: int = 0
+    quarantined: int = 0
+    lost: int = 0
+    labels: dict[str, int] = field(default_factory=dict)
+
+    def add(self, labels: Sequence[str]) -> None:
+        """Count what ``Transfer.finish`` says."""
+        for label in labels:
+            if label == GONE:
+                self.lost += 1
+                continue
+            self.labels[label] = self.labels.get(label, 0) + 1
+            self.sorted += label not in (REVIEW, QUARANTINE)
+            self.review += label == REVIEW
+            self.quarantined += label == QUARANTINE
+
+
+class Sorter:
+    """Sorts one inbox. The caller holds its lock.
+
+    Parameters
+    ----------
+    disk, clock : Disk, Clock
+        Of the machine.
+    places : Places
+        Where it works.
+    configuration : Configuration
+        Its settings.
+    decider : Decider
+        Decides on parts.
+    journal : Journal
+        Open for writing.
+    keeps : bool
+        Whether pictures stay in the inbox and are copied.
+    """
+
+    def __init__(
+        self,
+        disk: Disk,
+        clock: Clock,
+        places: Places,
+        configuration: Configuration,
+        decider: Decider,
+        journal: Journal,
+        *,
+        keeps: bool = False,
+    ) -> None:
+        self.disk, self.clock, self.places, self.configuration = disk, clock, places, configuration
+        self.decider, self.journal, self.keeps = decider, journal, keeps
+        self.counts = Counts()
+        self.inbox = Inbox(disk, clock, places.inbox, configuration)
+        if keeps:
+            self.inbox.is_known = self._is_known
+        self.transfer = Transfer(disk, clock, places, configuration, journal, decider.description, keeps)
+        self.csv = CsvLog(disk, places.csv, journal, configuration)
+        self._known: set[tuple[int, ...]] = set()
+        self._gone: list[Entry] = []
+        self._last_content, self._repeats = "", 0
+        segment = journal.last("SEGMENT")
+        self._mark = "" if segment is None else str(segment.body["mark"])
+        last = journal.last("BATCH")
+        self._number = 0 if last is None else int(last.body["next"])
+
+    def step(self, only: Sequence[str] | None = None) -> int:
+        """Look at the inbox once and sort what is ready; return how many pictures were taken.
+
+        Parameters
+        ----------
+        only : sequence of str, optional
+            Names; others are left alone.
+
+        Raises
+        ------
+        DiskFullError
+            There is less room than is kept in reserve; nothing was taken.
+        """
+        parts = self.inbox.look(only)
+        taken = 0
+        while parts:
+            chosen = self._take(parts)
+            parts = parts[len(chosen) :]
+            jobs = [job for part in chosen if (job := self._job(part)) is not None]
+            if jobs:
+                self.check_room()
+                taken += self.sort(jobs)
+        return taken
+
+    def check_room(self) -> None:
+        """Raise ``DiskFullError`` where the reserve is touched."""
+        for place in (self.places.work, self.places.out, self.places.journal.parent):
+            if (free := self.disk.free_bytes(place)) < self.configuration.reserve_mb * 1_000_000:
+                reserve = self.configuration.reserve_mb
+                raise DiskFullError(
+                    f"{place}: found {free / 1e6:.0f} MB of room, kept in reserve are {reserve}; make room"
+                )
+
+    def new_id(self) -> str:
+        """Return an id that no picture of this journal has."""
+        self._number += 1
+        return f"{self._mark}{self._number:06x}"
+
+    def _take(self, parts: Sequence[Part]) -> list[Part]:
+        """Whole parts from the front, up to a batch."""
+        chosen: list[Part] = []
+        count = size = 0
+        for part in parts:
+            count += len(part.files)
+            size += sum(file.status.size for file in part.files)
+            if chosen and (count > self.configuration.batch or size > _BATCH_BYTES):
+                break
+            chosen.append(part)
+        return chosen
+
+    def _job(self, part: Part) -> Job | None:
+        """A part with ids, unless somebody still has a hand on one of its files."""
+        in_use = [file for file in part.files if is_in_use(self.places.inbox / file.name, self.disk)]
+        for file in in_use:
+            self.inbox.put_back(file.name)
+        if in_use:
+            return None
+        pictures = [
+            Picture(self.new_id(), file.name, self.places.inbox / file.name, file.status) for file in part.files
+        ]
+        return Job(part.name, pictures, part.doubt)
+
+    def sort(self, jobs: Sequence[Job]) -> int:
+        """Sort parts, from the row that says that they are looked at to the one that says that all is done."""
+        started = self.clock.steady()
+        files = [
+            [picture.id, picture.name, str(picture.place), *picture.status.identity, picture.tries, job.name, job.doubt]
+            for job in jobs
+            for picture in job.pictures
+        ]
+        # Before anybody looks into a file: what ends the program is known by its row when it starts again.
+        body = {"files": files, "next": self._number}
+        batch = self.journal.append([Entry("BATCH", body=body)])[0]
+        ready = [job for job in jobs if self._read(job)]
+        folder = self.places.work / f"{batch:010d}"
+        if not self.keeps:
+            ready = self._claim(ready, folder)
+        watched = [self._watch_for_frozen_camera(job) for job in ready]
+        ready = [job for job, _ in watched]
+        outcomes = decide_jobs(ready, self.decider, accept_unproven=self.configuration.accept_unproven)
+        decided = [
+            (picture, outcome)
+            for job, said in zip(ready, outcomes, strict=True)
+            for picture, outcome in zip(job.pictures, said, strict=True)
+        ]
+        more = [*self._gone, *(alarm for _, alarms in watched for alarm in alarms)]
+        self.counts.lost += len(self._gone)
+        self._gone = []
+        for job, said in zip(ready, outcomes, strict=True):
+            more += self._audits(job, said)
+            for picture in job.pictures:
+                picture.data = b""
+        self.counts.add(self.transfer.finish(batch, decided, more, started))
+        for picture, _ in decided:
+            if self.keeps:
+                self._known.add(picture.status.identity)
+            self.inbox.waiting.pop(picture.name, None)
+        if not self.keeps:
+            self.disk.remove_empty_folder(folder)
+        self.csv.write()
+        return len(decided)
+
+    def _read(self, job: Job) -> bool:
+        """Read the pictures of a part; False where it has to wait in the inbox, or was taken from there."""
+        for picture in list(job.pictures):
+            check = self.decider.check if picture.tries <= TRIES_MAX else None
+            claimed = picture.place.parent != self.places.inbox
+            try:
+                picture.read(self.disk, check)
+            except FileNotFoundError:
+                if not claimed:
+                    return False
+                job.pictures.remove(picture)
+                self._gone.append(Entry("LOST", None, picture.id, None, shown(picture.name), body=_TAKEN))
+                continue
+            except (FileChangedError, NotRegularError, OSError) as error:
+                if claimed or (isinstance(error, OSError) and error.errno not in BUSY):
+                    raise
+                self.inbox.put_back(picture.name)
+                return False
+            if check is None:
+                picture.fault = Fault("crash", "the program ended twice while it was looked at")
+            elif picture.is_damaged and not claimed and not self._is_overdue(picture):
+                self.inbox.put_back(picture.name, picture.fault.reason if picture.fault else "")
+                return False
+        return len(job.pictures) > 0
+
+    def _is_overdue(self, picture: Picture) -> bool:
+        file: Waiting | None = self.inbox.waiting.get(picture.name)
+        return file is not None and self.clock.steady() - file.since >= self.configuration.max_wait
+
+    def _claim(self, jobs: Sequence[Job], folder: Path) -> list[Job]:
+        """Claim the pictures of parts; those that cannot be claimed are missing in theirs."""
+        self.disk.make_folder(folder)
+        claimed: list[Job] = []
+        for job in jobs:
+            ours, doubt = [], job.doubt
+            for picture in job.pictures:
+                if picture.place.parent != self.places.inbox or claim(picture, folder, self.disk):
+                    ours.append(picture)
+                else:
+                    self.inbox.put_back(picture.name)
+                    doubt = doubt or "a picture of the part could not be taken from the inbox"
+            for picture in ours:
+                if not picture.content:
+                    doubt = self._read_again(picture) or doubt
+            if ours:
+                claimed.append(Job(job.name, ours, doubt))
+        return claimed
+
+    def _read_again(self, picture: Picture) -> str:
+        """Read a picture that changed between reading and claiming; return why it cannot pass even if it is sound now."""
+        try:
+            picture.read(self.disk, self.decider.check)
+        except FileChangedError:
+            picture.fault = Fault("changing", "a program still writes into it")
+            picture.content = self.disk.digest(picture.place) or hashlib.sha256(b"").hexdigest()
+        return "the file changed while it was taken"
+
+    def _watch_for_frozen_camera(self, job: Job) -> tuple[Job, list[Entry]]:
+        """Doubt a part that shows the same bytes too often in a row, and say so once."""
+        alarms: list[Entry] = []
+        limit, doubt = self.configuration.frozen_after, job.doubt
+        for picture in job.pictures:
+            same = picture.content == self._last_content
+            self._last_content, self._repeats = picture.content, self._repeats + 1 if same else 1
+            if limit and self._repeats >= limit:
+                doubt = doubt or f"the same picture {self._repeats} times in a row: the camera may be frozen"
+                if self._repeats == limit:
+                    alarms.append(Entry("ALARM", name=shown(picture.name), body={"reason": doubt}))
+        return Job(job.name, job.pictures, doubt), alarms
+
+    def _audits(self, job: Job, outcomes: Sequence[Outcome]) -> list[Entry]:
+        """Mark a share of the passed parts for people, by a number that nobody can steer: a picture's own SHA-256."""
+        if not all(outcome.passed for outcome in outcomes):
+            return []
+        drawn = int(job.pictures[0].content[:13], 16) < self.configuration.audit_share * 16**13
+        return [Entry("AUDIT", id=picture.id, name=shown(picture.name)) for picture in job.pictures if drawn]
+
+    def _is_known(self, name: str, status: Status) -> bool:
+        """Whether a file that stays in the inbox is done: by the journal, and once per run by its content."""
+        if status.identity in self._known:
+            return True
+        content = self.journal.content_of(":".join(map(str, status.identity)))
+        if content is None or self.disk.digest(self.places.inbox / name) != content:
+            return False
+        self._known.add(status.identity)
+        return True
+
+
+def start_row(places: Places, settings: dict[str, Any], description: dict[str, Any], user: str) -> Entry:
+    """Return the row that says that a sorter began, with what, and who began it."""
+    where = {"inbox": str(places.inbox), "work": str(places.work), "out": str(places.out)}
+    return Entry("START", body={**where, "settings": settings, "user": user, **description})

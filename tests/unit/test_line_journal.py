@@ -1,0 +1,185 @@
+"""The journal of the line: rows that are only added, linked, on a local disk, in monthly files."""
+
+from __future__ import annotations
+
+import datetime
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from gonogo.errors import JournalError
+from gonogo.line.clock import Clock
+from gonogo.line.files import LocalDisk
+from gonogo.line.journal import Entry, Journal, shown
+from gonogo.line.segments import closed_segments, open_journal, read_journal, segment_faults, set_aside
+
+
+class Calendar(Clock):
+    """A clock that shows the day it is told."""
+
+    def __init__(self, day: str = "2026-03-14") -> None:
+        self.day = day
+
+    def today(self) -> datetime.datetime:
+        return datetime.datetime.fromisoformat(f"{self.day}T12:00:00+02:00")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "out" / ".gonogo" / "journal.db"
+
+
+def sort_one(journal: Journal, identifier: str, name: str, content: str = "c0") -> None:
+    batch = journal.append([Entry("BATCH", body={"files": [], "next": 1})])[0]
+    body = {"name": name, "final": f"ok/{name}", "decision": "ok", "score": 0.1, "passed": True}
+    final = shown(f"ok/{name}")
+    (intent,) = journal.append([Entry("INTENT", batch, identifier, None, shown(name), final, content, body=body)])
+    done = Entry("DONE", None, identifier, intent, shown(name), final, content)
+    journal.append([done, Entry("END", batch=batch)])
+
+
+def test_rows_are_kept_in_order_with_time_zone_and_read_by_others(path: Path) -> None:
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        sort_one(journal, "a1", "x.png")
+        assert journal.append([]) == []
+        with read_journal(path, LocalDisk()) as reader:
+            rows = list(reader.rows())
+            assert [row.sequence for row in rows] == [1, 2, 3, 4, 5]
+            assert [row.kind for row in rows] == ["SEGMENT", "BATCH", "INTENT", "DONE", "END"]
+            assert rows[0].time == "2026-03-14T12:00:00.000+02:00"
+            (decision,) = reader.decisions()
+            shown_columns = {key: decision[key] for key in ("id", "name", "decision", "score", "final", "sha256")}
+            assert list(shown_columns.values()) == ["a1", "x.png", "ok", 0.1, "ok/x.png", "c0"]
+            assert reader.damage() == []
+            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+                reader.append([Entry("ALARM")])
+        assert journal.is_final("ok/x.png")
+        assert not journal.is_final("ok/y.png")
+        assert journal.first_with_content("c0") == "a1"
+        assert journal.first_with_content("c1") is None
+    with open_journal(path, LocalDisk(), Calendar()) as again:
+        assert (again.sequence, again.head) == (5, journal.head)
+
+
+def test_names_that_are_no_text_come_back_as_they_were(path: Path) -> None:
+    name = "a\udcff\n'\";--.png"
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        sort_one(journal, "a1", name)
+        (intent,) = journal.rows("INTENT")
+        assert intent.body["name"] == name
+        (decision,) = journal.decisions()
+        assert decision["place"] == f"ok/{name}"
+        assert decision["final"] == "ok/a\\udcff\n'\";--.png"
+
+
+def test_a_commit_that_fails_adds_nothing(path: Path) -> None:
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        with pytest.raises(sqlite3.IntegrityError):
+            journal.append([Entry("ALARM"), Entry(None)])  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            journal.append([Entry("ALARM"), Entry("ALARM", body={"score": float("nan")})])
+        assert [row.kind for row in journal.rows()] == ["SEGMENT"]
+        assert journal.append([Entry("ALARM")]) == [2]
+        assert journal.damage() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE journal SET body = '{}' WHERE sequence = 3",
+        "UPDATE journal SET name = 'y.png' WHERE sequence = 4",
+        "DELETE FROM journal WHERE sequence = 3",
+        "UPDATE journal SET chain = zeroblob(32) WHERE sequence = 4",
+    ],
+)
+def test_rows_resist_change_and_a_change_shows(change: str, path: Path) -> None:
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        sort_one(journal, "a1", "x.png")
+    forger = sqlite3.connect(path, isolation_level=None)
+    with pytest.raises(sqlite3.IntegrityError, match="rows are only added"):
+        forger.execute(change)
+    forger.execute("DROP TRIGGER journal_keeps")
+    forger.execute("DROP TRIGGER journal_holds")
+    forger.execute(change)
+    forger.close()
+    for access in (lambda: open_journal(path, LocalDisk(), Calendar()), lambda: read_journal(path, LocalDisk())):
+        with pytest.raises(JournalError, match=r"damaged: row [34] was changed or is missing; run gonogo recover"):
+            access()
+
+
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\x00" + bytes(5000), b"x" * 5000])
+def test_a_file_that_is_no_journal_is_refused_and_kept(content: bytes, path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match="run gonogo recover"):
+        open_journal(path, LocalDisk(), Calendar())
+    assert path.read_bytes() == content
+    aside = set_aside(path, LocalDisk(), Calendar())
+    assert aside.read_bytes() == content
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        assert journal.sequence == 1
+
+
+def test_another_version_is_refused(path: Path) -> None:
+    open_journal(path, LocalDisk(), Calendar()).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    with pytest.raises(JournalError, match="found version 7, expected 1"):
+        open_journal(path, LocalDisk(), Calendar())
+
+
+def test_network_file_systems_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = LocalDisk()
+    monkeypatch.setattr(disk, "file_system", lambda _: "nfs4")
+    with pytest.raises(
+        JournalError, match=r"network file system \(nfs4\), expected a local disk; name one with --journal"
+    ):
+        open_journal(path, disk, Calendar())
+    assert not path.exists()
+
+
+def test_no_journal_is_no_empty_one(path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="expected a folder that gonogo sort has filled"):
+        read_journal(path, LocalDisk())
+    assert not path.exists()
+
+
+def test_what_was_appended_is_on_the_disk_when_it_returns(path: Path) -> None:
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        settings = [
+            journal._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+        ]
+        assert settings == ["wal", 2], "2 is FULL"
+
+
+def test_a_month_that_is_over_gets_a_file_of_its_own(path: Path) -> None:
+    disk = LocalDisk()
+    for day, name in [("2026-02-27", "x.png"), ("2026-03-01", "y.png"), ("2026-05-01", "z.png")]:
+        with open_journal(path, disk, Calendar(day)) as journal:
+            assert journal.is_final("ok/x.png") == (name != "x.png"), "closed files still answer"
+            sort_one(journal, f"id of {name}", name)
+    assert [file.name for file in closed_segments(path, disk)] == ["journal-2026-02.db", "journal-2026-03.db"]
+    with open_journal(path, disk, Calendar("2026-05-02")) as journal:
+        assert journal.first_with_content("c0") == "id of x.png"
+        assert [row.sequence for row in journal.rows()] == list(range(11, 16)), "numbers go on"
+        assert journal.damage() == []
+    assert segment_faults(path, disk) == []
+    closed = path.with_name("journal-2026-03.db")
+    closed.rename(path.with_name("gone.db"))
+    assert segment_faults(path, disk) == ["journal.db: is not linked to the file before it"]
+
+
+def test_a_month_with_an_unfinished_batch_stays_open(path: Path) -> None:
+    with open_journal(path, LocalDisk(), Calendar("2026-02-27")) as journal:
+        journal.append([Entry("BATCH", body={"files": [], "next": 0})])
+    with open_journal(path, LocalDisk(), Calendar("2026-03-01")) as journal:
+        assert closed_segments(path, LocalDisk()) == []
+        assert [row.sequence for row in journal.open_batches()] == [2]
+
+
+def test_a_clock_that_steps_back_closes_nothing(path: Path) -> None:
+    for day in ("2026-03-01", "2026-02-27"):
+        open_journal(path, LocalDisk(), Calendar(day)).close()
+    assert closed_segments(path, LocalDisk()) == []
