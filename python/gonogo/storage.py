@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import fcntl
 import os
 import secrets
@@ -48,7 +50,7 @@ def write_atomically(path: str | Path, content: bytes | str | Sequence[bytes | m
         try:
             _write_new(temporary, parts)
             temporary.replace(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -90,6 +92,41 @@ def is_special(path: Path) -> bool:
     return path.exists() and not (path.is_file() or path.is_dir())
 
 
+def move_without_replacing(source: Path, target: Path) -> None:
+    """Give a file another name on the same file system, unless that name is taken; a crash leaves it under one name or both.
+
+    Raises
+    ------
+    FileExistsError
+        The name is taken; nothing was changed.
+    OSError
+        Naming the file; nothing was changed.
+    """
+    failed = _rename_no_replace(os.fsencode(source), os.fsencode(target))
+    if failed in (errno.EINVAL, errno.ENOSYS):  # this file system, or kernel, cannot
+        try:
+            os.link(source, target, follow_symlinks=False)
+            sync_folder(target.parent)
+            source.unlink()
+        except OSError as error:
+            failed = error.errno or errno.EIO
+        else:
+            failed = 0
+    if failed:
+        blamed = target if failed == errno.EEXIST else source
+        raise OSError(failed, os.strerror(failed), str(blamed))
+
+
+def _rename_no_replace(source: bytes, target: bytes) -> int:
+    """``renameat2(..., RENAME_NOREPLACE)``, which Python does not offer; return 0 or the number of the error."""
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:  # glibc before 2.28
+        return errno.ENOSYS
+    at_cwd, no_replace = -100, 1  # <fcntl.h>, <stdio.h>
+    return ctypes.get_errno() if call(at_cwd, source, at_cwd, target, ctypes.c_uint(no_replace)) else 0
+
+
 def _write_new(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     # 0o666 less the umask, as any other new file; temporary files of the standard library would be private.
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -99,7 +136,8 @@ def _write_new(path: Path, parts: Iterable[bytes | memoryview]) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -143,7 +181,7 @@ def append_locked(path: str | Path) -> Iterator[tuple[bytes, Callable[[bytes], N
                 while written < len(data):
                     written += os.write(handle, data[written:])
                 os.fsync(handle)
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
             except BaseException as error:
                 os.ftruncate(handle, size)
                 if isinstance(error, OSError):

@@ -141,5 +141,6 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Visit]
     yield visit
     for seen in visits:
         seen.page.context.close()
-    assert [seen.outside for seen in visits if seen.outside] == []
-    assert [seen.complaints for seen in visits if seen.complaints] == []
+    for seen in visits:
+        assert not seen.outside, f"asked of other machines: {seen.outside}"
+        assert not seen.complaints, f"the browser complained: {seen.complaints}"
