@@ -72,6 +72,17 @@ static PyObject *golden_logits(const gng_model *model)
     return array;
 }
 
+static PyObject *known_features(const gng_model *model)
+{
+    if (model->known_count == 0)
+        return Py_NewRef(Py_None);
+    const npy_intp shape[] = {model->known_count, gng_graph_features(model->graph)};
+    PyObject *array = gng_bind_new_array(NPY_FLOAT32, 2, shape);
+    if (array != NULL)
+        memcpy(PyArray_DATA((PyArrayObject *)array), model->known_features, (size_t)(shape[0] * shape[1]) * sizeof(float));
+    return array;
+}
+
 static PyObject *parse_model(PyObject *module, PyObject *argument)
 {
     (void)module;
@@ -85,7 +96,8 @@ static PyObject *parse_model(PyObject *module, PyObject *argument)
     PyObject *metadata = states != NULL ? metadata_dict(model) : NULL;
     PyObject *inputs = metadata != NULL ? golden_input(model) : NULL;
     PyObject *logits = inputs != NULL ? golden_logits(model) : NULL;
-    PyObject *digests = logits != NULL ? Py_BuildValue("(ss)", model->model_sha256, model->file_sha256) : NULL;
+    PyObject *known = logits != NULL ? known_features(model) : NULL;
+    PyObject *digests = known != NULL ? Py_BuildValue("(ss)", model->model_sha256, model->file_sha256) : NULL;
     /* The graph moves into its Python object; the model keeps the rest until it is destroyed. */
     gng_graph *graph = model->graph;
     model->graph = NULL;
@@ -96,14 +108,15 @@ static PyObject *parse_model(PyObject *module, PyObject *argument)
     else
         gng_graph_destroy(graph);
     if (wrapped != NULL)
-        result = Py_BuildValue("{s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O}", "graph", wrapped, "parameters", parameters, "states", states, "metadata", metadata, "golden_input",
-                               inputs, "golden_logits", logits, "model_sha256", PyTuple_GetItem(digests, 0), "file_sha256", PyTuple_GetItem(digests, 1));
+        result = Py_BuildValue("{s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O}", "graph", wrapped, "parameters", parameters, "states", states, "metadata", metadata, "golden_input",
+                               inputs, "golden_logits", logits, "known_features", known, "model_sha256", PyTuple_GetItem(digests, 0), "file_sha256", PyTuple_GetItem(digests, 1));
     Py_XDECREF(wrapped);
     Py_XDECREF(parameters);
     Py_XDECREF(states);
     Py_XDECREF(metadata);
     Py_XDECREF(inputs);
     Py_XDECREF(logits);
+    Py_XDECREF(known);
     Py_XDECREF(digests);
     return result;
 }
@@ -145,6 +158,23 @@ static int read_golden(PyObject *inputs, PyObject *logits, gng_model *model)
     return 0;
 }
 
+static int read_known(PyObject *object, gng_model *model)
+{
+    if (object == Py_None)
+        return 0;
+    PyArrayObject *rows = gng_bind_array(object, "known_features", NPY_FLOAT32, 2);
+    if (rows == NULL)
+        return -1;
+    if (PyArray_DIM(rows, 0) > GNG_MODEL_KNOWN_MAX || PyArray_DIM(rows, 1) != gng_graph_features(model->graph)) {
+        PyErr_Format(PyExc_ValueError, "known_features: found the shape (%zd, %zd), expected at most %d rows of %d values", PyArray_DIM(rows, 0),
+                     PyArray_DIM(rows, 1), (int)GNG_MODEL_KNOWN_MAX, (int)gng_graph_features(model->graph));
+        return -1;
+    }
+    model->known_count = (int32_t)PyArray_DIM(rows, 0);
+    model->known_features = PyArray_DATA(rows);
+    return 0;
+}
+
 static PyObject *serialised(const gng_model *model)
 {
     size_t count = 0;
@@ -164,9 +194,10 @@ static PyObject *serialised(const gng_model *model)
 static PyObject *serialise_model(PyObject *module, PyObject *arguments, PyObject *keywords)
 {
     (void)module;
-    static char *names[] = {"graph", "parameters", "states", "metadata", "golden_input", "golden_logits", NULL};
-    PyObject *graph_object, *parameters, *states, *mapping, *inputs = Py_None, *logits = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOOO|OO:serialise_model", names, &graph_object, &parameters, &states, &mapping, &inputs, &logits))
+    static char *names[] = {"graph", "parameters", "states", "metadata", "golden_input", "golden_logits", "known_features", NULL};
+    PyObject *graph_object, *parameters, *states, *mapping, *inputs = Py_None, *logits = Py_None, *known = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OOOO|OOO:serialise_model", names, &graph_object, &parameters, &states, &mapping, &inputs, &logits,
+                                     &known))
         return NULL;
     const gng_graph *graph = gng_bind_graph_of(graph_object);
     if (graph == NULL)
@@ -182,7 +213,7 @@ static PyObject *serialise_model(PyObject *module, PyObject *arguments, PyObject
     if (items == NULL)
         return NULL;
     PyObject *result = NULL;
-    if (read_metadata(items, &model) == 0 && read_golden(inputs, logits, &model) == 0)
+    if (read_metadata(items, &model) == 0 && read_golden(inputs, logits, &model) == 0 && read_known(known, &model) == 0)
         result = serialised(&model);
     Py_DECREF(items);
     return result;
@@ -272,31 +303,64 @@ static void classifier_dealloc(PyObject *object)
     gng_bind_free(object);
 }
 
+/* Logits, and features unless NULL, of samples. */
+static gng_status run_samples(bind_classifier *self, const gng_samples *samples, float *logits, float *features)
+{
+    if (samples->count == 0)
+        return GNG_OK;
+    if (gng_bind_lock_take(&self->lock) < 0)
+        return GNG_STATUS_STATE;
+    gng_bind_call call;
+    gng_bind_call_begin(&call, self->threads);
+    const gng_status status = samples->pixels != NULL
+                                  ? gng_classifier_logits(self->classifier, &call.context, samples->pixels, samples->count, logits, features)
+                                  : gng_classifier_row_logits(self->classifier, &call.context, samples->rows, samples->count, logits, features);
+    gng_bind_call_end(&call);
+    gng_bind_lock_give(&self->lock);
+    return status;
+}
+
+static PyObject *new_rows(const gng_samples *samples, int32_t width)
+{
+    const npy_intp shape[] = {(npy_intp)samples->count, width};
+    return gng_bind_new_array(NPY_FLOAT32, 2, shape);
+}
+
 static PyObject *classifier_logits(PyObject *object, PyObject *argument)
 {
     bind_classifier *self = (bind_classifier *)object;
     gng_samples samples;
     if (gng_bind_samples(argument, "samples", self->input, &samples) < 0)
         return NULL;
-    const npy_intp shape[] = {(npy_intp)samples.count, self->outputs};
-    PyObject *result = gng_bind_new_array(NPY_FLOAT32, 2, shape);
-    if (result == NULL || samples.count == 0)
-        return result;
-    float *logits = PyArray_DATA((PyArrayObject *)result);
-    if (gng_bind_lock_take(&self->lock) < 0) {
-        Py_DECREF(result);
+    PyObject *logits = new_rows(&samples, self->outputs);
+    if (logits == NULL)
         return NULL;
-    }
-    gng_bind_call call;
-    gng_bind_call_begin(&call, self->threads);
-    const gng_status status = samples.pixels != NULL ? gng_classifier_logits(self->classifier, &call.context, samples.pixels, samples.count, logits)
-                                                     : gng_classifier_row_logits(self->classifier, &call.context, samples.rows, samples.count, logits);
-    gng_bind_call_end(&call);
-    gng_bind_lock_give(&self->lock);
+    const gng_status status = run_samples(self, &samples, PyArray_DATA((PyArrayObject *)logits), NULL);
     if (status == GNG_OK)
-        return result;
-    Py_DECREF(result);
+        return logits;
+    Py_DECREF(logits);
     return gng_bind_raise(status);
+}
+
+static PyObject *classifier_logits_and_features(PyObject *object, PyObject *argument)
+{
+    bind_classifier *self = (bind_classifier *)object;
+    const int32_t width = gng_classifier_features(self->classifier);
+    gng_samples samples;
+    if (gng_bind_samples(argument, "samples", self->input, &samples) < 0)
+        return NULL;
+    PyObject *logits = new_rows(&samples, self->outputs), *features = logits != NULL ? new_rows(&samples, width) : NULL;
+    gng_status status = GNG_STATUS_MEMORY;
+    if (features != NULL)
+        status = run_samples(self, &samples, PyArray_DATA((PyArrayObject *)logits), PyArray_DATA((PyArrayObject *)features));
+    PyObject *result = NULL;
+    if (status == GNG_OK)
+        result = Py_BuildValue("(OO)", logits, features);
+    else if (features != NULL)
+        (void)gng_bind_raise(status);
+    Py_XDECREF(features);
+    Py_XDECREF(logits);
+    return result;
 }
 
 static PyObject *classifier_self_test(PyObject *object, PyObject *unused)
@@ -345,6 +409,12 @@ static PyObject *get_parameter_count(PyObject *object, void *closure)
     return PyLong_FromSize_t(((bind_classifier *)object)->parameter_floats);
 }
 
+static PyObject *get_features(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyLong_FromLong(gng_classifier_features(((bind_classifier *)object)->classifier));
+}
+
 static PyObject *get_golden_count(PyObject *object, void *closure)
 {
     (void)closure;
@@ -358,12 +428,14 @@ static PyGetSetDef classifier_properties[] = {
     {"file_sha256", get_file_sha256, NULL, "integrity: the whole file", NULL},
     {"input_shape", get_input_shape, NULL, "(channels, height, width)", NULL},
     {"outputs", get_outputs, NULL, "logits of one picture", NULL},
+    {"features", get_features, NULL, "values that a dense last layer reads of one picture; 0: it is not dense", NULL},
     {"parameter_count", get_parameter_count, NULL, "trainable values", NULL},
     {0},
 };
 
 static PyMethodDef classifier_methods[] = {
     {"logits", classifier_logits, METH_O, "Logits (n, outputs)."},
+    {"logits_and_features", classifier_logits_and_features, METH_O, "Logits (n, outputs) and what the last layer reads (n, features)."},
     {"self_test", classifier_self_test, METH_NOARGS, "Largest difference of a golden picture's logits from the stored ones."},
     {0},
 };

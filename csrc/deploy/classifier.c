@@ -13,6 +13,7 @@ struct gng_classifier {
     gng_graph *graph; /* folded */
     gng_net *net;
     uint32_t batch;
+    int32_t features; /* of the model's own graph: folding may move what its last layer reads */
     int32_t golden_count;
     void *golden_input;         /* uint8 [golden_count, H, W, C], or float32 [golden_count, features] */
     float *golden_logits;       /* [golden_count, outputs] */
@@ -83,6 +84,7 @@ gng_status gng_classifier_create(const gng_model *model, uint32_t batch, int thr
     if (classifier == NULL)
         return gng_error_set(GNG_STATUS_MEMORY, "no memory for a classifier");
     classifier->batch = batch;
+    classifier->features = gng_graph_features(model->graph);
     gng_context context = {.threads = threads};
     gng_status status = load(classifier, model, threads);
     if (status == GNG_OK)
@@ -129,13 +131,16 @@ static gng_status fill_row(void *argument, uint32_t position, int worker, float 
     return GNG_OK;
 }
 
-static gng_status run_chunks(gng_classifier *classifier, gng_context *context, const uint8_t *pixels, const float *rows, uint64_t count, float *logits)
+static gng_status run_chunks(gng_classifier *classifier, gng_context *context, const uint8_t *pixels, const float *rows, uint64_t count, float *logits,
+                             float *features)
 {
-    const size_t outputs = (size_t)gng_graph_outputs(classifier->graph);
+    const size_t outputs = (size_t)gng_graph_outputs(classifier->graph), width = (size_t)classifier->features;
     const gng_tensor_shape shape = classifier->graph->shapes[0];
     const size_t elements = gng_tensor_elements(shape);
     if (count < 1)
         return gng_error_set(GNG_STATUS_ARGUMENT, "count: found 0 inputs, expected at least 1");
+    if (features != NULL && width == 0)
+        return gng_error_set(GNG_STATUS_STATE, "features: the last layer of the net is not a dense one, which would read a row of them");
     for (uint64_t first = 0; first < count; first += classifier->batch) {
         const uint64_t left = count - first;
         chunk from = {
@@ -147,27 +152,33 @@ static gng_status run_chunks(gng_classifier *classifier, gng_context *context, c
             .count = left < classifier->batch ? (uint32_t)left : classifier->batch,
             .fill = pixels != NULL ? fill_picture : fill_row,
             .argument = &from,
+            .features = features != NULL ? features + (size_t)first * width : NULL,
         };
         GNG_TRY(gng_net_infer(classifier->net, context, &run, logits + (size_t)first * outputs));
     }
     return GNG_OK;
 }
 
-gng_status gng_classifier_logits(gng_classifier *classifier, gng_context *context, const uint8_t *pixels, uint64_t count, float *logits)
+gng_status gng_classifier_logits(gng_classifier *classifier, gng_context *context, const uint8_t *pixels, uint64_t count, float *logits, float *features)
 {
     const int channels = (int)classifier->graph->shapes[0].channels;
     if (channels != 1 && channels != 3)
         return gng_error_set(GNG_STATUS_STATE, "the net reads rows of %d features, not pictures of 1 or 3 channels", channels);
-    return run_chunks(classifier, context, pixels, NULL, count, logits);
+    return run_chunks(classifier, context, pixels, NULL, count, logits, features);
 }
 
-gng_status gng_classifier_row_logits(gng_classifier *classifier, gng_context *context, const float *rows, uint64_t count, float *logits)
+gng_status gng_classifier_row_logits(gng_classifier *classifier, gng_context *context, const float *rows, uint64_t count, float *logits, float *features)
 {
     const gng_tensor_shape shape = classifier->graph->shapes[0];
     if (!gng_model_reads_rows(classifier->graph))
         return gng_error_set(GNG_STATUS_STATE, "the net reads pictures of %dx%dx%d (height, width, channels), not rows", (int)shape.height, (int)shape.width,
                              (int)shape.channels);
-    return run_chunks(classifier, context, NULL, rows, count, logits);
+    return run_chunks(classifier, context, NULL, rows, count, logits, features);
+}
+
+int32_t gng_classifier_features(const gng_classifier *classifier)
+{
+    return classifier->features;
 }
 
 gng_status gng_classifier_self_test(gng_classifier *classifier, gng_context *context, double *difference)
@@ -175,7 +186,7 @@ gng_status gng_classifier_self_test(gng_classifier *classifier, gng_context *con
     const bool rows = gng_model_reads_rows(classifier->graph);
     if (classifier->golden_count > 0)
         GNG_TRY(run_chunks(classifier, context, rows ? NULL : classifier->golden_input, rows ? classifier->golden_input : NULL,
-                           (uint64_t)classifier->golden_count, classifier->golden_computed));
+                           (uint64_t)classifier->golden_count, classifier->golden_computed, NULL));
     const size_t logits = (size_t)classifier->golden_count * (size_t)gng_graph_outputs(classifier->graph);
     double largest = 0;
     for (size_t i = 0; i < logits; i++) {

@@ -20,13 +20,16 @@ void gng_classifier_destroy(gng_classifier *classifier);
  * without golden pictures, which is how the logits to be stored are computed; who loads a file must insist on some. */
 GNG_MUST_CHECK gng_status gng_classifier_self_test(gng_classifier *classifier, gng_context *context, double *difference);
 
-/* pixels [count, H, W, C] of the model's input size -> logits [count, outputs]; any count >= 1. A net of rows takes
- * pictures of one pixel; STATE where those cannot be, because it reads other than 1 or 3 features. */
+/* pixels [count, H, W, C] of the model's input size -> logits [count, outputs] and, unless NULL, features [count,
+ * gng_classifier_features]; any count >= 1. A net of rows takes pictures of one pixel; STATE where those cannot be, because it reads
+ * other than 1 or 3 features, and where features are wanted of a net that has none. */
 GNG_MUST_CHECK gng_status gng_classifier_logits(gng_classifier *classifier, gng_context *context, const uint8_t *pixels,
-                                                uint64_t count, float *logits);
-/* rows [count, features] -> logits. STATE for a net of pictures. */
+                                                uint64_t count, float *logits, float *features);
+/* rows [count, inputs] -> the same. STATE for a net of pictures. */
 GNG_MUST_CHECK gng_status gng_classifier_row_logits(gng_classifier *classifier, gng_context *context, const float *rows,
-                                                    uint64_t count, float *logits);
+                                                    uint64_t count, float *logits, float *features);
+/* Values that the last layer reads where that is a dense one; 0: the net has no features. */
+int32_t gng_classifier_features(const gng_classifier *classifier);
 
 /* Equivalent graph without batch normalisation that follows a convolution or dense layer directly (others are kept), with folded parameters
  * (computed in double). out_parameters and out_states: allocated with gng_memory_allocate, caller releases. */

@@ -30,6 +30,7 @@ static const struct {
     {"preprocess", METADATA_OBJECT},
     {"temperature", METADATA_OBJECT}, /* what turns scores into probabilities */
     {"training", METADATA_OBJECT},
+    {"unknown_guard", METADATA_OBJECT}, /* which pictures are unlike the known features, beside the certificate */
     {"versions", METADATA_OBJECT},
 };
 
@@ -57,8 +58,8 @@ static gng_status check_free_key(const char *key)
     if (allowed)
         return GNG_OK;
     return gng_error_set(GNG_STATUS_FORMAT,
-                         "metadata: unknown key '%.80s'; known are certificate, classes, preprocess, review_zone, temperature, training, versions, and "
-                         "keys of at most %d letters, digits, '.', '_', '-' that begin with 'x.'",
+                         "metadata: unknown key '%.80s'; known are certificate, classes, preprocess, review_zone, temperature, training, unknown_guard, "
+                         "versions, and keys of at most %d letters, digits, '.', '_', '-' that begin with 'x.'",
                          key, (int)GNG_MODEL_KEY_BYTES_MAX - 1);
 }
 

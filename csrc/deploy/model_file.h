@@ -2,7 +2,7 @@
  *
  * Safetensors layout: 8-byte little-endian header length, JSON header, raw little-endian tensors, no holes, exact size.
  * Tensors: every parameter and state of the graph by its name (F32), `golden.input` (U8 [n, H, W, C], or F32 [n, features])
- * and `golden.logits` (F32 [n, outputs]). `__metadata__` holds strings only; the keys are listed in model_file.c, unknown keys with
+ * and `golden.logits` (F32 [n, outputs]), and, where a gate was given some, `known.features` (F32 [n, features]). `__metadata__` holds strings only; the keys are listed in model_file.c, unknown keys with
  * the prefix "x." are kept, others refused. `spec` is the canonical JSON of the graph. `file_sha256` is the SHA-256 of the file with
  * those 64 digits set to '0'; `model_sha256` the SHA-256 of the canonical spec and the parameter and state tensors in graph order.
  */
@@ -16,7 +16,8 @@ enum {
     GNG_MODEL_HEADER_BYTES_MAX = 1024 * 1024,
     GNG_MODEL_JSON_DEPTH_MAX = 16,
     GNG_MODEL_METADATA_MAX = 64,
-    GNG_MODEL_GOLDEN_MAX = 64 /* golden pictures */
+    GNG_MODEL_GOLDEN_MAX = 64, /* golden pictures */
+    GNG_MODEL_KNOWN_MAX = 4096 /* pictures whose features are kept */
 };
 
 typedef struct gng_metadata {
@@ -36,6 +37,8 @@ typedef struct gng_model {
     const uint8_t *golden_pixels; /* [golden_count, H, W, C]; NULL when the input is a row of features */
     const float *golden_rows;     /* [golden_count, features]; NULL for pictures */
     const float *golden_logits;   /* [golden_count, outputs] */
+    int32_t known_count;          /* pictures whose features are kept, as what the net knows */
+    const float *known_features;  /* [known_count, gng_graph_features] */
 } gng_model;
 
 /* Checks everything (layout, caps, duplicate keys, offsets, shapes, types, layer kinds, both hashes, all weights finite)

@@ -15,13 +15,14 @@ _Static_assert(sizeof(float) == 4 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, 
 #define GNG_MODEL_FORMAT "gonogo 1"
 #define GNG_MODEL_GOLDEN_INPUT "golden.input"
 #define GNG_MODEL_GOLDEN_LOGITS "golden.logits"
+#define GNG_MODEL_KNOWN_FEATURES "known.features"
 
 enum {
     GNG_MODEL_PREFIX_BYTES = 8,
     GNG_MODEL_ALIGNMENT = 8,
     GNG_MODEL_DIGITS = 64, /* of a SHA-256 */
-    /* Weight, bias, mean and variance, or two of them, for every layer; and the golden tensors. */
-    GNG_MODEL_TENSORS_MAX = 4 * GNG_LAYERS_MAX + 2,
+    /* Weight, bias, mean and variance, or two of them, for every layer; the golden tensors; the known features. */
+    GNG_MODEL_TENSORS_MAX = 4 * GNG_LAYERS_MAX + 3,
     GNG_MODEL_GOLDEN_BYTES_MAX = 64 * 1024 * 1024,
     GNG_MODEL_KEY_BYTES_MAX = 64
 };

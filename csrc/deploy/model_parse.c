@@ -33,6 +33,7 @@ typedef struct owned_model {
     float *states;
     void *golden_input;
     float *golden_logits;
+    float *known_features;
     char *texts; /* keys and values of the metadata */
 } owned_model;
 
@@ -46,6 +47,7 @@ void gng_model_destroy(gng_model *model)
     gng_memory_release(owned->states);
     gng_memory_release(owned->golden_input);
     gng_memory_release(owned->golden_logits);
+    gng_memory_release(owned->known_features);
     gng_memory_release(owned->texts);
     gng_memory_release(owned);
 }
@@ -357,6 +359,28 @@ static gng_status read_golden(const model_reader *reader, owned_model *owned)
     return GNG_OK;
 }
 
+static gng_status read_known(const model_reader *reader, owned_model *owned)
+{
+    const tensor_entry *entry = find_tensor(reader, GNG_MODEL_KNOWN_FEATURES);
+    if (entry == NULL)
+        return GNG_OK;
+    const int32_t count = entry->shape[0], features = gng_graph_features(owned->model.graph);
+    if (features == 0)
+        return gng_error_set(GNG_STATUS_FORMAT, "tensor \"%s\": found, but the last layer is not a dense one: the net has no features", GNG_MODEL_KNOWN_FEATURES);
+    if (count > GNG_MODEL_KNOWN_MAX)
+        return gng_error_set(GNG_STATUS_TOO_LARGE, "tensor \"%s\": %d rows, allowed are %d", GNG_MODEL_KNOWN_FEATURES, (int)count, (int)GNG_MODEL_KNOWN_MAX);
+    const int32_t shape[] = {count, features};
+    GNG_TRY(take_tensor(reader, GNG_MODEL_KNOWN_FEATURES, true, 2, shape, &entry));
+    owned->known_features = gng_memory_allocate(entry->bytes);
+    if (owned->known_features == NULL)
+        return gng_error_set(GNG_STATUS_MEMORY, "known features: no memory for %zu bytes", entry->bytes);
+    memcpy(owned->known_features, entry->data, entry->bytes);
+    GNG_TRY(gng_model_check_finite(GNG_MODEL_KNOWN_FEATURES, owned->known_features, entry->bytes / sizeof(float)));
+    owned->model.known_count = count;
+    owned->model.known_features = owned->known_features;
+    return GNG_OK;
+}
+
 static gng_status read_model(model_reader *reader, owned_model *owned)
 {
     gng_model *model = &owned->model;
@@ -373,6 +397,7 @@ static gng_status read_model(model_reader *reader, owned_model *owned)
     model->states = owned->states;
     GNG_TRY(gng_model_check_tensors(graph, model->parameters, model->states));
     GNG_TRY(read_golden(reader, owned));
+    GNG_TRY(read_known(reader, owned));
     for (size_t i = 0; i < reader->tensor_count; i++)
         if (!reader->tensors[i].used) {
             char shown[2 * GNG_NAME_BYTES];

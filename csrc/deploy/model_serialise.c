@@ -68,6 +68,22 @@ static gng_status check_golden(const gng_model *model)
     return gng_model_check_finite(GNG_MODEL_GOLDEN_LOGITS, model->golden_logits, golden_logits_count(model));
 }
 
+static size_t known_values(const gng_model *model)
+{
+    return (size_t)model->known_count * (size_t)gng_graph_features(model->graph);
+}
+
+static gng_status check_known(const gng_model *model)
+{
+    if (model->known_count == 0)
+        return GNG_OK;
+    if (model->known_count < 0 || model->known_count > GNG_MODEL_KNOWN_MAX)
+        return gng_error_set(GNG_STATUS_TOO_LARGE, "known features: %d rows, allowed are %d", (int)model->known_count, (int)GNG_MODEL_KNOWN_MAX);
+    if (model->known_features == NULL || known_values(model) == 0)
+        return gng_error_set(GNG_STATUS_ARGUMENT, "known features: the last layer is not a dense one: the net has none");
+    return gng_model_check_finite(GNG_MODEL_KNOWN_FEATURES, model->known_features, known_values(model));
+}
+
 static gng_status check_metadata(const gng_model *model)
 {
     if (model->metadata_count < 0 || model->metadata_count > GNG_MODEL_METADATA_MAX)
@@ -85,6 +101,8 @@ static gng_status check_model(const gng_model *model)
         status = gng_model_check_tensors(model->graph, model->parameters, model->states);
     if (status == GNG_OK)
         status = check_golden(model);
+    if (status == GNG_OK)
+        status = check_known(model);
     if (status == GNG_OK)
         status = check_metadata(model);
     return status == GNG_STATUS_FORMAT ? gng_error_set(GNG_STATUS_ARGUMENT, "%s", gng_error_detail()) : status;
@@ -130,6 +148,13 @@ static void write_tensors(gng_json_writer *json, const gng_parameter *tensors, i
         write_entry(json, tensors[i].name, "F32", tensors[i].shape, (size_t)tensors[i].rank, tensors[i].count * sizeof(float), offset);
 }
 
+static void write_known(gng_json_writer *json, const gng_model *model, size_t *offset)
+{
+    const int32_t shape[] = {model->known_count, gng_graph_features(model->graph)};
+    if (model->known_count > 0)
+        write_entry(json, GNG_MODEL_KNOWN_FEATURES, "F32", shape, 2, known_values(model) * sizeof(float), offset);
+}
+
 /* The golden pixels come last, so that every float32 tensor lies at a multiple of four bytes. */
 static void write_golden(gng_json_writer *json, const gng_model *model, size_t *offset)
 {
@@ -161,6 +186,7 @@ static void write_header(model_writer *writer, char *out, size_t capacity)
     size_t offset = 0;
     write_tensors(&json, model->graph->parameters, model->graph->parameter_count, &offset);
     write_tensors(&json, model->graph->states, model->graph->state_count, &offset);
+    write_known(&json, model, &offset);
     write_golden(&json, model, &offset);
     gng_json_write(&json, "}");
     while (json.bytes % GNG_MODEL_ALIGNMENT != 0)
@@ -187,6 +213,7 @@ static void write_file(model_writer *writer, uint8_t *bytes)
     /* The flat blocks hold the tensors one behind the other, in the order of the header. */
     at = copy(at, model->parameters, model->graph->parameter_floats * sizeof(float));
     at = copy(at, model->states, model->graph->state_floats * sizeof(float));
+    at = copy(at, model->known_features, known_values(model) * sizeof(float));
     if (model->golden_count > 0) {
         at = copy(at, model->golden_logits, golden_logits_count(model) * sizeof(float));
         at = copy(at, golden_input(model), golden_input_bytes(model));

@@ -163,3 +163,9 @@ int32_t gng_graph_outputs(const gng_graph *graph)
 {
     return graph->shapes[graph->layer_count - 1].channels;
 }
+
+int32_t gng_graph_features(const gng_graph *graph)
+{
+    const gng_layer *last = &graph->layers[graph->layer_count - 1];
+    return last->kind == GNG_LAYER_DENSE ? graph->shapes[last->inputs[0]].channels : 0;
+}

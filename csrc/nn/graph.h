@@ -154,6 +154,8 @@ void gng_graph_destroy(gng_graph *graph);
 
 /* Output units of the last layer. */
 int32_t gng_graph_outputs(const gng_graph *graph);
+/* Values that the last layer reads where that is a dense one: what the net tells pictures apart by. 0 otherwise. */
+int32_t gng_graph_features(const gng_graph *graph);
 /* Rows of a window over an input side: floor((size + before + after - dilation * (kernel - 1) - 1) / stride) + 1; < 1: none. */
 int32_t gng_window_output(int32_t size, int32_t before, int32_t after, int32_t kernel, int32_t stride, int32_t dilation);
 

@@ -238,12 +238,19 @@ gng_status gng_net_infer(gng_net *net, gng_context *context, const gng_net_run *
     if (net->options.training)
         return gng_error_set(GNG_STATUS_STATE, "this net was planned for training; plan another for inference");
     GNG_TRY(check_run(net, context, run));
-    const size_t outputs = (size_t)gng_graph_outputs(net->graph);
+    const size_t outputs = (size_t)gng_graph_outputs(net->graph), features = (size_t)gng_graph_features(net->graph);
+    if (run->features != NULL && features == 0)
+        return gng_error_set(GNG_STATUS_STATE, "features: the last layer '%s' is not a dense one, which would read a row of them",
+                             net->graph->layers[net->graph->layer_count - 1].name);
+    const int32_t last = net->unit_count - 1;
     net_pass pass = {.net = net, .context = context, .run = run};
     for (pass.first = 0; pass.first < run->count; pass.first += net->group) {
         pass.count = run->count - pass.first < net->group ? run->count - pass.first : net->group;
         GNG_TRY(gng_net_forward_group(&pass));
-        memcpy(logits + (size_t)pass.first * outputs, net_value(net, net->unit_count - 1, 0, 0), pass.count * outputs * sizeof *logits);
+        memcpy(logits + (size_t)pass.first * outputs, net_value(net, last, 0, 0), pass.count * outputs * sizeof *logits);
+        /* A dense layer reads the rows of a group side by side (net_memory.c), and nothing has been written over them. */
+        if (run->features != NULL)
+            memcpy(run->features + (size_t)pass.first * features, net_value(net, net->units[last].inputs[0], 0, 0), pass.count * features * sizeof(float));
     }
     return GNG_OK;
 }

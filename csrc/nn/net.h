@@ -43,6 +43,7 @@ typedef struct gng_net_run {
     uint32_t count; /* 1 to options.batch */
     gng_net_fill fill;
     void *argument;
+    float *features; /* inference: written, [count, gng_graph_features]; NULL: not wanted */
 } gng_net_run;
 
 typedef struct gng_net_targets {
@@ -68,8 +69,8 @@ GNG_MUST_CHECK gng_status gng_net_pack(gng_net *net, gng_context *context);
 GNG_MUST_CHECK gng_status gng_net_train(gng_net *net, gng_context *context, const gng_net_run *run,
                                         const gng_net_targets *targets, gng_net_score *score);
 
-/* Forward: logits[count, outputs]. A picture's logits never depend on the other pictures of the run. STATE
- * for a training net. */
+/* Forward: logits[count, outputs]. A picture's logits and features never depend on the other pictures of the run. STATE
+ * for a training net, and where features are wanted of a net whose last layer is not dense. */
 GNG_MUST_CHECK gng_status gng_net_infer(gng_net *net, gng_context *context, const gng_net_run *run, float *logits);
 
 #endif

@@ -223,7 +223,8 @@ class Predictor:
 
 # --- model files
 def parse_model(data: bytes) -> dict[str, Any]:
-    """graph, parameters, states, metadata (dict of str), model_sha256, file_sha256, golden_input, golden_logits"""
+    """graph, parameters, states, metadata (dict of str), model_sha256, file_sha256, golden_input, golden_logits,
+    known_features"""
 
 def serialise_model(
     graph: Graph,
@@ -232,7 +233,10 @@ def serialise_model(
     metadata: Mapping[str, str],
     golden_input: NDArray[np.uint8] | NDArray[np.float32] | None = None,
     golden_logits: NDArray[np.float32] | None = None,
-) -> bytes: ...
+    known_features: NDArray[np.float32] | None = None,
+) -> bytes:
+    """``known_features`` (pictures, features): of pictures that a gate keeps as what the net knows; at most 4,096."""
+
 def model_identity(graph: Graph, parameters: NDArray[np.float32], states: NDArray[np.float32]) -> str: ...
 
 @final
@@ -241,7 +245,14 @@ class Classifier:
 
     def __new__(cls, data: bytes, batch: int = 64, threads: int = 0) -> Classifier: ...
     def logits(self, samples: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def logits_and_features(
+        self, samples: NDArray[np.uint8] | NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Logits (n, outputs) and what the dense last layer reads (n, features); ``RuntimeError`` where there is none."""
     def self_test(self) -> float: ...
+    @property
+    def features(self) -> int:
+        """Values that a dense last layer reads of one sample; 0: it is not dense."""
     @property
     def golden_count(self) -> int: ...
     @property

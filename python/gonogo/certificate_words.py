@@ -7,6 +7,7 @@ from decimal import Decimal
 from gonogo import binomial
 from gonogo.certificate import Certificate
 from gonogo.review_zone import ReviewZone
+from gonogo.unknown_guard import UnknownGuard
 
 
 def promise(certificate: Certificate) -> list[str]:
@@ -68,6 +69,12 @@ def promise(certificate: Certificate) -> list[str]:
     return lines
 
 
+def beside_words(certificate: Certificate, zone: ReviewZone | None, guard: UnknownGuard | None) -> list[str]:
+    """Return what stands beside a certificate, one sentence a line."""
+    of_zone = [] if zone is None else zone_words(zone, certificate)
+    return of_zone + ([] if guard is None else guard_words(guard))
+
+
 def zone_words(zone: ReviewZone, certificate: Certificate) -> list[str]:
     """Return what the review zone does and what it was chosen for, one sentence a line."""
     z, sure = zone, _stated(zone.confidence)
@@ -88,6 +95,17 @@ def zone_words(zone: ReviewZone, certificate: Certificate) -> list[str]:
     if z.upper > certificate.threshold + certificate.guard_band:
         lines.append("PASS begins higher than the certificate asks for: that catches bad parts, and voids no promise.")
     return lines
+
+
+def guard_words(guard: UnknownGuard) -> list[str]:
+    """Return what the guard against unknown pictures does, and what it promises, one sentence a line."""
+    than = f"all but {guard.allowed - 1:,} of {_count(guard.good_parts, 'good calibration part')}"
+    return [
+        f"Unknown pictures: a part that would pass goes to REVIEW if, to the net, it is farther from {len(guard.known):,} good",
+        f"training pictures than {than}.",
+        f"Promised: at most {_stated(guard.share)} of known good parts goes to REVIEW for it, if they come as in calibration.",
+        "Nothing is promised about finding unknown pictures.",
+    ]
 
 
 def assumptions(certificate: Certificate) -> list[str]:

@@ -171,6 +171,13 @@ class Rule:
         return Decision(REVIEW, False, score, reason, self.certificate)
 
 
+def samples_of_parts(part_of: NDArray[np.intp], count: int) -> list[NDArray[np.intp]]:
+    """Return the positions of the samples of each of ``count`` parts, given the part of each sample, numbered from 0."""
+    order = np.argsort(part_of, kind="stable")
+    edges = np.searchsorted(part_of[order], np.arange(count + 1))
+    return [order[edges[i] : edges[i + 1]] for i in range(count)]
+
+
 def doubt_about(sample: Any, shape: tuple[int, ...]) -> str:
     """Return why a sample cannot be decided on by a model that reads samples of ``shape``; empty where it can.
 

@@ -121,3 +121,28 @@ class Decoding:
         boxes = self.tiles.boxes(tall, wide).reshape(-1, 4)
         sides = np.broadcast_to(np.array([self.tiles.height, self.tiles.width], np.int32), (len(boxes), 2))
         return np.concatenate([boxes[:, :2] + np.array([top, left], np.int32), sides], axis=1)
+
+    def apply(
+        self, pixels: NDArray[np.uint8], image_size: tuple[int, int]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        """Return what a net reads of the pixels that are in a file.
+
+        Parameters
+        ----------
+        pixels : uint8 array (height, width, channels)
+            Of a size of which ``regions`` can be cut.
+        image_size : (height, width)
+            What the net reads.
+
+        Returns
+        -------
+        samples : uint8 array (n, height, width, channels)
+            Each region, resized and enhanced.
+        regions : int32 array (n, 4)
+            What ``regions`` returns.
+        """
+        regions = self.regions(*pixels.shape[:2])
+        work = (self.preprocess or Preprocess()).without_roi()
+        parts = [pixels[top : top + tall, left : left + wide] for top, left, tall, wide in regions.tolist()]
+        samples = [work.apply(part, image_size=image_size, resize_mode=self.resize_mode) for part in parts]
+        return np.stack(samples), regions

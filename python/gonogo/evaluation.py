@@ -18,7 +18,7 @@ from gonogo.gate.parts import check_groups, find_parts
 from gonogo.gate.scores import identity, model_of, scores_of
 from gonogo.labels import class_names, label_array, label_positions
 from gonogo.metrics import confusion_matrix
-from gonogo.part_results import PartResults, decide_parts, most_probable, without_threshold
+from gonogo.part_results import PartResults, class_positions, decide_parts, most_probable, without_threshold
 from gonogo.report import Report
 
 
@@ -109,7 +109,7 @@ def evaluate(
             f"pass_label: the certificate of the model is about {certificate.pass_label!r}; leave pass_label out"
         )
     if gate is not None:
-        of_parts = decide_parts(gate.rule, scores, parts.of, len(parts))
+        of_parts = class_positions(classes, gate.decide_scored(X, scores, parts.of, len(parts)))
     elif names is None or tiled:
         of_parts = predicted
     elif pass_label is not None:

@@ -147,6 +147,19 @@ class FittedModel:
         """
         return predict_tiles(self._fitted(), X, getattr(self, "pass_label", None))
 
+    def features(self, X: Any) -> NDArray[np.float32]:
+        """Return what the net's last layer reads of each sample, float32 (n, width); X as in ``predict_proba``.
+
+        Raises
+        ------
+        RuntimeError
+            The last layer is not a dense one, which alone reads a row of values.
+        """
+        file = self._fitted()
+        chunks = sample_chunks(X, file.sample_shape, file.decoding)
+        parts = [file.core.logits_and_features(samples)[1] for samples in chunks]
+        return np.concatenate(parts) if parts else np.zeros((0, file.core.features), np.float32)
+
     def plain_probabilities_of(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the softmax of ``scores``, which no temperature has changed: the most probable class is ``predict``'s."""
         return _core.probabilities(_as_logits(scores))

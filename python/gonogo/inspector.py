@@ -15,6 +15,8 @@ from gonogo.model_file import ModelFile, read_model
 
 Sample = NDArray[np.uint8] | NDArray[np.float32]
 
+_NOTHING = np.zeros(0, np.uint8)
+
 
 class Inspector:
     """Decide on parts as a certificate says. Any doubt is REVIEW, with its reason.
@@ -60,24 +62,51 @@ class Inspector:
         Parameters
         ----------
         pixels : uint8 array (height, width[, channels]), or a sequence of them
-            The picture in the size that the model reads, preprocessed as in training; or all pictures of the part, as a list,
-            a tuple or an array (n, height, width, channels). For a model of rows: numbers (features,).
+            The picture as a file would hold it: region of interest, tiles and enhancement of the training follow. Or all pictures
+            of the part, as a list, a tuple or an array (n, height, width, channels). A picture of which no region or tile is cut
+            out has the size that the net reads. For a model of rows: numbers (features,).
         """
-        views = _views(pixels, self._file.sample_shape)
-        for number, view in enumerate(views, 1):
-            if doubt := doubt_about(view, self._file.sample_shape):
-                place = f"picture {number} of {len(views)}: " if len(views) > 1 else ""
-                return self._review(place + doubt)
-        if not views:
-            return self._review("found no picture of the part")
-        samples = _stacked(views, self._file.sample_shape)
-        scores = self._file.core.logits(samples).astype(np.float64)
-        if (rule := self._file.rule) is None:
+        doubt, samples = self._samples(pixels)
+        if doubt:
+            return self._review(doubt)
+        logits, features = self._file.run(samples)
+        if self._file.certificate is None:
             return self._review("the model has no certified PASS threshold; make one with gonogo calibrate")
-        return rule.decide(scores[:, 0] if scores.shape[1] == 1 else scores)
+        return self._file.decide(logits, features)
+
+    def _samples(self, pixels: Any) -> tuple[str, Sample]:
+        """Why a part cannot be decided on, and what the net reads of its pictures."""
+        views = _views(pixels, self._file.sample_shape)
+        samples: list[Any] = []
+        for number, view in enumerate(views, 1):
+            doubt, read = self._read(view)
+            if doubt:
+                return (f"picture {number} of {len(views)}: " if len(views) > 1 else "") + doubt, _NOTHING
+            samples.append(read)
+        return ("", np.concatenate(samples)) if samples else ("found no picture of the part", _NOTHING)
+
+    def _read(self, view: Any) -> tuple[str, Sample]:
+        """Why a picture or row cannot be decided on, and what the net reads of it."""
+        shape, decoding = self._file.sample_shape, self._file.decoding
+        if len(shape) == 1:
+            doubt = doubt_about(view, shape)
+            return doubt, np.ascontiguousarray(view.reshape(1, *shape), np.float32) if not doubt else _NOTHING
+        cut = isinstance(view, np.ndarray) and decoding.size is not None and view.ndim in (2, 3)
+        whole = (*view.shape[:2], shape[2]) if cut else shape
+        if doubt := doubt_about(view, whole):
+            return doubt, _NOTHING
+        try:
+            samples, regions = decoding.apply(np.ascontiguousarray(view.reshape(whole)), (shape[0], shape[1]))
+        except ValueError as error:
+            return str(error), _NOTHING
+        # What lies outside the region says nothing, and padding hides that all inside is the same.
+        (top, left), (bottom, right) = regions[:, :2].min(axis=0), (regions[:, :2] + regions[:, 2:]).max(axis=0)
+        inside = view.reshape(whole)[top:bottom, left:right]
+        doubts = [doubt_about(inside, inside.shape), *(doubt_about(sample, shape) for sample in samples)]
+        return next(filter(None, doubts), ""), samples
 
     def predict_proba(self, pixels: Sample | Sequence[Sample]) -> NDArray[np.float64]:
-        """Return the class probabilities of each picture of a part, shape (pictures, classes), to be shown, not to decide by.
+        """Return the class probabilities of each picture (or tile) of a part, shape (n, classes), to be shown, not to decide by.
 
         They mean what their name says where the model has a temperature, see ``InspectionClassifier.fit_temperature``.
 
@@ -91,11 +120,10 @@ class Inspector:
         ValueError
             A picture cannot be decided on; the message says why.
         """
-        views = _views(pixels, self._file.sample_shape)
-        doubts = [doubt_about(view, self._file.sample_shape) for view in views] or ["found no picture of the part"]
-        if doubt := next(filter(None, doubts), None):
+        doubt, samples = self._samples(pixels)
+        if doubt:
             raise ValueError(f"pixels: {doubt}")
-        return self._file.probabilities(self._file.core.logits(_stacked(views, self._file.sample_shape)))
+        return self._file.probabilities(self._file.core.logits(samples))
 
     def _review(self, reason: str) -> Decision:
         made = self._file.certificate
@@ -111,11 +139,3 @@ def _views(pixels: Any, shape: tuple[int, ...]) -> list[Any]:
     """The pictures of a part; one picture is not mistaken for several, and anything else is a doubtful one."""
     several = isinstance(pixels, (list, tuple)) or (isinstance(pixels, np.ndarray) and pixels.ndim == len(shape) + 1)
     return list(pixels) if several else [pixels]
-
-
-def _stacked(views: Sequence[Sample], shape: tuple[int, ...]) -> Sample:
-    """Pictures or rows as the core takes them."""
-    stacked = np.stack([view.reshape(shape) for view in views])
-    if len(shape) == 3:
-        return np.ascontiguousarray(stacked, np.uint8)
-    return np.ascontiguousarray(stacked, np.float32)

@@ -6,24 +6,28 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import _core, seen
 from gonogo.certificate import Certificate
-from gonogo.decision import Rule
+from gonogo.decision import Decision, Rule
 from gonogo.decoding import Decoding
 from gonogo.errors import ModelFileError
 from gonogo.machine import fingerprint
 from gonogo.review_zone import ReviewZone
 from gonogo.temperature import Temperature
+from gonogo.unknown_guard import UnknownGuard
 
 GOLDEN_PICTURES = 8
+
+_Beside = TypeVar("_Beside")
 
 _FILE_BYTES_MAX = 512 * 1024 * 1024  # GNG_MODEL_FILE_BYTES_MAX of the core
 _FOLDERS = {"review", "quarantine", "work", "decisions.csv", "status.json", "gonogo.prom"}
@@ -85,6 +89,8 @@ class ModelFile:
         Beside the certificate, where one was asked for.
     temperature : Temperature or None
         Of the probabilities, where one was fitted.
+    unknown_guard : UnknownGuard or None
+        Beside the certificate, where one was asked for.
     """
 
     core: _core.Classifier
@@ -95,6 +101,26 @@ class ModelFile:
     data: bytes
     certificate: Certificate | None = None
     review_zone: ReviewZone | None = None
+    unknown_guard: UnknownGuard | None = None
+    temperature: Temperature | None = None
+
+    def run(
+        self, samples: NDArray[np.uint8] | NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return the logits (n, outputs) of samples, and their features (n, width) where the guard wants them."""
+        if self.unknown_guard is None:
+            return self.core.logits(samples), None
+        return self.core.logits_and_features(samples)
+
+    def decide(self, logits: NDArray[np.float32], features: NDArray[np.float32] | None) -> Decision:
+        """Return the decision about one part, given what ``run`` returned of its samples; there must be a certificate."""
+        rule, scores = self.rule, logits.astype(np.float64)
+        if rule is None:
+            raise ValueError("the model has no certified PASS threshold; make one with gonogo calibrate")
+        made = rule.decide(scores[:, 0] if scores.shape[1] == 1 else scores)
+        if self.unknown_guard is None or features is None:
+            return made
+        return self.unknown_guard.applied(rule, made, features)
 
     @property
     def rule(self) -> Rule | None:
@@ -102,8 +128,6 @@ class ModelFile:
         if self.certificate is None:
             return None
         return self.certificate.rule if self.review_zone is None else self.review_zone.applied(self.certificate.rule)
-
-    temperature: Temperature | None = None
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return class probabilities (n, classes) of what ``core.logits`` returned."""
@@ -161,15 +185,17 @@ def model_bytes(
     return _core.serialise_model(graph, *weights, metadata, golden, draft.logits(golden))
 
 
-def with_certificate(file: ModelFile, certificate: Certificate, zone: ReviewZone | None = None) -> bytes:
+def with_certificate(
+    file: ModelFile, certificate: Certificate, zone: ReviewZone | None = None, guard: UnknownGuard | None = None
+) -> bytes:
     """Return the bytes of a model file that holds the same model, a certificate, and what stands beside it."""
     parts = _core.parse_model(file.data)
-    metadata = {**parts["metadata"], "certificate": _to_json(certificate.to_json())}
-    metadata.pop("review_zone", None)
-    if zone is not None:
-        metadata["review_zone"] = _to_json(zone.to_json())
+    beside = {"certificate": certificate, "review_zone": zone, "unknown_guard": guard}
+    metadata = {key: text for key, text in parts["metadata"].items() if key not in beside}
+    metadata |= {key: _to_json(made.to_json()) for key, made in beside.items() if made is not None}
     golden = parts["golden_input"], parts["golden_logits"]
-    return _core.serialise_model(parts["graph"], parts["parameters"], parts["states"], metadata, *golden)
+    known = None if guard is None else guard.known.astype(np.float32)
+    return _core.serialise_model(parts["graph"], parts["parameters"], parts["states"], metadata, *golden, known)
 
 
 def with_temperature(file: ModelFile, temperature: Temperature, kept: Mapping[str, Any] | None) -> bytes:
@@ -182,7 +208,9 @@ def with_temperature(file: ModelFile, temperature: Temperature, kept: Mapping[st
         "training": _to_json(training),
     }
     golden = parts["golden_input"], parts["golden_logits"]
-    return _core.serialise_model(parts["graph"], parts["parameters"], parts["states"], metadata, *golden)
+    return _core.serialise_model(
+        parts["graph"], parts["parameters"], parts["states"], metadata, *golden, parts["known_features"]
+    )
 
 
 def preprocess_digest(preprocess: Mapping[str, Any], temperature: Temperature | None = None) -> str:
@@ -276,9 +304,16 @@ def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, thr
     _check_seen(path, parts["training"])
     temperature = _temperature(path, core, classes)
     certificate = _certificate(path, core, classes, preprocess_digest(parts["preprocess"], temperature))
-    zone = _review_zone(path, core, certificate)
+    known = _core.parse_model(data)["known_features"] if "unknown_guard" in metadata else None
     return ModelFile(
-        core, classes, **parts, data=data, certificate=certificate, review_zone=zone, temperature=temperature
+        core,
+        classes,
+        **parts,
+        data=data,
+        certificate=certificate,
+        review_zone=_beside(path, core, certificate, "review_zone", ReviewZone.from_json),
+        unknown_guard=_beside(path, core, certificate, "unknown_guard", partial(UnknownGuard.from_json, known=known)),
+        temperature=temperature,
     )
 
 
@@ -327,16 +362,23 @@ def _certificate(
     return made
 
 
-def _review_zone(path: str | Path, core: _core.Classifier, certificate: Certificate | None) -> ReviewZone | None:
-    if "review_zone" not in core.metadata:
+def _beside(
+    path: str | Path,
+    core: _core.Classifier,
+    certificate: Certificate | None,
+    key: str,
+    read: Callable[[Mapping[str, Any], Certificate], _Beside],
+) -> _Beside | None:
+    """What stands beside the certificate, and is about it."""
+    if key not in core.metadata:
         return None
     if certificate is None:
-        raise ModelFileError(path, "__metadata__: review_zone: found without a certificate; calibrate this model")
-    stored = _from_json(path, core.metadata, "review_zone", dict)
+        raise ModelFileError(path, f"__metadata__: {key}: found without a certificate; calibrate this model")
+    stored = _from_json(path, core.metadata, key, dict)
     try:
-        return ReviewZone.from_json(stored, certificate)
+        return read(stored, certificate)
     except ValueError as error:
-        raise ModelFileError(path, f"__metadata__: review_zone: {error}") from None
+        raise ModelFileError(path, f"__metadata__: {key}: {error}") from None
 
 
 def _check_preprocess(path: str | Path, preprocess: Mapping[str, Any], input_shape: tuple[int, int, int]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gonogo.decision import Rule
+from gonogo.decision import Decision, Rule, samples_of_parts
 from gonogo.metrics import ClassFigures, Rate, class_figures, confusion_matrix, defined
 
 
@@ -91,7 +91,7 @@ def decide_parts(rule: Rule, scores: NDArray[np.float64], part_of: NDArray[np.in
     Parameters
     ----------
     rule : Rule
-        Of a certificate, or one without threshold.
+        Of a model without a certificate; a gate decides by itself.
     scores : float64 array (n,) or (n, classes)
         Of each picture.
     part_of : intp array (n,)
@@ -99,10 +99,12 @@ def decide_parts(rule: Rule, scores: NDArray[np.float64], part_of: NDArray[np.in
     count : int
         Parts.
     """
-    position = {name: i for i, name in enumerate(rule.classes)}
-    order = np.argsort(part_of, kind="stable")
-    edges = np.searchsorted(part_of[order], np.arange(count + 1))
-    decisions = [rule.decide(scores[order[edges[i] : edges[i + 1]]]) for i in range(count)]
+    return class_positions(rule.classes, [rule.decide(scores[own]) for own in samples_of_parts(part_of, count)])
+
+
+def class_positions(classes: Sequence[str], decisions: Sequence[Decision]) -> NDArray[np.intp]:
+    """Return the position of each decision among the classes, -1 for REVIEW, intp (parts,)."""
+    position = {name: i for i, name in enumerate(classes)}
     return np.array([position.get(decision.label, -1) for decision in decisions], np.intp)
 
 

@@ -13,7 +13,6 @@ from gonogo import _core
 from gonogo.arrays import as_pictures
 from gonogo.model_file import ModelFile
 from gonogo.pictures import read_pictures
-from gonogo.preprocess import Preprocess
 from gonogo.tiles import TilePrediction, as_boxes, decide
 
 
@@ -60,11 +59,7 @@ def _cut(model: ModelFile, what: str, picture: Any) -> tuple[NDArray[np.uint8], 
     if pixels.shape[2] != channels:
         raise ValueError(f"{what}: found {pixels.shape[2]} channels, expected {channels} as in training")
     try:
-        regions = model.decoding.regions(*pixels.shape[:2])
+        tiles, regions = model.decoding.apply(pixels, (height, width))
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from None
-    work = (model.decoding.preprocess or Preprocess()).without_roi()
-    mode = model.decoding.resize_mode
-    parts = [pixels[top : top + tall, left : left + wide] for top, left, tall, wide in regions.tolist()]
-    tiles = [work.apply(part, image_size=(height, width), resize_mode=mode) for part in parts]
-    return np.stack(tiles), as_boxes(regions)
+    return tiles, as_boxes(regions)

@@ -599,13 +599,13 @@ static gng_status self_test(void)
 static gng_status classify_pictures(void)
 {
     gng_context context = {.threads = THREADS};
-    return logits_result(gng_classifier_logits(made.picture_classifier, &context, made.pixels, BATCH, made.logits));
+    return logits_result(gng_classifier_logits(made.picture_classifier, &context, made.pixels, BATCH, made.logits, NULL));
 }
 
 static gng_status classify_rows(void)
 {
     gng_context context = {.threads = THREADS};
-    return logits_result(gng_classifier_row_logits(made.row_classifier, &context, made.floats, BATCH, made.logits));
+    return logits_result(gng_classifier_row_logits(made.row_classifier, &context, made.floats, BATCH, made.logits, NULL));
 }
 
 /* --- analysis */
@@ -738,9 +738,9 @@ static example trusted(gng_graph *graph)
     plain.golden_count = 0;
     CHECK_STATUS(gng_classifier_create(&plain, BATCH, 1, &classifier), GNG_OK);
     if (classifier != NULL && e.model.golden_pixels != NULL)
-        CHECK_STATUS(gng_classifier_logits(classifier, NULL, e.golden_pixels, EXAMPLE_GOLDEN, e.golden_logits), GNG_OK);
+        CHECK_STATUS(gng_classifier_logits(classifier, NULL, e.golden_pixels, EXAMPLE_GOLDEN, e.golden_logits, NULL), GNG_OK);
     else if (classifier != NULL)
-        CHECK_STATUS(gng_classifier_row_logits(classifier, NULL, e.golden_rows, EXAMPLE_GOLDEN, e.golden_logits), GNG_OK);
+        CHECK_STATUS(gng_classifier_row_logits(classifier, NULL, e.golden_rows, EXAMPLE_GOLDEN, e.golden_logits, NULL), GNG_OK);
     gng_classifier_destroy(classifier);
     return e;
 }

@@ -61,7 +61,7 @@ static void check_against_the_unfolded_net(gng_graph *graph)
         picture_source source = {pixels, graph->shapes[0]};
         const gng_net_run run = {.count = PICTURES, .fill = fill, .argument = &source};
         CHECK_STATUS(gng_net_infer(net, NULL, &run, expected), GNG_OK);
-        CHECK_STATUS(gng_classifier_logits(classifier, NULL, pixels, PICTURES, found), GNG_OK);
+        CHECK_STATUS(gng_classifier_logits(classifier, NULL, pixels, PICTURES, found, NULL), GNG_OK);
         for (int32_t i = 0; i < PICTURES * gng_graph_outputs(graph); i++)
             CHECK_NEAR((double)found[i], (double)expected[i], 1e-5);
     }
@@ -107,10 +107,10 @@ static void a_picture_has_the_same_bits_in_any_company(void)
             gng_context context = {.threads = threads};
             for (size_t i = 0; i < sizeof counts / sizeof counts[0] && classifier != NULL; i++) {
                 memset(found, 0, sizeof found);
-                CHECK_STATUS(gng_classifier_logits(classifier, &context, pixels, counts[i], found), GNG_OK);
+                CHECK_STATUS(gng_classifier_logits(classifier, &context, pixels, counts[i], found, NULL), GNG_OK);
                 if (b == 0 && threads == 1 && counts[i] == 1)
                     for (uint64_t k = 0; k < PICTURES; k++)
-                        CHECK_STATUS(gng_classifier_logits(classifier, &context, pixels + k * 48, 1, expected + k * outputs), GNG_OK);
+                        CHECK_STATUS(gng_classifier_logits(classifier, &context, pixels + k * 48, 1, expected + k * outputs, NULL), GNG_OK);
                 CHECK(memcmp(found, expected, (size_t)counts[i] * outputs * sizeof(float)) == 0);
             }
             gng_classifier_destroy(classifier);
@@ -125,7 +125,7 @@ static void rows_give_the_logits_of_plain_loops(void)
     float *rows = example_values(PICTURES * 5, -2.0F, 2.0F, 9), logits[PICTURES * 3];
     gng_classifier *classifier = create(&e.model, BATCH, 1);
     if (classifier != NULL) {
-        CHECK_STATUS(gng_classifier_row_logits(classifier, NULL, rows, PICTURES, logits), GNG_OK);
+        CHECK_STATUS(gng_classifier_row_logits(classifier, NULL, rows, PICTURES, logits, NULL), GNG_OK);
         const float *weight = e.parameters, *bias = weight + 20, *last = bias + 4;
         for (int n = 0; n < PICTURES; n++) {
             double hidden[4];
@@ -143,11 +143,82 @@ static void rows_give_the_logits_of_plain_loops(void)
             }
         }
         const uint8_t pixel[5] = {0};
-        CHECK_STATUS(gng_classifier_logits(classifier, NULL, pixel, 1, logits), GNG_STATUS_STATE);
-        CHECK_STATUS(gng_classifier_row_logits(classifier, NULL, rows, 0, logits), GNG_STATUS_ARGUMENT);
+        CHECK_STATUS(gng_classifier_logits(classifier, NULL, pixel, 1, logits, NULL), GNG_STATUS_STATE);
+        CHECK_STATUS(gng_classifier_row_logits(classifier, NULL, rows, 0, logits, NULL), GNG_STATUS_ARGUMENT);
     }
     gng_classifier_destroy(classifier);
     gng_memory_release(rows);
+    example_release(&e);
+}
+
+/* Features are what the last layer multiplies: with its weights they give the logits, and wanting them changes no bit of these. */
+static void features_are_what_the_last_layer_reads(gng_graph *graph)
+{
+    example e = example_model(graph, false);
+    uint8_t *pixels = pixels_for(graph);
+    const int32_t outputs = gng_graph_outputs(graph), width = gng_graph_features(graph);
+    const gng_parameter *bias = &graph->parameters[graph->parameter_count - 1], *weight = bias - 1;
+    float plain[LOGITS_MAX], logits[LOGITS_MAX];
+    float *features = gng_memory_allocate_array((size_t)(PICTURES * width), sizeof *features);
+    float *alone = gng_memory_allocate_array((size_t)width, sizeof *alone);
+    gng_classifier *classifier = create(&e.model, BATCH, 2);
+    if (CHECK(features != NULL && alone != NULL) && classifier != NULL) {
+        gng_context context = {.threads = 2};
+        CHECK(gng_classifier_features(classifier) == width);
+        CHECK_STATUS(gng_classifier_logits(classifier, NULL, pixels, PICTURES, plain, NULL), GNG_OK);
+        CHECK_STATUS(gng_classifier_logits(classifier, &context, pixels, PICTURES, logits, features), GNG_OK);
+        CHECK(memcmp(plain, logits, (size_t)(PICTURES * outputs) * sizeof(float)) == 0);
+        for (int32_t i = 0; i < PICTURES; i++) {
+            const float *row = features + i * width;
+            for (int32_t k = 0; k < outputs; k++) {
+                double sum = (double)e.parameters[bias->offset + (size_t)k];
+                for (int32_t j = 0; j < width; j++)
+                    sum += (double)row[j] * (double)e.parameters[weight->offset + (size_t)(k * width + j)];
+                CHECK_NEAR((double)logits[i * outputs + k], sum, 1e-5);
+            }
+            CHECK_STATUS(gng_classifier_logits(classifier, NULL, pixels + (size_t)i * gng_tensor_elements(graph->shapes[0]), 1, plain, alone), GNG_OK);
+            CHECK(memcmp(alone, row, (size_t)width * sizeof(float)) == 0);
+        }
+    }
+    gng_classifier_destroy(classifier);
+    gng_memory_release(alone);
+    gng_memory_release(features);
+    gng_memory_release(pixels);
+    example_release(&e);
+}
+
+/* Logits that come from pooling: no layer reads a row of features. */
+static void a_net_without_a_dense_end_has_no_features(void)
+{
+    const gng_layer layers[] = {
+        example_layer("input", GNG_LAYER_INPUT, -1),
+        example_conv("conv_1", 0, 2, 3, true),
+        example_pool("pool", 1, GNG_POOL_GLOBAL_AVERAGE),
+    };
+    gng_graph *graph = NULL;
+    CHECK_STATUS(gng_graph_create(layers, 3, (gng_tensor_shape){1, 6, 8, 1}, &graph), GNG_OK);
+    CHECK(gng_graph_features(graph) == 0);
+    example e = example_model(graph, false);
+    gng_classifier *classifier = create(&e.model, 1, 1);
+    if (classifier != NULL) {
+        const uint8_t picture[48] = {0};
+        float logits[2], features[1];
+        CHECK(gng_classifier_features(classifier) == 0);
+        CHECK_STATUS(gng_classifier_logits(classifier, NULL, picture, 1, logits, features), GNG_STATUS_STATE);
+        CHECK_STATUS(gng_classifier_logits(classifier, NULL, picture, 1, logits, NULL), GNG_OK);
+    }
+    gng_classifier_destroy(classifier);
+    gng_net *net = NULL;
+    const gng_net_options options = {.batch = 1, .threads = 1};
+    CHECK_STATUS(gng_net_create(graph, &options, &net), GNG_OK);
+    if (net != NULL) {
+        const uint8_t picture[48] = {0};
+        float logits[2], features[1];
+        picture_source source = {picture, graph->shapes[0]};
+        const gng_net_run run = {.count = 1, .fill = fill, .argument = &source, .features = features};
+        CHECK_STATUS(gng_net_infer(net, NULL, &run, logits), GNG_STATUS_STATE);
+    }
+    gng_net_destroy(net);
     example_release(&e);
 }
 
@@ -162,11 +233,11 @@ static void wrong_use_is_refused(void)
     if (classifier != NULL) {
         const float row[48] = {0};
         float logits[2];
-        CHECK_STATUS(gng_classifier_row_logits(classifier, NULL, row, 1, logits), GNG_STATUS_STATE);
+        CHECK_STATUS(gng_classifier_row_logits(classifier, NULL, row, 1, logits, NULL), GNG_STATUS_STATE);
         gng_context cancelled = {.threads = 1, .cancel = 1};
         const uint8_t picture[48] = {0};
-        CHECK_STATUS(gng_classifier_logits(classifier, &cancelled, picture, 1, logits), GNG_STATUS_CANCELLED);
-        CHECK_STATUS(gng_classifier_logits(classifier, NULL, picture, 1, logits), GNG_OK);
+        CHECK_STATUS(gng_classifier_logits(classifier, &cancelled, picture, 1, logits, NULL), GNG_STATUS_CANCELLED);
+        CHECK_STATUS(gng_classifier_logits(classifier, NULL, picture, 1, logits, NULL), GNG_OK);
     }
     gng_classifier_destroy(classifier);
     gng_classifier_destroy(NULL);
@@ -185,9 +256,9 @@ static void make_golden_true(example *e)
     CHECK_STATUS(gng_classifier_self_test(classifier, NULL, &difference), GNG_OK);
     CHECK_NEAR(difference, 0.0, 0);
     if (e->model.golden_pixels != NULL)
-        CHECK_STATUS(gng_classifier_logits(classifier, NULL, e->golden_pixels, EXAMPLE_GOLDEN, e->golden_logits), GNG_OK);
+        CHECK_STATUS(gng_classifier_logits(classifier, NULL, e->golden_pixels, EXAMPLE_GOLDEN, e->golden_logits, NULL), GNG_OK);
     else
-        CHECK_STATUS(gng_classifier_row_logits(classifier, NULL, e->golden_rows, EXAMPLE_GOLDEN, e->golden_logits), GNG_OK);
+        CHECK_STATUS(gng_classifier_row_logits(classifier, NULL, e->golden_rows, EXAMPLE_GOLDEN, e->golden_logits, NULL), GNG_OK);
     gng_classifier_destroy(classifier);
 }
 
@@ -241,8 +312,8 @@ static void a_file_that_was_read_gives_the_same_bits(void)
     gng_model_destroy(model); /* borrowed during creation only */
     float left[LOGITS_MAX], right[LOGITS_MAX];
     if (before != NULL && after != NULL) {
-        CHECK_STATUS(gng_classifier_logits(before, NULL, pixels, PICTURES, left), GNG_OK);
-        CHECK_STATUS(gng_classifier_logits(after, NULL, pixels, PICTURES, right), GNG_OK);
+        CHECK_STATUS(gng_classifier_logits(before, NULL, pixels, PICTURES, left, NULL), GNG_OK);
+        CHECK_STATUS(gng_classifier_logits(after, NULL, pixels, PICTURES, right, NULL), GNG_OK);
         CHECK(memcmp(left, right, PICTURES * (size_t)gng_graph_outputs(e.model.graph) * sizeof(float)) == 0);
     }
     gng_classifier_destroy(before);
@@ -259,9 +330,9 @@ static void classifying_allocates_nothing(void)
     gng_classifier *classifier = create(&e.model, BATCH, 1);
     float logits[LOGITS_MAX];
     if (classifier != NULL) {
-        CHECK_STATUS(gng_classifier_logits(classifier, NULL, pixels, PICTURES, logits), GNG_OK);
+        CHECK_STATUS(gng_classifier_logits(classifier, NULL, pixels, PICTURES, logits, NULL), GNG_OK);
         const uint64_t before = gng_memory_allocation_count();
-        CHECK_STATUS(gng_classifier_logits(classifier, NULL, pixels, PICTURES, logits), GNG_OK);
+        CHECK_STATUS(gng_classifier_logits(classifier, NULL, pixels, PICTURES, logits, NULL), GNG_OK);
         CHECK(gng_memory_allocation_count() == before);
     }
     gng_classifier_destroy(classifier);
@@ -297,6 +368,9 @@ int main(int count, char **arguments)
     logits_are_those_of_the_unfolded_net();
     a_picture_has_the_same_bits_in_any_company();
     rows_give_the_logits_of_plain_loops();
+    features_are_what_the_last_layer_reads(example_picture_graph());
+    features_are_what_the_last_layer_reads(colour_graph());
+    a_net_without_a_dense_end_has_no_features();
     wrong_use_is_refused();
     golden_pictures_decide_whether_a_machine_may_run_a_model();
     a_file_that_was_read_gives_the_same_bits();

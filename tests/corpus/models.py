@@ -40,4 +40,7 @@ def model_files() -> dict[str, bytes]:
             golden = rng.integers(0, 256, (2, 6, 8, 1), dtype=np.uint8)
             logits = _core.Classifier(plain).logits(golden)
             files["pictures-golden"] = _core.serialise_model(graph, parameters, states, METADATA, golden, logits)
+        else:
+            known = rng.normal(size=(3, 4)).astype(np.float32)
+            files["rows-known"] = _core.serialise_model(graph, parameters, states, METADATA, None, None, known)
     return files

@@ -88,6 +88,7 @@ def decode_regions() -> tuple[Any, ...]:
 CALLS: dict[str, Callable[[], Any]] = {
     "Classifier": lambda: _core.Classifier(DATA, 5, 2).self_test(),
     "Classifier.logits": lambda: CLASSIFIER.logits(PICTURES),
+    "Classifier.logits_and_features": lambda: CLASSIFIER.logits_and_features(PICTURES),
     "Classifier.self_test": CLASSIFIER.self_test,
     "Graph": lambda: _core.Graph(LAYERS, SHAPE),
     "Graph.from_json": lambda: _core.Graph.from_json(JSON),
@@ -146,6 +147,7 @@ for owner in (CLASSIFIER, GRAPH, PREDICTOR, STEP):
 ASK = {
     "Classifier",
     "Classifier.logits",
+    "Classifier.logits_and_features",
     "Classifier.self_test",
     "Graph",
     "Graph.from_json",

@@ -223,21 +223,41 @@ def test_evaluate_decides_by_the_certificate_and_counts_parts(
     assert "--pass-label: the certificate of the model is about 'ok'" in refused
 
 
-def test_a_review_zone_is_chosen_stored_and_told(
+def test_a_review_zone_and_a_guard_are_chosen_stored_and_told(
     run_gonogo: Run, gonogo_json: Json, parts: Path, split: Path, trained: Path, tmp_path: Path
 ) -> None:
-    options = ["--split", split, "--groups", parts.parent / "groups.csv", "--out", tmp_path / "zoned.gonogo"]
-    ledger = ["--ledger", tmp_path / "own.ledger"]
-    zone = ["--cost-ratio", "20", "--review-capacity", ".1"]
-    made = gonogo_json("calibrate", trained, parts, *terms(), *zone, *ledger, *options)
-    assert made["review_zone"]["upper"] >= made["threshold"] + made["guard_band"]
-    assert made["review_zone"]["workload"] <= 0.1
-    assert gonogo_json("info", made["model"])["review_zone"] == made["review_zone"]
-    assert "Review zone: PASS above" in run_gonogo("info", made["model"]).stdout
+    options = ["--split", split, "--groups", parts.parent / "groups.csv", "--ledger", tmp_path / "own.ledger"]
+    wishes = ["--cost-ratio", "20", "--review-capacity", ".1", "--unknown-share", ".05"]
+    made = gonogo_json("calibrate", trained, parts, *terms(), *wishes, *options, "--out", tmp_path / "more.gonogo")
+    zone, guard = made["review_zone"], made["unknown_guard"]
+    assert zone["upper"] >= made["threshold"] + made["guard_band"]
+    assert zone["workload"] <= 0.1
+    assert (guard["share"], guard["good_parts"], guard["known_pictures"]) == (0.05, 90, 20)
+    told = gonogo_json("info", made["model"])
+    assert (told["review_zone"], told["unknown_guard"]) == (zone, guard)
+    text = run_gonogo("info", made["model"]).stdout
+    assert "Review zone: PASS above" in text
+    assert "Nothing is promised about finding unknown pictures." in text
+
+
+def test_a_zone_or_guard_that_cannot_be_is_refused(
+    capsys: pytest.CaptureFixture[str], parts: Path, split: Path, trained: Path, tmp_path: Path
+) -> None:
+    options = [*terms(), "--split", split, "--ledger", tmp_path / "l", "--out", tmp_path / "out.gonogo"]
     for wrong, reason in (
         (["--cost-ratio", "20"], "--review-capacity: missing beside cost_ratio"),
         (["--cost-ratio", "-1", "--review-capacity", ".1"], "found '-1', expected a finite number above 0"),
         (["--cost-ratio", "20", "--review-capacity", "5"], "found '5', expected a number between 0 and 1"),
+        (
+            ["--unknown-share", ".001"],
+            "--unknown-share: found 90 good calibration parts, but a share of 0.001 needs 999",
+        ),
+        (["--unknown-share", "2"], "found '2', expected a number between 0 and 1"),
+        (["--training", str(parts)], "--training: given without --unknown-share"),
     ):
-        said = run_gonogo("calibrate", trained, parts, *terms(), *wrong, *ledger, *options, exit_code=2).stderr
-        assert reason in said
+        try:
+            code = main(["calibrate", *map(str, [trained, parts, *wrong, *options])])
+        except SystemExit as ended:  # argparse
+            code = ended.code
+        assert (code, reason in capsys.readouterr().err) == (2, True), reason
+    assert not (tmp_path / "out.gonogo").exists()

@@ -86,9 +86,10 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
     "load": (PREDICTOR.load, (PARAMETERS, STATES), {}),
     "predictor logits": (PREDICTOR.logits, (X, INDICES), {}),
     "parse_model": (_core.parse_model, (DATA,), {}),
-    "serialise_model": (_core.serialise_model, (GRAPH, PARAMETERS, STATES, {}, X, Y), {}),
+    "serialise_model": (_core.serialise_model, (GRAPH, PARAMETERS, STATES, {}, X, Y, X), {}),
     "model_identity": (_core.model_identity, (GRAPH, PARAMETERS, STATES), {}),
     "Classifier": (_core.Classifier, (DATA, 4, 1), {}),
+    "logits and features": (CLASSIFIER.logits_and_features, (X,), {}),
     "classifier logits": (CLASSIFIER.logits, (X,), {}),
 }
 

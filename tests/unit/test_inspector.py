@@ -15,10 +15,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
-from gonogo import Decision, InspectionClassifier, Inspector, ModelFileError, PassGate, _core, layers
+from gonogo import (
+    Dataset,
+    Decision,
+    InspectionClassifier,
+    Inspector,
+    ModelFileError,
+    PassGate,
+    Preprocess,
+    Tiles,
+    _core,
+    layers,
+)
 from gonogo.certificate import Certificate
 from gonogo.certificate_words import assumptions, promise
+from gonogo.cli.predict import predict
 from gonogo.decision import REVIEW
 from gonogo.model_file import parse_model
 
@@ -266,6 +279,59 @@ def test_the_words_never_promise_more_than_was_shown(gate: PassGate) -> None:
     words = " ".join(promise(made))
     assert "At 99.999 % confidence, at most 1.23443 % of all bad parts" in words
     assert "Where at most 0.0123443 % of the parts are bad" in words
+
+
+def scenes(root: Path, n: int, seed: int) -> None:
+    """Pictures of 14 x 20 pixels; whether a part is ok shows in the middle alone, around it lies noise."""
+    rng = np.random.default_rng(seed)
+    for i in range(n):
+        label = ("bad", "ok")[i % 2]
+        pixels = rng.integers(0, 255, (14, 20), dtype=np.uint8)
+        pixels[2:10, 3:15] = rng.integers(0, 100, (8, 12)) + 150 * (i % 2)
+        (root / label).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(root / label / f"{seed}-{i}.png")
+
+
+CUTS = {
+    "region": {"preprocess": Preprocess(roi=(2, 3, 8, 12), median=3, gamma=0.8)},
+    "region brought to another size": {"preprocess": Preprocess(roi=(2, 3, 8, 12)), "image_size": (6, 9)},
+    "enhanced whole": {"preprocess": Preprocess(median=3)},
+    "tiles of a region": {"preprocess": Preprocess(roi=(2, 3, 8, 12), gamma=1.2), "tiles": Tiles(8, 6)},
+}
+
+
+@pytest.mark.parametrize("options", CUTS.values(), ids=CUTS)
+def test_pixels_are_treated_as_those_of_a_file(options: dict[str, Any], tmp_path: Path) -> None:
+    """What files of these pixels get from ``gonogo predict`` and from the gate, whatever the training did to its pictures."""
+    scenes(tmp_path / "train", 60, 1)
+    scenes(tmp_path / "calibration", 80, 2)
+    scenes(tmp_path / "line", 20, 3)
+    net = [layers.flatten(), layers.dense("classes")]
+    clf = InspectionClassifier(net, epochs=25, learning_rate=0.02, random_state=1, verbose=False, pass_label="ok")
+    read = {name: Dataset.from_folder(tmp_path / name, **options) for name in ("train", "calibration", "line")}
+    clf.fit(read["train"])
+    gate = PassGate(clf, "ok", 0.2, 0.8).fit(read["calibration"])
+    line = Inspector(gate.save(tmp_path / "model.gonogo"))
+    files = sorted((tmp_path / "line").rglob("*.png"))
+    raw = [np.asarray(Image.open(file)) for file in files]
+    said = [line.decide(pixels) for pixels in raw]
+    assert {decision.passed for decision in said} == {True, False}
+    rows = predict(line.model_file, files)
+    assert [(row["decision"], row["score"], row["reason"]) for row in rows] == [
+        (decision.label, decision.score, decision.reason) for decision in said
+    ]
+    by_file = dict(zip(map(str, read["line"].paths or ()), gate.decide(read["line"]), strict=False))
+    assert [by_file[str(file)] for file in files] == said
+    assert line.decide(raw[0][..., None]) == said[0]
+    odd = line.decide(raw[0][:7])
+    assert (odd.label, odd.passed) == (REVIEW, False)
+    inside = raw[1].copy()
+    inside[2:10, 3:15] = 200
+    if "roi" in str(options) and "roi=None" not in str(options):
+        assert line.decide(inside).reason == "every pixel is the same"
+        assert "which do not hold the region" in odd.reason
+    assert line.decide(raw[0].astype(np.float32)).reason == "found pixels of float32, expected uint8"
+    assert line.decide(np.stack([raw[0]] * 3, axis=2)).label == REVIEW
 
 
 def test_no_training_code_stands_behind_it(gate: PassGate, tmp_path: Path) -> None:

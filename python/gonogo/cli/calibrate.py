@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from gonogo.audit import audit
 from gonogo.audit.report import TEST, AuditReport
-from gonogo.certificate_words import promise, zone_words
+from gonogo.certificate_words import beside_words, promise
 from gonogo.classifier import load
 from gonogo.cli.arguments import Commands, add_command, add_common, add_data, positive_number, share, whole_number
 from gonogo.cli.datasets import (
     groups_of_split,
+    named_part,
     open_dataset,
     open_model,
     picture_options,
@@ -29,6 +30,7 @@ from gonogo.data import Dataset
 from gonogo.data.tables import read_table
 from gonogo.errors import NotCertifiable
 from gonogo.gate import PassGate
+from gonogo.model_file import ModelFile
 
 DESCRIPTION = """
 Set the PASS threshold so that, at the stated confidence, at most the stated share of all bad parts is called PASS, and write a
@@ -110,6 +112,17 @@ def add_parser(commands: Commands) -> None:
     group.add_argument(
         "--review-capacity", type=share, metavar="S", help="share of all parts that people can look at, such as .05"
     )
+    group.add_argument(
+        "--unknown-share",
+        type=share,
+        metavar="S",
+        help="for a guard against unknown pictures: at most this share of known good parts goes to REVIEW for it, such as .01",
+    )
+    group.add_argument(
+        "--training",
+        metavar="DIR",
+        help="for that, the pictures of the training (default: the subset train of --split)",
+    )
     group.add_argument("--ledger", metavar="PATH", help="record of calibrations (default: SPLIT.ledger with --split)")
     parser.add_argument("--out", required=True, metavar="FILE2", help="model file to write; FILE stays as it is")
     add_common(parser)
@@ -141,20 +154,22 @@ def run(args: argparse.Namespace) -> int:
         bad_share=args.bad_share,
         cost_ratio=args.cost_ratio,
         review_capacity=args.review_capacity,
+        unknown_share=args.unknown_share,
         ledger=args.ledger,
     )
     try:
         lots = None if args.lot_col is None else _lots(args, dataset)
-        gate.fit(dataset, lots=lots, audit=_audit(args, whole, dataset))
+        gate.fit(dataset, lots=lots, audit=_audit(args, whole, dataset), training_data=_training(args, model, whole))
     except NotCertifiable as refusal:
         _show_refusal(args, refusal)
         raise
     with writing(out):
         gate.save(out)
-    made, zone = gate.certificate, gate.review_zone
+    made, guard = gate.certificate, gate.unknown_guard
     result = {**gate.certificate_, "certified": True, "good_refused": made.good_parts - made.good_passed}
-    words = [*promise(made), *([] if zone is None else zone_words(zone, made))]
-    result |= {"review_zone": gate.review_zone_, "model": str(out)}
+    words = [*promise(made), *beside_words(made, gate.review_zone, guard)]
+    result |= {"review_zone": gate.review_zone_, "unknown_guard": None if guard is None else guard.to_dict()}
+    result["model"] = str(out)
     show(args, result, "\n".join([*words, "", f"written to {out}"]))
     return DONE
 
@@ -173,6 +188,21 @@ def _audit(args: argparse.Namespace, whole: Dataset, dataset: Dataset) -> AuditR
     report = audit({**others, "calibration": dataset}, threads=args.threads or 0)
     note(args, f"audited {len(report.items):,} pictures for siblings")
     return report
+
+
+def _training(args: argparse.Namespace, model: ModelFile, whole: Dataset) -> Dataset | None:
+    """What the guard against unknown pictures knows."""
+    if args.unknown_share is None:
+        if args.training is not None:
+            raise ValueError("training: given without --unknown-share; give both, or neither")
+        return None
+    if args.training is not None:
+        return open_dataset(args, args.training, options=picture_options(model), groups=False)
+    if args.split is None:
+        raise ValueError(
+            "training: missing beside --unknown-share; give the folder of the training pictures, or --split"
+        )
+    return named_part(read_parts(args, whole), "train", "unknown_share")
 
 
 def _show_refusal(args: argparse.Namespace, refusal: NotCertifiable) -> None:

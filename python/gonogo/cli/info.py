@@ -7,14 +7,13 @@ from typing import Any
 
 from gonogo import _core, seen
 from gonogo.certificate import Certificate
-from gonogo.certificate_words import assumptions, promise, zone_words
+from gonogo.certificate_words import assumptions, beside_words, promise
 from gonogo.cli.arguments import Commands, add_command, add_common
 from gonogo.cli.datasets import open_model
 from gonogo.cli.failures import DONE
 from gonogo.cli.output import show, table
 from gonogo.machine import fingerprint_differences
 from gonogo.model_file import ModelFile
-from gonogo.review_zone import ReviewZone
 
 DESCRIPTION = """
 Show what is in a model file: classes, the pictures it expects, layers, how it was trained, and its digests. model_sha256 names
@@ -68,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         "temperature": None if model.temperature is None else model.temperature.to_dict(),
         "certificate": None if certificate is None else certificate.to_dict(),
         "review_zone": None if model.review_zone is None else model.review_zone.to_dict(),
+        "unknown_guard": None if model.unknown_guard is None else model.unknown_guard.to_dict(),
         "versions": model.versions,
         "fingerprint_differences": _differences(model.versions),
         "model_sha256": model.core.model_sha256,
@@ -76,14 +76,14 @@ def run(args: argparse.Namespace) -> int:
         "max_abs_diff": model.core.self_test(),
         "model": str(args.model_file),
     }
-    words = [] if certificate is None else [_certificate_text(certificate, model.review_zone)]
+    words = [] if certificate is None else [_certificate_text(model, certificate)]
     show(args, result, "\n\n".join([_text(model, result), *words]))
     return DONE
 
 
-def _certificate_text(certificate: Certificate, zone: ReviewZone | None) -> str:
+def _certificate_text(model: ModelFile, certificate: Certificate) -> str:
     needs = "\n".join(f"  - {text}" for text in assumptions(certificate))
-    lines = "\n".join([*promise(certificate), *([] if zone is None else zone_words(zone, certificate))])
+    lines = "\n".join([*promise(certificate), *beside_words(certificate, model.review_zone, model.unknown_guard)])
     return f"certificate {certificate.digest}\n{lines}\nIt rests on this:\n{needs}"
 
 

@@ -108,7 +108,7 @@ def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[d
         part = files[first : first + _CHUNK]
         pictures, bad = _read(model, part, threads)
         if pictures is not None:
-            logits = model.core.logits(pictures.images)
+            logits, features = model.run(pictures.images)
             plain, shown = _core.probabilities(logits), model.probabilities(logits)
             # Without a probability a picture has no class: by position alone it would be the first, perhaps PASS.
             lost = pictures.kept[np.isnan(plain).any(axis=1)].tolist()
@@ -124,7 +124,8 @@ def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[d
                 own = slice(*np.searchsorted(pictures.kept, [position, position + 1]).tolist())
                 row |= _verdict(model, plain[own], shown[own], None if pictures.boxes is None else pictures.boxes[own])
                 if (rule := model.rule) is not None:
-                    made = _decide(model, rule, path, logits[own], pictures.images[own])
+                    said = model.decide(logits[own], None if features is None else features[own])
+                    made = _doubted(model, rule, path, said, pictures.images[own])
                     row |= {"decision": made.label, "score": made.score, "reason": made.reason}
             rows.append(row)
     return rows
@@ -149,18 +150,14 @@ def _verdict(
     }
 
 
-def _decide(
-    model: ModelFile, rule: Rule, path: Path, logits: NDArray[np.float32], pixels: NDArray[np.uint8]
-) -> Decision:
-    """What the gate says of a file that shows a part, with one row for each of its tiles."""
+def _doubted(model: ModelFile, rule: Rule, path: Path, said: Decision, pixels: NDArray[np.uint8]) -> Decision:
+    """The gate's decision about a file that shows a part, or REVIEW where the file or a row of pixels leaves a doubt."""
     for view in pixels:
         if doubt := doubt_about(view, model.sample_shape):
             return rule.review(doubt)
-    scores = logits.astype(np.float64)
-    made = rule.decide(scores[:, 0] if scores.shape[1] == 1 else scores)
-    if made.passed and (found := _core.inspect(read_bytes(path)))["verdict"] != "ok":
-        return rule.review(found["reason"], made.score)
-    return made
+    if said.passed and (found := _core.inspect(read_bytes(path)))["verdict"] != "ok":
+        return rule.review(found["reason"], said.score)
+    return said
 
 
 def _read(model: ModelFile, files: Sequence[Path], threads: int) -> tuple[Pictures | None, dict[Path, DecodeError]]:

@@ -10,19 +10,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from gonogo.certificate import Certificate
 from gonogo.checks import check_integer, check_number
-from gonogo.decision import Decision, Rule, margins
+from gonogo.decision import Decision, Rule, margins, samples_of_parts
 from gonogo.gate.calibration import Promised, issue_certificate, record_calibration
 from gonogo.gate.evidence import Evidence, collect_evidence
 from gonogo.gate.exact_rule import Target
 from gonogo.gate.parts import check_groups, is_dataset
 from gonogo.gate.plots import plot_bound, plot_cost
 from gonogo.gate.scores import class_names, guard_band, model_of, scores_of
+from gonogo.gate.unknown import check_enough, check_unknown_share, known_features, make_guard
 from gonogo.gate.zone import ZoneWish, choose_zone
 from gonogo.labels import label_positions
 from gonogo.ledger import open_ledger
 from gonogo.model_file import with_certificate
 from gonogo.review_zone import ReviewZone
 from gonogo.storage import write_atomically
+from gonogo.unknown_guard import UnknownGuard
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,6 +63,10 @@ class PassGate:
         For a review zone: cost of an escape divided by the cost of a good part that is rejected, and the share of all parts that
         people can look at, such as 20 and 0.05. Parts that are not PASS then get a fault class up to a second threshold, and
         REVIEW above it. The certified threshold is never lowered by it. None: no zone.
+    unknown_share : float, optional
+        For a guard against unknown pictures: a part that would pass goes to REVIEW if it is farther from the good pictures of the
+        training than all but this share of the good calibration parts, such as 0.01. ``fit`` then needs ``training_data``. At
+        most this share of known good parts goes to REVIEW for it; that it finds unknown pictures is not promised. None: no guard.
     ledger : str or Path, optional
         File that records each use of calibration parts. None: ``<split file>.ledger`` for a subset of a saved split;
         otherwise nothing is recorded, and the certificate says so.
@@ -96,6 +102,7 @@ class PassGate:
         bad_share: float | None = None,
         cost_ratio: float | None = None,
         review_capacity: float | None = None,
+        unknown_share: float | None = None,
         ledger: str | Path | None = None,
     ) -> None:
         self.clf = clf
@@ -109,6 +116,7 @@ class PassGate:
         self.bad_share = bad_share
         self.cost_ratio = cost_ratio
         self.review_capacity = review_capacity
+        self.unknown_share = unknown_share
         self.ledger = ledger
 
     @classmethod
@@ -117,7 +125,7 @@ class PassGate:
         file = model_of(clf)
         if file is None or file.certificate is None:
             return None
-        made, zone = file.certificate, file.review_zone
+        made, zone, guard = file.certificate, file.review_zone, file.unknown_guard
         gate = cls(
             clf,
             made.pass_label,
@@ -130,8 +138,9 @@ class PassGate:
             bad_share=made.bad_share,
             cost_ratio=None if zone is None else zone.cost_ratio,
             review_capacity=None if zone is None else zone.review_capacity,
+            unknown_share=None if guard is None else guard.share,
         )
-        gate._made, gate._zone = made, zone
+        gate._made, gate._zone, gate._guard = made, zone, guard
         return gate
 
     def fit(
@@ -141,6 +150,7 @@ class PassGate:
         groups: ArrayLike | None = None,
         lots: ArrayLike | None = None,
         audit: Any = None,
+        training_data: Any = None,
     ) -> Self:
         """Calibrate the threshold.
 
@@ -158,6 +168,8 @@ class PassGate:
             What :func:`gonogo.audit` found in these pictures and those of training and validation together: a calibration
             part of which they saw a sibling is refused, and the certificate tells what was compared. X is a Dataset or a
             list of paths then.
+        training_data : Dataset or (X, y), optional
+            What the classifier was trained on, with ``unknown_share``: features of at most 1,024 PASS samples are kept.
 
         Returns
         -------
@@ -173,9 +185,10 @@ class PassGate:
         LedgerError, OSError
             The ledger was edited, or cannot be written.
         """
-        for name in ("_made", "_zone", "_evidence"):
+        for name in ("_made", "_zone", "_guard", "_evidence"):
             self.__dict__.pop(name, None)
         target, wish = self._target(), ZoneWish.of(self.cost_ratio, self.review_capacity)
+        unknown = check_unknown_share(self.clf, self.unknown_share, training_data)
         classes = class_names(self.clf)
         passing = self._passing(classes)
         evidence = collect_evidence(self.clf, X, y, groups, lots, classes, passing, self.pictures_per_part, audit)
@@ -189,6 +202,9 @@ class PassGate:
                 raise ValueError("bad_share: found no good part, from which alone the share of PASS parts can be told")
         if wish is not None and len(evidence.good) == 0:
             raise ValueError("cost_ratio: found no good part, from which alone workload and overkill can be told")
+        if unknown is not None:
+            check_enough(unknown, len(evidence.good))
+            known = known_features(self.clf, X, classes[passing], training_data)
         stated = None if self.bad_share is None else float(self.bad_share)
         promised = Promised(classes, passing, guard_band(self.clf), stated, model_of(self.clf) is None)
         path = self._ledger_path(evidence.split_file)
@@ -198,6 +214,7 @@ class PassGate:
             with open_ledger(path) as page:
                 made = record_calibration(page, evidence, target, promised)
         self._zone = None if wish is None else choose_zone(evidence, made, wish)
+        self._guard = None if unknown is None else make_guard(self.clf, X, evidence, made, unknown, known)
         self._made, self._evidence = made, evidence
         return self
 
@@ -258,6 +275,11 @@ class PassGate:
         return None if self.review_zone is None else self.review_zone.to_dict()
 
     @property
+    def unknown_guard(self) -> UnknownGuard | None:
+        """The guard against unknown pictures; None where none was asked for."""
+        return self.__dict__.get("_guard") if self.certificate else None
+
+    @property
     def rule(self) -> Rule:
         """The decision about a part."""
         certified, zone = self.certificate.rule, self.review_zone
@@ -278,16 +300,24 @@ class PassGate:
         groups : array-like (n,), optional
             Part that each sample shows; None: the groups of a Dataset, or each sample is a part.
         """
-        rule = self.rule
-        scores = scores_of(self.clf, X, rule.classes)
+        scores = scores_of(self.clf, X, self.certificate.classes)
         if groups is None and is_dataset(X):
             groups = X.groups
         names = check_groups(groups, len(scores))
-        if names is None:
-            return [rule.decide(scores[i : i + 1]) for i in range(len(scores))]
-        parts, of = np.unique(names, return_inverse=True)
-        decisions = [rule.decide(scores[of == part]) for part in range(len(parts))]
+        of = np.arange(len(scores)) if names is None else np.unique(names, return_inverse=True)[1].astype(np.intp)
+        decisions = self.decide_scored(X, scores, of, int(of.max(initial=-1)) + 1)
         return [decisions[part] for part in of.tolist()]
+
+    def decide_scored(
+        self, X: Any, scores: NDArray[np.float64], part_of: NDArray[np.intp], count: int
+    ) -> list[Decision]:
+        """Return a decision for each of ``count`` parts, given the samples, their scores, and the part that each shows."""
+        rule, guard, own = self.rule, self.unknown_guard, samples_of_parts(part_of, count)
+        decisions = [rule.decide(scores[samples]) for samples in own]
+        if guard is None:
+            return decisions
+        features = self.clf.features(X)
+        return [guard.applied(rule, made, features[samples]) for made, samples in zip(decisions, own, strict=True)]
 
     def plot_bound(self, ax: Axes | None = None) -> Axes:
         """Draw the escape rate of the bad calibration parts against the threshold; needs matplotlib.
@@ -328,7 +358,7 @@ class PassGate:
             raise ValueError(
                 f"clf: found a {type(self.clf).__name__}, expected an InspectionClassifier; keep certificate_"
             )
-        return write_atomically(path, with_certificate(file, made, self.review_zone))
+        return write_atomically(path, with_certificate(file, made, self.review_zone, self.unknown_guard))
 
     def __repr__(self) -> str:
         made = "calibrated" if "_made" in self.__dict__ else "not calibrated"
