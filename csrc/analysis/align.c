@@ -12,7 +12,8 @@ enum {
     ANGLES = GNG_PATTERN_ANGLES,
     SHIFT_MOST = 7,   /* pixels of a thumbnail */
     ANGLES_TRIED = 3, /* of the peaks over the angle, mirror images included */
-    LOOKS = 2         /* of the shifts found, whose pixels are compared */
+    LOOKS = 2,        /* of the shifts found, whose pixels are compared */
+    COMPARED_LEAST = 250 /* pixels of a thumbnail that are clipped in neither picture: a tenth of the circle */
 };
 
 #define CENTRE ((float)(SIDE - 1) / 2)
@@ -163,9 +164,11 @@ static placement find_shift(const float *correlation, int32_t offset, const plac
     return best;
 }
 
+/* Where one picture is clipped, nobody knows what the other should agree with. */
 static float compare_pixels(const gng_pattern *a, const gng_pattern *b, const placement *how)
 {
     const float radius = (float)(GNG_PATTERN_RADIUS * GNG_PATTERN_RADIUS);
+    size_t compared = 0;
     double both = 0, first = 0, second = 0;
     for (int32_t y = 0; y < SIDE; y++)
         for (int32_t x = 0; x < SIDE; x++) {
@@ -174,12 +177,15 @@ static float compare_pixels(const gng_pattern *a, const gng_pattern *b, const pl
             place(how, from_y, from_x, &v, &u);
             if (from_y * from_y + from_x * from_x >= radius || v * v + u * u >= radius)
                 continue;
+            if (a->clipped[y * SIDE + x] || b->clipped[(int32_t)(v + CENTRE + 0.5f) * SIDE + (int32_t)(u + CENTRE + 0.5f)])
+                continue;
+            compared++;
             const double one = (double)a->levels[y * SIDE + x], other = (double)sample_levels(b->levels, v, u);
             both += one * other;
             first += one * one;
             second += other * other;
         }
-    return first > 0 && second > 0 ? (float)(both / __builtin_sqrt(first * second)) : -1;
+    return compared >= COMPARED_LEAST && first > 0 && second > 0 ? (float)(both / __builtin_sqrt(first * second)) : -1;
 }
 
 /* The two shifts, one for each half turn, that bring b turned as in `angle` onto a. */

@@ -8,7 +8,8 @@
 enum { GNG_ALIGN_SCRATCH_FLOATS = 4 * GNG_THUMBNAIL_PIXELS };
 
 /* Largest normalised correlation of two patterns inside the common circle, over rotations by any angle, mirror images and shifts of
- * up to 11 % of the side: 1 for the same surface, 0 for unrelated ones, -1 where either is blank. Symmetric up to rounding. Any
+ * up to 11 % of the side: 1 for the same surface, 0 for unrelated ones, -1 where either is blank, or
+ * where next to nothing is left that is clipped in neither. What is clipped is not compared. Symmetric up to rounding. Any
  * thread. */
 float gng_pattern_agreement(const gng_pattern_plan *plan, const gng_pattern *a, const gng_pattern *b, float *scratch);
 

@@ -5,8 +5,9 @@
 
 #include "base/memory.h"
 
-/* Rows whose neighbours are found together, so that a row that was fetched from memory is used this often. */
-enum { BLOCK = 16 };
+/* Rows whose neighbours are found together, so that a row that was fetched from memory is used this often, and those of them whose
+ * products are summed together, so that a value that was loaded is. */
+enum { BLOCK = 16, TOGETHER = 4 };
 
 typedef struct search {
     const int16_t *vectors;
@@ -16,7 +17,24 @@ typedef struct search {
     uint32_t *out;
 } search;
 
-static int32_t dot(const int16_t *restrict a, const int16_t *restrict b, size_t length)
+/* products [TOGETHER]: of rows [TOGETHER, length] with other [length]. */
+static void multiply_rows(int32_t *restrict products, const int16_t *restrict rows, const int16_t *restrict other, size_t length)
+{
+    int32_t first = 0, second = 0, third = 0, fourth = 0;
+    for (size_t i = 0; i < length; i++) {
+        const int32_t value = other[i];
+        first += value * (int32_t)rows[i];
+        second += value * (int32_t)rows[length + i];
+        third += value * (int32_t)rows[2 * length + i];
+        fourth += value * (int32_t)rows[3 * length + i];
+    }
+    products[0] = first;
+    products[1] = second;
+    products[2] = third;
+    products[3] = fourth;
+}
+
+static int32_t multiply_row(const int16_t *restrict a, const int16_t *restrict b, size_t length)
 {
     int32_t sum = 0;
     for (size_t i = 0; i < length; i++)
@@ -47,10 +65,20 @@ static gng_status search_block(void *argument, size_t index, int worker)
     const size_t first = index * BLOCK, last = first + BLOCK < with->count ? first + BLOCK : with->count;
     for (size_t i = first * with->most; i < last * with->most; i++)
         with->out[i] = UINT32_MAX;
-    for (size_t other = 0; other < with->count; other++)
-        for (size_t row = first; row < last && !with->blank[other]; row++)
+    for (size_t other = 0; other < with->count; other++) {
+        if (with->blank[other])
+            continue;
+        const int16_t *rows = with->vectors + first * with->length, *vector = with->vectors + other * with->length;
+        int32_t products[BLOCK];
+        size_t row = 0;
+        for (; row + TOGETHER <= last - first; row += TOGETHER)
+            multiply_rows(products + row, rows + row * with->length, vector, with->length);
+        for (; row < last - first; row++)
+            products[row] = multiply_row(rows + row * with->length, vector, with->length);
+        for (row = first; row < last; row++)
             if (row != other && !with->blank[row])
-                offer(with, row, other, dot(with->vectors + row * with->length, with->vectors + other * with->length, with->length));
+                offer(with, row, other, products[row - first]);
+    }
     return GNG_OK;
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/parallel.h"
 
-enum { GNG_NEIGHBOURS_MOST = 64 };
+enum { GNG_NEIGHBOURS_MOST = 128 };
 
 /* For each of count vectors the `most` others with the largest dot products, best first, of equal ones the lower index: out [count, most],
  * UINT32_MAX behind the last where there are fewer. vectors [count, length] int16 of at most +-255 with length at most 32768, so that

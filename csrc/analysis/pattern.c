@@ -17,6 +17,10 @@ enum { FINE_TAPS = 2, COARSE_TAPS = 6, LOCAL_TAPS = 12 }; /* on each side */
 /* Grey levels squared: contrast below this is noise and is not blown up. */
 #define CONTRAST_FLOOR 4.0f
 
+/* Mean levels beyond which all pixels under one of a thumbnail are black, or white. */
+#define CLIPPED_BELOW 0.5f
+#define CLIPPED_ABOVE 254.5f
+
 /* Radii of the spectrum: below are shading and the window, above is noise. */
 #define RADIUS_FIRST 5.0
 #define RADIUS_LAST 30.0
@@ -118,20 +122,23 @@ static void normalise(float *pattern, const float *levels, float *scratch)
         pattern[i] /= __builtin_sqrtf(contrast[i] + CONTRAST_FLOOR);
 }
 
-static void keep_levels(gng_pattern *out, const float *pattern)
+static void keep_levels(gng_pattern *out, const float *pattern, const float *levels)
 {
     double sum = 0;
-    size_t count = 0;
+    size_t count = 0, clipped = 0;
     for (int32_t y = 0; y < SIDE; y++)
         for (int32_t x = 0; x < SIDE; x++) {
             const float value = pattern[y * SIDE + x], steps = value / GNG_PATTERN_STEP;
             const float limited = steps > 127 ? 127 : steps < -127 ? -127 : steps;
             out->levels[y * SIDE + x] = (int8_t)(limited < 0 ? limited - 0.5f : limited + 0.5f);
+            out->clipped[y * SIDE + x] = levels[y * SIDE + x] < CLIPPED_BELOW || levels[y * SIDE + x] > CLIPPED_ABOVE;
             if (distance(y, x) < GNG_PATTERN_RADIUS) {
                 sum += (double)value * (double)value;
                 count++;
+                clipped += out->clipped[y * SIDE + x];
             }
         }
+    out->clipped_share = (float)clipped / (float)count;
     out->energy = (float)(sum / (double)count);
 }
 
@@ -190,7 +197,7 @@ void gng_pattern_make(const gng_pattern_plan *plan, const float *levels, float *
 {
     float *pattern = scratch, *spare = scratch + PIXELS;
     normalise(pattern, levels, spare);
-    keep_levels(out, pattern);
+    keep_levels(out, pattern, levels);
     float *real = spare, *imaginary = spare + PIXELS, *logs = pattern, *polar = spare + 2 * PIXELS;
     for (size_t i = 0; i < PIXELS; i++)
         real[i] = pattern[i] * plan->window[i];

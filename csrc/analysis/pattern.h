@@ -9,6 +9,7 @@
 #ifndef GNG_ANALYSIS_PATTERN_H
 #define GNG_ANALYSIS_PATTERN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "analysis/fourier.h"
@@ -32,8 +33,10 @@ enum {
 
 typedef struct gng_pattern {
     int8_t levels[GNG_THUMBNAIL_PIXELS]; /* [64, 64], in steps */
+    bool clipped[GNG_THUMBNAIL_PIXELS];    /* [64, 64]: black or white throughout, so that nobody knows what was there */
     float real[GNG_PATTERN_RADII * GNG_PATTERN_HARMONICS]; /* [radii, harmonics] */
     float imaginary[GNG_PATTERN_RADII * GNG_PATTERN_HARMONICS];
+    float clipped_share; /* of the circle */
     float energy;    /* mean square of the pattern inside the circle; near 0 where a picture shows nothing but noise */
     float ambiguity; /* how much the pattern agrees with itself a little further on: near 1 for a straight line, where agreement with
                       * another picture proves little */

@@ -30,6 +30,11 @@ enum { STRANGERS = 1000, STRANGERS_LEAST = 200 };
 /* Mean square of a pattern below which there is only noise to compare. */
 #define ENERGY_LEAST 0.02f
 
+/* Of a picture that is overexposed here and there the descriptor tells little, so it gets more candidates: where the share that is clipped
+ * lies above that of the median picture by this. */
+#define CLIPPED_SHARE 0.2f
+enum { CLIPPED_NEIGHBOURS = 128 };
+
 /* Descriptors have length 1 and some thousand values: most lie within this, the few beyond are cut. */
 #define DESCRIPTOR_MOST 0.12f
 
@@ -41,6 +46,8 @@ typedef struct search {
     gng_pattern *patterns;   /* [count] */
     float *descriptors;      /* [count, GNG_DESCRIPTOR_FLOATS] */
     int16_t *vectors;        /* [count, GNG_DESCRIPTOR_FLOATS] */
+    size_t *candidates;      /* [count]: of each picture */
+    size_t most;             /* the largest number of them */
     float *scratch;          /* [threads, GNG_ALIGN_SCRATCH_FLOATS] */
     gng_sibling_pair *pairs; /* the round's */
 } search;
@@ -90,6 +97,27 @@ static void make_vectors(const search *with)
             const float value = descriptor[k] * scale;
             vector[k] = (int16_t)(value > 255 ? 255 : value < -255 ? -255 : value);
         }
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const float first = *(const float *)a, second = *(const float *)b;
+    return (first > second) - (first < second);
+}
+
+/* shares [count]: scratch. */
+static void count_candidates(search *with, size_t neighbours, float *shares)
+{
+    for (size_t i = 0; i < with->count; i++)
+        shares[i] = with->patterns[i].clipped_share;
+    qsort(shares, with->count, sizeof *shares, by_size);
+    const float usual = shares[with->count / 2];
+    with->most = neighbours;
+    for (size_t i = 0; i < with->count; i++) {
+        const bool clipped = with->patterns[i].clipped_share > usual + CLIPPED_SHARE;
+        with->candidates[i] = clipped && neighbours < CLIPPED_NEIGHBOURS ? CLIPPED_NEIGHBOURS : neighbours;
+        with->most = with->candidates[i] > with->most ? with->candidates[i] : with->most;
     }
 }
 
@@ -143,16 +171,16 @@ static bool labels_differ(const search *with, uint32_t i, uint32_t other)
 }
 
 /* Candidates of rank `rank` that are not connected yet, or have two labels, and were not met at a lower rank. Returns how many. */
-static size_t choose_candidates(search *with, const uint32_t *nearest, size_t neighbours, size_t rank, uint32_t *parents)
+static size_t choose_candidates(search *with, const uint32_t *nearest, size_t rank, uint32_t *parents)
 {
     size_t count = 0;
     for (uint32_t i = 0; i < with->count; i++) {
-        const uint32_t other = nearest[i * neighbours + rank];
+        const uint32_t other = rank < with->candidates[i] ? nearest[i * with->most + rank] : UINT32_MAX;
         if (other == UINT32_MAX || (group_of(parents, i) == group_of(parents, other) && !labels_differ(with, i, other)))
             continue;
         bool met = false;
-        for (size_t k = 0; k < neighbours && !met; k++)
-            met = nearest[other * neighbours + k] == i && (k < rank || (k == rank && other < i));
+        for (size_t k = 0; k < with->candidates[other] && !met; k++)
+            met = nearest[other * with->most + k] == i && (k < rank || (k == rank && other < i));
         if (!met)
             with->pairs[count++] = (gng_sibling_pair){.first = i < other ? i : other, .second = i < other ? other : i};
     }
@@ -166,13 +194,12 @@ static float threshold_of(const search *with, const gng_sibling_pair *pair, floa
     return raised > threshold ? raised : threshold;
 }
 
-static gng_status verify_rounds(gng_context *context, search *with, const uint32_t *nearest, size_t neighbours, uint32_t *parents,
-                                gng_sibling_search *found)
+static gng_status verify_rounds(gng_context *context, search *with, const uint32_t *nearest, uint32_t *parents, gng_sibling_search *found)
 {
     for (uint32_t i = 0; i < with->count; i++)
         parents[i] = i;
-    for (size_t rank = 0; rank < neighbours; rank++) {
-        const size_t count = choose_candidates(with, nearest, neighbours, rank, parents);
+    for (size_t rank = 0; rank < with->most; rank++) {
+        const size_t count = choose_candidates(with, nearest, rank, parents);
         GNG_TRY(gng_parallel_run(context, count, verify_pair, with));
         found->verified += count;
         for (size_t i = 0; i < count; i++) {
@@ -194,9 +221,10 @@ static gng_status run(gng_context *context, search *with, size_t neighbours, uin
     gng_pattern_prepare(&with->plan);
     GNG_TRY(gng_parallel_run(context, with->count, make_pattern, with));
     make_vectors(with);
-    GNG_TRY(gng_neighbours_find(context, with->vectors, with->count, GNG_DESCRIPTOR_FLOATS, neighbours, nearest));
+    count_candidates(with, neighbours, with->descriptors); /* which the vectors have replaced */
+    GNG_TRY(gng_neighbours_find(context, with->vectors, with->count, GNG_DESCRIPTOR_FLOATS, with->most, nearest));
     GNG_TRY(set_threshold(context, with, seed, found));
-    return verify_rounds(context, with, nearest, neighbours, parents, found);
+    return verify_rounds(context, with, nearest, parents, found);
 }
 
 gng_status gng_siblings_find(gng_context *context, const float *thumbnails, const uint32_t *labels, size_t count, size_t neighbours, uint64_t seed,
@@ -207,26 +235,29 @@ gng_status gng_siblings_find(gng_context *context, const float *thumbnails, cons
                              (int)GNG_NEIGHBOURS_MOST);
     const size_t threads = (size_t)gng_context_threads(context), pairs = count > STRANGERS ? count : STRANGERS;
     search *with = gng_memory_allocate(sizeof *with);
-    uint32_t *nearest = gng_memory_allocate_array(count, neighbours * sizeof *nearest), *parents = gng_memory_allocate_array(count, sizeof *parents);
+    const size_t room = neighbours > CLIPPED_NEIGHBOURS ? neighbours : CLIPPED_NEIGHBOURS;
+    uint32_t *nearest = gng_memory_allocate_array(count, room * sizeof *nearest), *parents = gng_memory_allocate_array(count, sizeof *parents);
     gng_sibling_search found = {.compared = (uint64_t)count * (count > 0 ? count - 1 : 0) / 2};
-    found.pairs = gng_memory_allocate_array(count, neighbours * sizeof *found.pairs);
+    found.pairs = gng_memory_allocate_array(count, room * sizeof *found.pairs);
     gng_status status = GNG_OK;
     if (with != NULL) {
         *with = (search){.thumbnails = thumbnails, .labels = labels, .count = count};
         with->patterns = gng_memory_allocate_array(count, sizeof *with->patterns);
         with->descriptors = gng_memory_allocate_array(count, GNG_DESCRIPTOR_FLOATS * sizeof *with->descriptors);
         with->vectors = gng_memory_allocate_array(count, GNG_DESCRIPTOR_FLOATS * sizeof *with->vectors);
+        with->candidates = gng_memory_allocate_array(count, sizeof *with->candidates);
         with->scratch = gng_memory_allocate_array(threads, GNG_ALIGN_SCRATCH_FLOATS * sizeof *with->scratch);
         with->pairs = gng_memory_allocate_array(pairs, sizeof *with->pairs);
     }
     if (with == NULL || nearest == NULL || parents == NULL || found.pairs == NULL || with->patterns == NULL || with->descriptors == NULL ||
-        with->vectors == NULL || with->scratch == NULL || with->pairs == NULL)
+        with->vectors == NULL || with->candidates == NULL || with->scratch == NULL || with->pairs == NULL)
         status = gng_error_set(GNG_STATUS_MEMORY, "siblings: no memory for %zu pictures", count);
     if (status == GNG_OK && count > 1)
         status = run(context, with, neighbours, seed, nearest, parents, &found);
     if (with != NULL) {
         gng_memory_release(with->pairs);
         gng_memory_release(with->scratch);
+        gng_memory_release(with->candidates);
         gng_memory_release(with->vectors);
         gng_memory_release(with->descriptors);
         gng_memory_release(with->patterns);

@@ -23,7 +23,7 @@ typedef struct gng_sibling_search {
 } gng_sibling_search;
 
 /* thumbnails [count, 64, 64] grey levels. labels [count], or NULL: all the same. neighbours: candidates of each picture, 1 to
- * GNG_NEIGHBOURS_MOST. The pairs found connect all pictures of one surface; among those of one label not every pair is looked at, of pairs
+ * GNG_NEIGHBOURS_MOST; pictures of which much is clipped get more. The pairs found connect all pictures of one surface; among those of one label not every pair is looked at, of pairs
  * with two labels every candidate is. Blank pictures have no siblings. The result depends on the thumbnails, labels, neighbours and seed
  * alone. ARGUMENT, MEMORY, CANCELLED; *out is untouched then. */
 GNG_MUST_CHECK gng_status gng_siblings_find(gng_context *context, const float *thumbnails, const uint32_t *labels, size_t count,

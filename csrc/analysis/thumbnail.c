@@ -3,10 +3,15 @@
 
 #include <string.h>
 
-/* ITU-R BT.601 in 1/256, as the decoder reduces colour. */
-static uint32_t luma(const uint8_t *pixel, int32_t channels)
+gng_image_view gng_luma_reduce(gng_image image)
 {
-    return channels == 1 ? pixel[0] : (77u * pixel[0] + 150u * pixel[1] + 29u * pixel[2] + 128u) >> 8;
+    const size_t pixels = (size_t)image.height * (size_t)image.width;
+    for (size_t i = 0; i < pixels && image.channels == 3; i++) {
+        const uint8_t *pixel = image.pixels + 3 * i;
+        /* ITU-R BT.601 in 1/256, as the decoder reduces colour. */
+        image.pixels[i] = (uint8_t)((77u * pixel[0] + 150u * pixel[1] + 29u * pixel[2] + 128u) >> 8);
+    }
+    return (gng_image_view){image.pixels, image.height, image.width, 1};
 }
 
 size_t gng_thumbnail_scratch_floats(int32_t width)
@@ -20,9 +25,9 @@ static void add_rows(float *sums, gng_image_view image, int32_t left, int32_t si
     for (int32_t y = (int32_t)first; y < image.height && (double)y < last; y++) {
         const double from = (double)y > first ? (double)y : first, to = (double)(y + 1) < last ? (double)(y + 1) : last;
         const float weight = (float)(to - from);
-        const uint8_t *row = image.pixels + ((size_t)y * (size_t)image.width + (size_t)left) * (size_t)image.channels;
+        const uint8_t *row = image.pixels + (size_t)y * (size_t)image.width + (size_t)left;
         for (int32_t x = 0; x < side; x++)
-            sums[x] += weight * (float)luma(row + (size_t)x * (size_t)image.channels, image.channels);
+            sums[x] += weight * (float)row[x];
     }
 }
 
@@ -51,7 +56,7 @@ static void measure_levels(gng_exposure *out, gng_image_view image, double *vari
     uint64_t histogram[256] = {0};
     const size_t pixels = (size_t)image.height * (size_t)image.width;
     for (size_t i = 0; i < pixels; i++)
-        histogram[luma(image.pixels + i * (size_t)image.channels, image.channels)]++;
+        histogram[image.pixels[i]]++;
     double sum = 0, squares = 0;
     out->minimum = 255;
     out->maximum = 0;
@@ -71,18 +76,18 @@ static void measure_levels(gng_exposure *out, gng_image_view image, double *vari
 
 static double laplacian_variance(gng_image_view image)
 {
-    const size_t step = (size_t)image.channels, stride = (size_t)image.width * step;
+    const size_t stride = (size_t)image.width;
     int64_t sum = 0, squares = 0, count = 0;
     for (int32_t y = 1; y + 1 < image.height; y++) {
-        const uint8_t *row = image.pixels + (size_t)y * stride;
+        const uint8_t *row = image.pixels + (size_t)y * stride, *above = row - stride, *below = row + stride;
+        int64_t row_sum = 0, row_squares = 0;
         for (int32_t x = 1; x + 1 < image.width; x++) {
-            const uint8_t *at = row + (size_t)x * step;
-            const int64_t around = (int64_t)luma(at - stride, image.channels) + luma(at + stride, image.channels) +
-                                   luma(at - step, image.channels) + luma(at + step, image.channels);
-            const int64_t value = around - 4 * (int64_t)luma(at, image.channels);
-            sum += value;
-            squares += value * value;
+            const int32_t value = above[x] + below[x] + row[x - 1] + row[x + 1] - 4 * row[x];
+            row_sum += value;
+            row_squares += value * value;
         }
+        sum += row_sum;
+        squares += row_squares;
         count += image.width - 2;
     }
     if (count <= 0)

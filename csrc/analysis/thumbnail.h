@@ -12,7 +12,10 @@
 
 enum { GNG_THUMBNAIL_SIDE = 64, GNG_THUMBNAIL_PIXELS = GNG_THUMBNAIL_SIDE * GNG_THUMBNAIL_SIDE };
 
-/* Levels 0 to 255, of all pixels. Colour is reduced to luma (ITU-R BT.601). */
+/* In place: colour becomes luma (ITU-R BT.601). Returns the picture [height, width, 1], at the same address. Any thread. */
+gng_image_view gng_luma_reduce(gng_image image);
+
+/* Levels 0 to 255, of all pixels. */
 typedef struct gng_exposure {
     double mean;
     double deviation; /* of the population */
@@ -26,10 +29,10 @@ typedef struct gng_exposure {
 /* Floats of scratch memory for a picture of this width. */
 size_t gng_thumbnail_scratch_floats(int32_t width);
 
-/* levels [GNG_THUMBNAIL_PIXELS]: means over equal areas, 0 to 255. scratch as above. Any thread. */
+/* levels [GNG_THUMBNAIL_PIXELS]: means over equal areas, 0 to 255. image: of 1 channel. scratch as above. Any thread. */
 void gng_thumbnail_make(float *levels, gng_image_view image, float *scratch);
 
-/* Any thread. */
+/* image: of 1 channel. Any thread. */
 void gng_exposure_measure(gng_exposure *out, gng_image_view image);
 
 #endif

@@ -34,10 +34,10 @@ static gng_status portray(portrait *file, int bit_depth, float *thumbnail)
     if (status == GNG_OK)
         status = gng_image_decode(file->bytes, file->count, bit_depth, &file->found, &image);
     if (status == GNG_OK) {
-        const gng_image_view view = {block, image.height, image.width, channels};
-        file->grey = gng_image_is_grey(view);
-        gng_exposure_measure(&file->exposure, view);
-        gng_thumbnail_make(thumbnail, view, scratch);
+        file->grey = gng_image_is_grey((gng_image_view){block, image.height, image.width, channels});
+        const gng_image_view luma = gng_luma_reduce(image);
+        gng_exposure_measure(&file->exposure, luma);
+        gng_thumbnail_make(thumbnail, luma, scratch);
     }
     gng_memory_release(scratch);
     gng_memory_release(block);

@@ -24,6 +24,7 @@ from gonogo import synthetic
 from gonogo.audit.connected import Connected
 from gonogo.audit.giveaways import best_limit, pure
 from gonogo.audit.resizing import fault_areas
+from gonogo.audit.words import group_line
 
 Grey = NDArray[np.uint8]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -92,6 +93,7 @@ def test_a_part_with_two_labels(sound: Path) -> None:
     report = gg.audit(sound)
     assert report.names("label_conflicts") == [["bad/part_0004.png", "good/again.jpg"]]
     assert report.conflicting_pairs[0].score > 0.9
+    assert "1 good: good/again.jpg" in group_line(report, "label_conflicts", report.label_conflicts[0], 3)
     again = report.to_dict()["pairs"]
     assert again[0]["files"] == ["bad/part_0004.png", "good/again.jpg"] and again[0]["score"] > 0.9
 
@@ -262,7 +264,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.links += [value or "" for name, value in attrs if name in ("src", "href")]
-        if tag not in ("meta", "img"):
+        if tag not in ("meta", "img", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

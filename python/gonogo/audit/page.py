@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from html import escape
 from pathlib import Path
 from string import Template
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from gonogo.audit.findings import CLASSES, GROUPS, PICTURES, Finding
 from gonogo.audit.items import Item
 from gonogo.audit.plots import CONFLICT, CROSSING, label_of, picture
-from gonogo.audit.words import amount, heading, leak_lines
+from gonogo.audit.words import amount, group_line, heading, leak_lines, threshold_line
 from gonogo.png import png
 from gonogo.storage import write_atomically
 
@@ -19,10 +20,19 @@ if TYPE_CHECKING:
     from gonogo.audit.report import AuditReport, Pair
 
 _SIDE = 160  # pixels of a picture on the page
-_PAIRS = 36
+# Pairs of each kind, their titles, and what to look for.
+_PAIRS = 24
+_SHEETS = {
+    "conflict": ("One part, two labels", "One of the two labels is wrong, or the two are different parts after all."),
+    "crossing": ("One part in two subsets", "What is on one side of a split must not be on the other."),
+    "weak": (
+        "Pairs that agree least",
+        "Where these show one part, the others do too; where they do not, groups are too large.",
+    ),
+}
 _PICTURES = 12  # of each kind
 _GROUPS = 50
-_IN_GROUP = 12
+_IN_GROUP = 6
 
 _PAGE = Template("""\
 <!doctype html>
@@ -45,6 +55,8 @@ figure.conflict { border-color: $conflict; border-style: double; border-width: 5
 figure .two { display: flex; gap: .4rem; } figure .two > div { flex: 1 1 0; min-width: 0; }
 img { width: 100%; height: auto; display: block; } figcaption, .name { font-size: .85rem; overflow-wrap: anywhere; }
 .name { color: #444; } li { overflow-wrap: anywhere; } footer { margin-top: 2rem; font-size: .85rem; color: #444; }
+@media (max-width: 40rem) { thead { display: none; } tr { display: block; border-bottom: 1px solid #ccc; padding: .4rem 0; }
+th, td { display: block; border: 0; padding: 0; } }
 @media print { body { max-width: none; padding: 0; font-size: 11px; } .sheet { grid-template-columns: repeat(3, 1fr); }
 .pictures { grid-template-columns: repeat(6, 1fr); } }
 </style>
@@ -55,8 +67,8 @@ img { width: 100%; height: auto; display: block; } figcaption, .name { font-size
 $leaks
 $summary
 $sections
-<footer>Two pictures count as siblings from an agreement of $threshold; 95 % of the pairs of strangers among these pictures stay
-below $strangers. $compared pairs were compared, $verified of them pixel by pixel.</footer>
+<footer>$threshold; $verified were compared pixel by pixel.
+docs/audit.md tells how, how well, and what an audit cannot find.</footer>
 </body>
 </html>
 """)
@@ -64,7 +76,7 @@ below $strangers. $compared pairs were compared, $verified of them pixel by pixe
 
 def write_page(report: AuditReport, folder: Path) -> Path:
     """Write the page; see ``AuditReport.to_html``."""
-    sections = [_pairs(report), *(_groups(report, kind) for kind in GROUPS)]
+    sections = [*(_pairs(report, kind) for kind in _SHEETS), *(_groups(report, kind) for kind in GROUPS)]
     sections += [_pictures(report, kind) for kind in PICTURES]
     sections += [_rules(kind, report.found[kind]) for kind in CLASSES]
     page = _PAGE.substitute(
@@ -75,9 +87,7 @@ def write_page(report: AuditReport, folder: Path) -> Path:
         sections="\n".join(filter(None, sections)),
         conflict=CONFLICT,
         crossing=CROSSING,
-        threshold=f"{report.search['threshold']:.3f}",
-        strangers=f"{report.search['stranger_quantile']:.3f}",
-        compared=f"{report.search['compared']:,}",
+        threshold=escape(threshold_line(report)).capitalize(),
         verified=f"{report.search['verified']:,}",
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,56 +107,60 @@ def _summary(report: AuditReport) -> str:
     return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def _pairs(report: AuditReport) -> str:
-    """The contact sheet."""
-    shown = report.notable_pairs()[:_PAIRS]
-    if not shown:
+def _pairs(report: AuditReport, kind: str) -> str:
+    """The contact sheet of a kind of pairs."""
+    pairs = report.notable_pairs_by_kind()[kind]
+    if not pairs:
         return ""
-    figures = "".join(_pair(report, pair) for pair in shown)
-    kinds = "A double frame: two labels. A blue frame: two subsets. The others are the pairs that agree least."
-    title = f"Pairs of pictures of one part: {len(shown)} of {len(report.pairs):,}"
-    return f'<h2>{title}</h2><p>{kinds}</p><div class="sheet">{figures}</div>'
+    title, words = _SHEETS[kind]
+    figures = "".join(_pair(report, pair, kind) for pair in pairs[:_PAIRS])
+    return f'<h2>{title}: {_some(len(pairs), "pair")}</h2><p>{words}</p><div class="sheet">{figures}</div>'
 
 
-def _pair(report: AuditReport, pair: Pair) -> str:
-    first, second = report.items[pair.first], report.items[pair.second]
-    kind = "conflict" if first.label != second.label else "crossing" if first.subset != second.subset else "plain"
+def _some(count: int, what: str) -> str:
+    return f"{_PAIRS} of {count:,} {what}s" if count > _PAIRS else f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def _pair(report: AuditReport, pair: Pair, kind: str) -> str:
     sides = "".join(
         f"<div>{_image(item, report.bit_depth)}<div><b>{escape(label_of(item))}</b></div>"
-        f'<div class="name">{escape(item.name)}</div></div>'
-        for item in (first, second)
+        f'<div class="name">{_name(item.name)}</div></div>'
+        for item in (report.items[pair.first], report.items[pair.second])
     )
-    caption = f"agreement {pair.score:.3f}" + (", two labels" if kind == "conflict" else "")
+    caption = f"agreement {pair.score:.3f}"
     return f'<figure class="{kind}"><div class="two">{sides}</div><figcaption>{caption}</figcaption></figure>'
 
 
+def _name(name: str) -> str:
+    """A file name that breaks where its words end."""
+    return re.sub("([/_])", r"\1<wbr>", escape(name))
+
+
 def _groups(report: AuditReport, kind: str) -> str:
-    groups = report.names(kind)
+    groups = report.members(kind)
     if not groups:
         return ""
-    rows = []
-    for group in groups[:_GROUPS]:
-        more = f" and {len(group) - _IN_GROUP:,} more" if len(group) > _IN_GROUP else ""
-        rows.append(f"<li>{escape(', '.join(group[:_IN_GROUP]))}{more}</li>")
+    rows = "".join(f"<li>{escape(group_line(report, kind, group, _IN_GROUP))}</li>" for group in groups[:_GROUPS])
     more = f"<p>and {len(groups) - _GROUPS:,} more groups</p>" if len(groups) > _GROUPS else ""
-    return f"<h2>{escape(GROUPS[kind].title)}: {escape(amount(report, kind))}</h2><ol>{''.join(rows)}</ol>{more}"
+    return f"<h2>{escape(GROUPS[kind].title)}: {escape(amount(report, kind))}</h2><ol>{rows}</ol>{more}"
 
 
 def _pictures(report: AuditReport, kind: str) -> str:
     found = report.found[kind]
     if not found:
         return ""
-    title = f"<h2>{escape(PICTURES[kind].title)}: {len(found):,}</h2>"
+    title = f"<h2>{escape(PICTURES[kind].title)}: {len(found):,}</h2><p>{escape(PICTURES[kind].advice)}</p>"
     items = {} if kind == "bad_files" else {item.name: item for item in report.items}
     if not items:
         rows = "".join(f"<li>{escape(finding.file)}: {escape(finding.words)}</li>" for finding in found[:_GROUPS])
         return f"{title}<ol>{rows}</ol>"
     figures = "".join(
         f"<figure>{_image(items[finding.file], report.bit_depth)}<figcaption>{escape(finding.words)}</figcaption>"
-        f'<div class="name">{escape(finding.file)}</div></figure>'
+        f'<div class="name">{_name(finding.file)}</div></figure>'
         for finding in found[:_PICTURES]
     )
-    return f'{title}<div class="pictures">{figures}</div>'
+    more = f"<p>and {len(found) - _PICTURES:,} more</p>" if len(found) > _PICTURES else ""
+    return f'{title}<div class="pictures">{figures}</div>{more}'
 
 
 def _rules(kind: str, found: list[Finding]) -> str:

@@ -159,7 +159,7 @@ class AuditReport:
     @property
     def counts(self) -> dict[str, int]:
         """Number of findings of each kind: groups, pictures or rules."""
-        groups = {kind: len(self._groups(kind)) for kind in GROUPS}
+        groups = {kind: len(self.members(kind)) for kind in GROUPS}
         return {**groups, **{kind: len(self.found[kind]) for kind in KINDS if kind not in GROUPS}}
 
     @property
@@ -169,7 +169,17 @@ class AuditReport:
 
     def names(self, kind: str) -> list[list[str]]:
         """Return the groups of a kind as names of files."""
-        return [[self.items[i].name for i in group] for group in self._groups(kind)]
+        return [[self.items[i].name for i in group] for group in self.members(kind)]
+
+    def members(self, kind: str) -> Sequence[list[int]]:
+        """Return the groups of a kind as positions."""
+        return {
+            "label_conflicts": self.label_conflicts,
+            "across_subsets": self.across_subsets,
+            "exact_duplicates": self.duplicates,
+            "same_pixels": self.same,
+            "siblings": self.siblings,
+        }[kind]
 
     def groups(self) -> list[str]:
         """Return the part of each picture as a text, for ``Dataset.from_arrays(groups=...)`` and tables."""
@@ -307,8 +317,15 @@ class AuditReport:
 
     def notable_pairs(self) -> list[Pair]:
         """Return the pairs in the order in which a person should look at them: new pictures before known ones."""
-        weakest = sorted(self.pairs, key=lambda pair: pair.score)
-        return list(dict.fromkeys([*_new_first(self.conflicting_pairs), *_new_first(self.crossing_pairs), *weakest]))
+        return [pair for pairs in self.notable_pairs_by_kind().values() for pair in pairs]
+
+    def notable_pairs_by_kind(self) -> dict[str, list[Pair]]:
+        """Return them by kind: ``conflict`` (two labels), ``crossing`` (two subsets), ``weak`` (the least agreement)."""
+        conflicts = _new_first(self.conflicting_pairs)
+        known = set(conflicts)
+        crossing = [pair for pair in _new_first(self.crossing_pairs) if pair not in known]
+        weak = sorted(set(self.pairs).difference(conflicts, crossing), key=lambda pair: (pair.score, pair))
+        return {"conflict": conflicts, "crossing": crossing, "weak": weak}
 
     @cached_property
     def _connected(self) -> Connected:
@@ -331,15 +348,6 @@ class AuditReport:
     @cached_property
     def _roots(self) -> list[int]:
         return self._connected.roots()
-
-    def _groups(self, kind: str) -> Sequence[list[int]]:
-        return {
-            "label_conflicts": self.label_conflicts,
-            "across_subsets": self.across_subsets,
-            "exact_duplicates": self.duplicates,
-            "same_pixels": self.same,
-            "siblings": self.siblings,
-        }[kind]
 
     def _pairs(self, keep: Any) -> list[Pair]:
         kept = [pair for pair in self.pairs if keep(self.items[pair.first], self.items[pair.second])]

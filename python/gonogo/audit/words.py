@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from gonogo.audit.findings import GROUPS, KINDS
+from gonogo.data.tables import in_one_line
 from gonogo.metrics import Rate
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ def as_text(report: AuditReport) -> str:
     lines += leak_lines(report)
     if not counts:
         lines.append("  nothing was found; docs/audit.md says what an audit cannot find")
+    if report.search["compared"]:
+        lines.append(f"  {threshold_line(report)}")
     return "\n".join(lines)
 
 
@@ -71,9 +75,36 @@ def amount(report: AuditReport, kind: str) -> str:
     """Return how much was found of a kind."""
     count = report.counts[kind]
     if kind in GROUPS:
-        pictures = sum(map(len, report.names(kind)))
-        return f"{count:,} group{'' if count == 1 else 's'}, {pictures:,} pictures"
+        sizes = [len(group) for group in report.members(kind)]
+        largest = f", the largest of {max(sizes):,}" if kind == "siblings" and count > 1 else ""
+        return f"{count:,} group{'' if count == 1 else 's'}, {sum(sizes):,} pictures{largest}"
     return f"{count:,}"
+
+
+def group_line(report: AuditReport, kind: str, group: Sequence[int], shown: int) -> str:
+    """Return the pictures of a group: by label or subset where these differ, the rarest first, some of each."""
+    sides: dict[str, list[str]] = {}
+    for i in group:
+        item = report.items[i]
+        side = item.label if kind == "label_conflicts" else item.subset if kind == "across_subsets" else ""
+        sides.setdefault(side, []).append(in_one_line(item.name))
+    parts = []
+    for side, names in sorted(sides.items(), key=lambda pair: (len(pair[1]), pair[0])):
+        more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+        what = f"{len(names):,} {side}: " if side else ""
+        parts.append(f"{what}{', '.join(names[:shown])}{more}")
+    return "; ".join(parts)
+
+
+def threshold_line(report: AuditReport) -> str:
+    """Return what agreement makes siblings of two pictures, and how far strangers agree."""
+    search = report.search
+    strangers = (
+        f"; 95 % of the strangers by less than {search['stranger_quantile']:.2f}"
+        if search["stranger_quantile"] > 0
+        else ""
+    )
+    return f"siblings agree by {search['threshold']:.2f} or more{strangers} ({search['compared']:,} pairs compared)"
 
 
 def leak_lines(report: AuditReport) -> list[str]:

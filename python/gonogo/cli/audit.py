@@ -11,6 +11,7 @@ from typing import Any
 
 from gonogo.audit import AuditReport, audit
 from gonogo.audit.findings import KINDS, PICTURES
+from gonogo.audit.words import group_line
 from gonogo.cli.arguments import Commands, Parser, add_command, add_common, add_table_options, whole_number
 from gonogo.cli.datasets import class_selection
 from gonogo.cli.failures import DONE, PROBLEMS, check_new_folder, check_writable, writing
@@ -172,12 +173,19 @@ def _examples(report: AuditReport) -> str:
     """Name some pictures of each kind that a person should look at first."""
     lines = []
     for kind in ("label_conflicts", "across_subsets", "exact_duplicates", "same_pixels"):
-        for group in report.names(kind)[:_SHOWN]:
-            shown = ", ".join(map(in_one_line, group[:4])) + (f" and {len(group) - 4} more" if len(group) > 4 else "")
-            lines.append(f"{KINDS[kind].title}: {shown}")
+        shown = report.members(kind)[:_SHOWN]
+        lines += [f"{KINDS[kind].title}: {group_line(report, kind, group, 3)}" for group in shown]
+        lines += _more(len(report.members(kind)), KINDS[kind].title)
     for kind in PICTURES:
         lines += [
             f"{KINDS[kind].title}: {in_one_line(finding.file)}: {finding.words}"
             for finding in report.found[kind][:_SHOWN]
         ]
+        lines += _more(len(report.found[kind]), KINDS[kind].title)
     return "\n\n" + "\n".join(lines) if lines else ""
+
+
+def _more(count: int, title: str) -> list[str]:
+    return (
+        [f"{title}: {count - _SHOWN:,} more; --report DIR shows pictures, --json lists all"] if count > _SHOWN else []
+    )
