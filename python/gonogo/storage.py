@@ -45,30 +45,35 @@ def write_atomically(path: str | Path, content: bytes | str | Sequence[bytes | m
     target = _checked(path)
     whole = content.encode() if isinstance(content, str) else content
     parts = [whole] if isinstance(whole, bytes) else whole
-    temporary = target.parent / f".{secrets.token_hex(8)}{_UNFINISHED}"
-    try:
-        try:
-            _write_new(temporary, parts)
-            temporary.replace(target)
-            sync_folder(target.parent)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(target)) from error
+    with _unfinished_file(target) as temporary:
+        _write_new(temporary, parts)
+        temporary.replace(target)
+        sync_folder(target.parent)
     return target
 
 
 def check_writable(path: str | Path) -> None:
     """Raise the ``OSError`` that :func:`write_atomically` would raise for this path, before long work; writes nothing."""
-    target = _checked(path)
+    with _unfinished_file(_checked(path)) as temporary:
+        _write_new(temporary, [])
+        temporary.unlink()
+
+
+@contextmanager
+def _unfinished_file(target: Path) -> Iterator[Path]:
+    """The name of a file beside ``target``; the block itself makes it and takes it away.
+
+    Where anything goes wrong before, Ctrl-C at any moment included, it is taken away here, and errors name ``target``.
+    """
     temporary = target.parent / f".{secrets.token_hex(8)}{_UNFINISHED}"
     try:
-        _write_new(temporary, [])
+        try:
+            yield temporary
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(target)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _checked(path: str | Path) -> Path:

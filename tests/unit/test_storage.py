@@ -9,10 +9,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
+from gonogo.cli.failures import check_writable as check_writable_option
 from gonogo.storage import check_writable, write_atomically
+
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -58,6 +63,51 @@ def test_checking_leaves_no_trace(tmp_path: Path) -> None:
     check_writable(tmp_path / "old")
     check_writable(tmp_path / "new")
     assert files(tmp_path) == {"old": b"old"}
+
+
+def interrupted_at(moment: int, function: Callable[[], object]) -> bool:
+    """Call a function and press Ctrl-C, so to speak, before its n-th line, the standard library's included."""
+    left, before = moment, sys.gettrace()
+
+    def trace(frame: FrameType, event: str, argument: object) -> TraceFunction:  # noqa: ARG001
+        nonlocal left
+        left -= event == "line"
+        if left == 0:
+            raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        function()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the interrupt came before the file had its owner
+@pytest.mark.parametrize(
+    ("function", "allowed"),
+    [
+        (lambda path: write_atomically(path, b"new"), [{"m": b"old"}, {"m": b"new"}]),
+        (check_writable, [{"m": b"old"}]),
+        (lambda path: check_writable_option("--out", path), [{"m": b"old"}]),
+    ],
+    ids=["write", "check", "check of a command"],
+)
+def test_an_interrupt_at_any_moment_leaves_nothing_behind(
+    tmp_path: Path, function: Callable[[Path], object], allowed: list[dict[str, bytes]]
+) -> None:
+    moment = 0
+    while True:
+        (tmp_path / "m").write_bytes(b"old")
+        moment += 1
+        interrupted = interrupted_at(moment, lambda: function(tmp_path / "m"))
+        assert files(tmp_path) in allowed, moment
+        if not interrupted:
+            break
+    assert moment > 10
 
 
 def test_a_full_disk_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:

@@ -6,13 +6,12 @@ import argparse
 import errno
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gonogo import storage
 from gonogo.errors import CheckpointError, LedgerError, ModelFileError, NotCertifiable
-from gonogo.storage import is_special
 
 DONE, FAILED, BAD_INPUT, REFUSED, NOT_CERTIFIABLE, PROBLEMS, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
@@ -60,15 +59,13 @@ def check_writable(option: str, path: str | Path) -> Path:
     target = Path(path)
     if target.is_dir():
         raise ValueError(f"{option}: {target} is a folder, expected the name of a file to write")
-    if is_special(target):
+    if storage.is_special(target):
         raise ValueError(f"{option}: {target} is a device or pipe, expected the name of a file to write")
     if not target.parent.is_dir():
         raise ValueError(f"{option}: the folder {target.parent} does not exist; create it first")
-    with (
-        writing(target),
-        tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp"),
-    ):
-        return target
+    with writing(target):
+        storage.check_writable(target)
+    return target
 
 
 def check_new_folder(option: str, path: str | Path) -> Path:
