@@ -19,6 +19,7 @@ from gonogo.callbacks import (
 )
 from gonogo.classifier import InspectionClassifier, load
 from gonogo.comparison import Comparison, compare
+from gonogo.cross_validation import CrossValidation, cross_validate
 from gonogo.data import Dataset, load_split, plot_split, save_split
 from gonogo.decision import Decision
 from gonogo.errors import (
@@ -46,6 +47,7 @@ __all__ = [
     "Callback",
     "CheckpointError",
     "Comparison",
+    "CrossValidation",
     "Dataset",
     "Decision",
     "DecodeError",
@@ -69,6 +71,7 @@ __all__ = [
     "__version__",
     "audit",
     "compare",
+    "cross_validate",
     "evaluate",
     "fingerprint",
     "layers",

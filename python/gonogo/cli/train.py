@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gonogo.augment import Augment
 from gonogo.callbacks import Callback, EarlyStopping
 from gonogo.classifier import InspectionClassifier
 from gonogo.cli import arguments
@@ -17,12 +16,12 @@ from gonogo.cli.backup import add_backup, end_backup, open_backup, plain_warning
 from gonogo.cli.datasets import excluded_note, named_part, open_dataset, read_parts
 from gonogo.cli.failures import DONE, INTERRUPTED, check_writable, writing
 from gonogo.cli.output import note, show, table
+from gonogo.cli.recipe import add_recipe, make_classifier, model_parameters
 from gonogo.cli.watching import CompletedEpochs, EpochLines
 from gonogo.data import Dataset
 from gonogo.errors import DivergenceError
 from gonogo.network import load_spec, model_names
-from gonogo.preprocess import Preprocess
-from gonogo.settings import OPTIMIZERS, SCHEDULES
+from gonogo.suspects import without_suspects
 from gonogo.temperature import Temperature, check_by_class
 
 DESCRIPTION = f"""
@@ -43,6 +42,7 @@ gonogo train parts/ --validation 0.2 --shares ok=0.99,defect=0.01 --out parts.go
 gonogo train parts/ --classes defect ok --image-size 224 224 --class-weight balanced --out parts.gonogo
 gonogo train parts/ --optimizer sgd,momentum=0.9,nesterov=true --learning-rate 0.05 --schedule cosine --out parts.gonogo
 gonogo train parts/ --config recipe.toml --epochs 5 --out parts.gonogo
+gonogo train parts/ --validation 0.2 --without suspects.csv --out parts.gonogo
 gonogo train parts/ --validation 0.2 --out parts.gonogo --resume
 """
 
@@ -61,68 +61,12 @@ def add_parser(commands: Commands) -> None:
     add_data(parser, mixed=True)
     group = parser.add_argument_group("training options")
     group.add_argument("--out", metavar="FILE", help="the model file to write, such as parts.gonogo (required)")
-    group.add_argument("--model", default="casting_cnn", metavar="NAME|FILE", help="a model of gonogo, or a TOML file")
-    group.add_argument(
-        "--model-param",
-        action="append",
-        type=arguments.pair,
-        default=[],
-        metavar="NAME=VALUE",
-        help="parameter of the model, such as dropout=0.3; may be repeated",
-    )
+    add_recipe(group)
     group.add_argument(
         "--validation",
         metavar="SHARE|DIR|NAME",
         help="pictures for validation: a share such as 0.2, split off by part where there are groups; another folder or "
         "table; or a subset of --split",
-    )
-    group.add_argument(
-        "--epochs", type=arguments.whole_number(1), default=25, metavar="N", help="passes over the pictures"
-    )
-    group.add_argument(
-        "--batch-size", type=arguments.whole_number(1), default=64, metavar="N", help="pictures per step"
-    )
-    group.add_argument(
-        "--learning-rate",
-        type=arguments.positive_number("0.001"),
-        default=0.001,
-        metavar="RATE",
-        help="size of the steps, the peak of the schedule",
-    )
-    group.add_argument(
-        "--optimizer",
-        type=arguments.kind_with_settings(OPTIMIZERS),
-        default="adam",
-        metavar="NAME[,KEY=VALUE...]",
-        help=f"{', '.join(OPTIMIZERS)}, with settings such as momentum, nesterov, rho, beta_1, beta_2, epsilon, "
-        "weight_decay, clip_norm, clip_value",
-    )
-    group.add_argument(
-        "--schedule",
-        type=arguments.kind_with_settings(SCHEDULES),
-        default="constant",
-        metavar="NAME[,KEY=VALUE...]",
-        help=f"{', '.join(SCHEDULES)}, with settings such as warmup_steps, gamma, step_size, final_fraction",
-    )
-    group.add_argument(
-        "--class-weight",
-        type=_class_weight,
-        metavar="balanced|NAME=WEIGHT,...",
-        help="weights of the classes in the loss; balanced: rare classes count as much as frequent ones",
-    )
-    group.add_argument(
-        "--augment",
-        type=_augment,
-        metavar="NAME|FILE",
-        help="random changes of training pictures: casting (any rotation, small shifts, flips, brightness), none, or a TOML "
-        "file with the fields of gonogo.Augment",
-    )
-    group.add_argument(
-        "--preprocess",
-        type=_preprocess,
-        metavar="FILE",
-        help="fixed enhancement of every picture, kept in the model: a TOML file with the fields of gonogo.Preprocess "
-        "(roi, local_contrast, median, gamma)",
     )
     group.add_argument(
         "--tiles",
@@ -153,34 +97,14 @@ def add_parser(commands: Commands) -> None:
     group.add_argument(
         "--no-temperature", action="store_true", help="leave the probabilities as the net gives them, mostly too sure"
     )
-    group.add_argument("--pass-label", metavar="CLASS", help="class that means PASS, kept in the model for evaluate")
     group.add_argument(
-        "--config", metavar="TOML", help="file with options (keys: their names); the command line wins over it"
+        "--without",
+        metavar="WORKSHEET",
+        help="leave these pictures out of the training: those that the table of gonogo cross-validate --worksheet doubts, "
+        "unless its column corrected confirms their label",
     )
     add_backup(parser)
     add_common(parser, seed="initial weights, order, augmentation, dropout and the share for validation")
-
-
-def _class_weight(text: str) -> str | dict[str, float]:
-    return text if text == "balanced" else arguments.numbers_by_name(text)
-
-
-def _augment(text: str) -> Augment:
-    try:
-        return Augment.from_file(text) if text.endswith(".toml") else Augment.preset(text)
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from None
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error).removeprefix("augment: ")) from None
-
-
-def _preprocess(text: str) -> Preprocess:
-    try:
-        return Preprocess.from_file(text)
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from None
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -193,10 +117,10 @@ def run(args: argparse.Namespace) -> int:
     if args.shares is not None and (args.validation is None or args.no_temperature):
         raise ValueError("shares: needs a temperature, fitted on validation pictures; give --validation too")
     backup = open_backup(args, out)
-    parameters = {name: arguments.value_of(value) for name, value in args.model_param}
-    spec = load_spec(args.model).with_parameters(parameters)
+    spec = load_spec(args.model).with_parameters(model_parameters(args))
     data = open_dataset(args)
-    train_data, validation_data, excluded = _divide(args, data)
+    chosen, validation_data, excluded = _divide(args, data)
+    train_data = chosen if args.without is None else without_suspects(args.without, chosen, data)
     if args.shares is not None:
         check_by_class("shares", args.shares, data.classes)
     note(
@@ -205,21 +129,7 @@ def run(args: argparse.Namespace) -> int:
         + ("" if validation_data is None else f", validation on {len(validation_data):,}"),
     )
     shows_bar = not args.quiet and EpochLines.terminal()
-    classifier = InspectionClassifier(
-        model=args.model,
-        augment=args.augment,
-        epochs=args.epochs,
-        batch_size=args.batch_size,
-        optimizer=args.optimizer,
-        learning_rate=args.learning_rate,
-        schedule=args.schedule,
-        class_weight=args.class_weight,
-        model_params=parameters,
-        pass_label=args.pass_label,
-        n_threads=args.threads,
-        random_state=args.seed,
-        verbose=shows_bar,
-    )
+    classifier = make_classifier(args, verbose=shows_bar)
     best: CompletedEpochs | EarlyStopping = CompletedEpochs()
     if validation_data is not None:
         best = EarlyStopping(patience=args.patience or args.epochs, restore_best_weights=True)
@@ -262,6 +172,7 @@ def run(args: argparse.Namespace) -> int:
         "temperature": None if classifier.temperature_ is None else classifier.temperature_.to_dict(),
         "temperature_refused": reason,
         "excluded": excluded,
+        "left_out": len(chosen) - len(train_data),
         "bad_files": len(data.bad_files),
         "interrupted": interrupted,
         "resumed": backup is not None and backup.resumed_at is not None,
