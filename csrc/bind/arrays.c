@@ -10,12 +10,8 @@ static const char *type_name(int type)
         return "uint8";
     case NPY_UINT32:
         return "uint32";
-    case NPY_FLOAT32:
-        return "float32";
-    case NPY_BOOL:
-        return "bool";
     default:
-        return "float64";
+        return "float32";
     }
 }
 

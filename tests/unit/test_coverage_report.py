@@ -50,7 +50,7 @@ def run(tmp_path: Path) -> Run:
             for name, (number, covered, missing) in files.items()
         }
         (tmp_path / "python.json").write_text(json.dumps({"files": python}))
-        (tmp_path / "started").write_text(f"{time.time():.0f}\n")
+        (tmp_path / "started").write_text(f"{int(time.time())}\n")
         (tmp_path / "reasons.toml").write_text(reasons)
         return MAIN(tmp_path, tmp_path, tmp_path / "reasons.toml")
 
