@@ -15,9 +15,9 @@ def promise(certificate: Certificate) -> list[str]:
     c = certificate
     faults = [name for name in c.classes if name != c.pass_label]
     seen = ", ".join(f"{n:,} {name}" for name, n in c.defects_by_class.items())
-    sure = f"At {_stated(c.confidence)} confidence"
+    sure = f"At {stated(c.confidence)} confidence"
     lines = [
-        f"{sure}, at most {_stated(c.max_escape)} of all bad parts are called {c.pass_label!r} (PASS).",
+        f"{sure}, at most {stated(c.max_escape)} of all bad parts are called {c.pass_label!r} (PASS).",
         f"Shown by {_count(c.defects, 'bad part')} ({seen}): {c.escapes_allowed:,} may lie above the threshold.",
         f"That bounds the escape rate by {_bound(c.escape_upper_bound)}; {c.escapes_observed:,} of them passed.",
     ]
@@ -51,13 +51,14 @@ def promise(certificate: Certificate) -> list[str]:
     if c.good_parts:
         refused = c.good_parts - c.good_passed
         lines.append(
-            f"Of {_count(c.good_parts, 'good part')} {refused:,} were not passed (overkill {_percent(refused / c.good_parts)})."
+            f"Of {_count(c.good_parts, 'good part')} {refused:,} {'was' if refused == 1 else 'were'} not passed "
+            f"(overkill {_percent(refused / c.good_parts)})."
         )
     if c.false_omission_bound is None or c.bad_share is None:
         lines.append("How many of the passed parts are bad depends on the share of bad parts, which was not stated.")
     else:
         lines.append(
-            f"Where at most {_stated(c.bad_share)} of the parts are bad, at most {_bound(c.false_omission_bound)} of the "
+            f"Where at most {stated(c.bad_share)} of the parts are bad, at most {_bound(c.false_omission_bound)} of the "
             "passed parts are bad (false omission rate). Where other rules send parts to REVIEW, this takes them to hold back "
             "good and bad parts alike."
         )
@@ -77,11 +78,11 @@ def beside_words(certificate: Certificate, zone: ReviewZone | None, guard: Unkno
 
 def zone_words(zone: ReviewZone, certificate: Certificate) -> list[str]:
     """Return what the review zone does and what it was chosen for, one sentence a line."""
-    z, sure = zone, _stated(zone.confidence)
+    z, sure = zone, stated(zone.confidence)
     low, high = z.workload_interval
     mix = "as stated" if z.bad_share_stated else "as among the calibration parts"
     overkill = binomial.interval(z.good_rejected, z.good_parts, z.confidence)
-    looked = f"{_stated(z.review_capacity)} of the parts and decide"
+    looked = f"{stated(z.review_capacity)} of the parts and decide"
     band = f"{sure} interval {_percent(low)} to {_percent(high)}"
     rejected = f"{sure} interval {_percent(overkill[0])} to {_percent(overkill[1])}"
     lines = [
@@ -103,7 +104,7 @@ def guard_words(guard: UnknownGuard) -> list[str]:
     return [
         f"Unknown pictures: a part that would pass goes to REVIEW if, to the net, it is farther from {len(guard.known):,} good",
         f"training pictures than {than}.",
-        f"Promised: at most {_stated(guard.share)} of known good parts goes to REVIEW for it, if they come as in calibration.",
+        f"Promised: at most {stated(guard.share)} of known good parts goes to REVIEW for it, if they come as in calibration.",
         "Nothing is promised about finding unknown pictures.",
     ]
 
@@ -141,8 +142,8 @@ def _count(n: int, what: str) -> str:
     return f"{n:,} {what}{'s' * (n != 1)}"
 
 
-def _stated(share: float) -> str:
-    """All digits that were stated: rounded, 0.99999 would be sure."""
+def stated(share: float) -> str:
+    """Return a promised share in percent with all its digits: rounded, 0.99999 would be sure."""
     return f"{(Decimal(repr(share)) * 100).normalize():f} %"
 
 

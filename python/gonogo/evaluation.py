@@ -18,6 +18,7 @@ from gonogo.gate.parts import check_groups, find_parts
 from gonogo.gate.scores import identity, model_of, scores_of
 from gonogo.labels import class_names, label_array, label_positions
 from gonogo.metrics import confusion_matrix
+from gonogo.model_card import model_card
 from gonogo.part_results import PartResults, class_positions, decide_parts, most_probable, without_threshold
 from gonogo.report import Report
 
@@ -135,12 +136,15 @@ def evaluate(
         certificate=certificate,
         openings=openings,
         shares=_shares(clf),
+        review_zone=None if gate is None else gate.review_zone,
+        unknown_guard=None if gate is None else gate.unknown_guard,
+        model=None if (file := model_of(clf)) is None else model_card(file),
     )
     if without is None:
         return report
     if not isinstance(data, Dataset):
         raise TypeError(f"without: needs the pictures as a Dataset, found a {type(data).__name__}")
-    return replace(report, independent=report.select(~without.leaked(data)))
+    return replace(report, independent=report.select(~without.leaked(data)), audit=without)
 
 
 def _samples(data: Any) -> tuple[Any, NDArray[Any], Dataset | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from gonogo import _core, curve_plots
 from gonogo.certificate import Certificate
 from gonogo.checks import check_integer
+from gonogo.confusion_plot import draw_confusion, plain_percent
 from gonogo.curves import Curve, curve
 from gonogo.data import Dataset
-from gonogo.decision import margins
+from gonogo.decision import Rule, margins
 from gonogo.gallery import INK, draw_gallery
 from gonogo.macro import Macro, macro_figures
 from gonogo.metrics import ClassFigures, Rate, class_figures, confusion_matrix
@@ -23,6 +25,8 @@ from gonogo.part_results import PartResults
 from gonogo.reliability import Reliability, mix_weights, reliability
 from gonogo.report_text import report_dict, report_html, report_text
 from gonogo.resampling import design_effect
+from gonogo.review_zone import ReviewZone
+from gonogo.unknown_guard import UnknownGuard
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,6 +66,14 @@ class Report:
         Mix of classes that the probabilities are for, where the model has a temperature.
     independent : Report or None
         The same without the parts that are among the training pictures, where :func:`gonogo.evaluate` was given an audit.
+    audit : AuditReport or None
+        That audit.
+    review_zone : ReviewZone or None
+        That of the gate, where it has one.
+    unknown_guard : UnknownGuard or None
+        That of the gate, where it has one.
+    model : dict or None
+        Facts of the model, where it is one of ours; see :func:`gonogo.model_card.model_card`.
     """
 
     classes: list[str]
@@ -78,6 +90,10 @@ class Report:
     openings: int | None = None
     shares: Mapping[str, float] | None = None
     independent: Report | None = None
+    audit: Any = None
+    review_zone: ReviewZone | None = None
+    unknown_guard: UnknownGuard | None = None
+    model: dict[str, Any] | None = None
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -133,6 +149,28 @@ class Report:
         good, refused = self.truth == passing, (self.truth == passing) & (self.predicted != passing)
         return Rate(int(refused.sum()), int(good.sum()), design_effect(refused, good, self.part_of))
 
+    @property
+    def rule(self) -> Rule | None:
+        """What the gate decided by; None where there was none."""
+        certified = None if self.certificate is None else self.certificate.rule
+        return certified if certified is None or self.review_zone is None else self.review_zone.applied(certified)
+
+    @property
+    def escape_by_class(self) -> dict[str, Rate]:
+        """Share of the bad parts of each fault class that are called PASS; empty where no PASS class is known."""
+        if self.pass_label is None:
+            return {}
+        passing = self.classes.index(self.pass_label)
+        parts = self.parts
+        truth, said = (self.truth, self.predicted) if parts is None else (parts.truth, parts.predicted)
+        rates = {}
+        for k, name in enumerate(self.classes):
+            of_class, escaped = truth == k, (truth == k) & (said == passing)
+            effect = design_effect(escaped, of_class, self.part_of) if parts is None else None
+            rates[name] = Rate(int(escaped.sum()), int(of_class.sum()), effect)
+        del rates[self.pass_label]
+        return rates
+
     @cached_property
     def curves(self) -> dict[str, Curve]:
         """ROC and precision-recall curve of each class against all others, by picture."""
@@ -151,6 +189,30 @@ class Report:
         """Positions of the wrong predictions, the most confident first."""
         wrong = np.flatnonzero(self.truth != self.predicted)
         return wrong[np.argsort(-self.probabilities[wrong, self.predicted[wrong]], kind="stable")]
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write a page that answers whether to ship on this model, with all figures, curves and the pictures to look at.
+
+        One file that needs no network, on a screen, a phone or paper. The same report gives the same bytes.
+
+        Parameters
+        ----------
+        path : str or Path
+            Such as ``report.html``; replaced when it exists. Its folder must exist.
+
+        Returns
+        -------
+        Path
+            The page.
+
+        Raises
+        ------
+        OSError
+            It cannot be written; nothing is left half-written.
+        """
+        from gonogo.report_page import write_report
+
+        return write_report(self, Path(path))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as plain values, ready for JSON; a share of nothing is None."""
@@ -214,36 +276,8 @@ class Report:
         -------
         matplotlib Axes
         """
-        import matplotlib.pyplot as plt
-
-        from gonogo.fitted_text import FittedText, write_fitted
-
-        count = len(self.classes)
-        names = [_shortened(name) for name in self.classes]
-        slanted = count > 3 or max(map(len, names)) > 10
-        if ax is None:
-            side = max(3.6, 1.6 + 0.95 * count)
-            ax = plt.subplots(figsize=(side + 0.6, side), layout="constrained")[1]
-        shares = self.confusion / np.maximum(self.confusion.sum(axis=1, keepdims=True), 1)
-        ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        written: list[FittedText] = []
-        for (row, column), share in np.ndenumerate(shares):
-            style = {"color": "white" if share > 0.6 else INK, "ha": "center", "va": "center", "linespacing": 1.3}
-            text = f"{self.confusion[row, column]:,}\n{_percent(share)}"
-            written.append(FittedText(column, row, text, place=(0.9, 0.8), largest=11, **style))
-        ax.set_xticks(range(count), names, rotation=40 if slanted else 0, ha="right" if slanted else "center")
-        ax.set_yticks(range(count), names)
-        ax.tick_params(length=0, colors=INK)
-        ax.set_xticks(np.arange(count - 1) + 0.5, minor=True)
-        ax.set_yticks(np.arange(count - 1) + 0.5, minor=True)
-        ax.grid(which="minor", color="white", linewidth=2)
-        ax.tick_params(which="minor", length=0)
-        ax.spines[:].set_visible(False)
-        ax.set_xlabel("prediction", color=INK)
-        ax.set_ylabel("truth", color=INK)
-        ax.set_title(f"accuracy {self.accuracy.value:.4f} on {len(self):,} pictures", fontsize=12, color=INK)
-        write_fitted(ax, written)
-        return ax
+        title = f"accuracy {self.accuracy.value:.4f} on {len(self):,} pictures"
+        return draw_confusion(self.confusion, [_shortened(name) for name in self.classes], title, ax)
 
     def plot_roc(self, ax: Axes | None = None) -> Axes:
         """Draw the ROC curve of each class against all others, of PASS alone where it is known; needs matplotlib.
@@ -339,17 +373,11 @@ class Report:
         images, captions, colors = [], [], []
         for position in positions.tolist():
             said, true = self.predicted[position], self.truth[position]
-            caption = f"{_shortened(self.classes[said])} {_percent(self.probabilities[position, said])}"
+            caption = f"{_shortened(self.classes[said])} {plain_percent(self.probabilities[position, said])}"
             images.append(self.data[position][0])
             captions.append(caption if said == true else f"{caption}\ntruth: {_shortened(self.classes[true])}")
             colors.append(RIGHT if said == true else WRONG)
         return draw_gallery(images, captions, colors, title, ax)
-
-
-def _percent(share: float) -> str:
-    """Four digits would be too many for a caption; only what is certain is called 100 %."""
-    text = f"{share:.1%}"
-    return "99.9%" if text == "100.0%" and share < 1 else "0.1%" if text == "0.0%" and share > 0 else text
 
 
 def _shortened(name: str) -> str:

@@ -60,6 +60,16 @@ def report_dict(report: Report) -> dict[str, Any]:
             "interval": list(overkilled.interval),
             "unit": report.unit,
         }
+        result["escape_by_class"] = {
+            name: {
+                "escapes": rate.count,
+                "defects": rate.of,
+                "rate": defined(rate.value),
+                "upper95": rate.upper95,
+                "interval": list(rate.interval),
+            }
+            for name, rate in report.escape_by_class.items()
+        }
     if report.certificate is not None and report.parts is not None:
         result["gate"] = {
             "certificate": report.certificate.digest,

@@ -75,6 +75,17 @@ def test_evaluate_prints_a_table(run_gonogo: Run, castings: Path, model: Path) -
     assert "confusion" in text
 
 
+def test_evaluate_writes_a_page_into_a_new_folder(
+    gonogo_json: Json, run_gonogo: Run, castings: Path, model: Path, tmp_path: Path
+) -> None:
+    result = gonogo_json("evaluate", model, castings, "--report", tmp_path / "made")
+    assert result["report"] == str(tmp_path / "made" / "report.html")
+    page = (tmp_path / "made" / "report.html").read_text(encoding="utf-8")
+    assert f"{result['escape']['escapes']} of {result['escape']['defects']} bad" in page
+    failed = run_gonogo("evaluate", model, castings, "--report", tmp_path / "made", exit_code=2)
+    assert "is not empty; give an empty or a new one" in failed.stderr
+
+
 def test_evaluate_brings_pictures_to_the_size_of_the_model(gonogo_json: Json, model: Path, tmp_path: Path) -> None:
     larger = tmp_path / "larger"
     gonogo_json("synth", "--out", larger, "--n", "40", "--size", "80", "70")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import re
-from html import escape
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
 from gonogo.audit.findings import CLASSES, GROUPS, PICTURES, Finding
 from gonogo.audit.items import Item
 from gonogo.audit.plots import CONFLICT, CROSSING, label_of, picture
 from gonogo.audit.words import amount, group_line, heading, leak_lines, threshold_line
-from gonogo.png import png
-from gonogo.storage import write_atomically
+from gonogo.page import file_name, table, text, write_page
+from gonogo.page import picture as as_image
 
 if TYPE_CHECKING:
     from gonogo.audit.report import AuditReport, Pair
@@ -34,77 +30,45 @@ _PICTURES = 12  # of each kind
 _GROUPS = 50
 _IN_GROUP = 6
 
-_PAGE = Template("""\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 0 auto; max-width: 66rem; padding: 1rem; }
-h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
-p.leak { font-size: 1.1rem; font-weight: 600; border-left: .3rem solid $crossing; padding-left: .7rem; }
-table { border-collapse: collapse; width: 100%; } th { text-align: left; font-weight: 600; }
-th, td { padding: .35rem .6rem .35rem 0; border-bottom: 1px solid #ccc; vertical-align: top; }
-.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: .8rem; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .8rem; }
-figure { margin: 0; border: 2px solid #555; border-radius: 4px; padding: .4rem; break-inside: avoid; }
-figure.conflict { border-color: $conflict; border-style: double; border-width: 5px; } figure.crossing { border-color: $crossing; }
-figure .two { display: flex; gap: .4rem; } figure .two > div { flex: 1 1 0; min-width: 0; }
-img { width: 100%; height: auto; display: block; } figcaption, .name { font-size: .85rem; overflow-wrap: anywhere; }
-.name { color: #444; } li { overflow-wrap: anywhere; } footer { margin-top: 2rem; font-size: .85rem; color: #444; }
-@media (max-width: 40rem) { thead { display: none; } tr { display: block; border-bottom: 1px solid #ccc; padding: .4rem 0; }
-th, td { display: block; border: 0; padding: 0; } }
-@media print { body { max-width: none; padding: 0; font-size: 11px; } .sheet { grid-template-columns: repeat(3, 1fr); }
-.pictures { grid-template-columns: repeat(6, 1fr); } }
-</style>
-</head>
-<body>
-<h1>$title</h1>
-<p>$heading</p>
-$leaks
-$summary
-$sections
-<footer>$threshold; $verified were compared pixel by pixel.
-docs/audit.md tells how, how well, and what an audit cannot find.</footer>
-</body>
-</html>
-""")
+_STYLE = f"""\
+p.leak {{ font-size: 1.1rem; font-weight: 600; border-left: .3rem solid {CROSSING}; padding-left: .7rem; }}
+.sheet {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: .8rem; }}
+.sheet figure {{ border: 2px solid #555; border-radius: 4px; padding: .4rem; }}
+.sheet figure.conflict {{ border: 5px double {CONFLICT}; }} .sheet figure.crossing {{ border-color: {CROSSING}; }}
+figure .two {{ display: flex; gap: .4rem; }} figure .two > div {{ flex: 1 1 0; min-width: 0; }}
+@media (max-width: 40rem) {{ thead {{ display: none; }} tr {{ display: block; border-bottom: 1px solid #ccc; padding: .4rem 0; }}
+  th, td {{ display: block; border: 0; padding: 0; }} }}
+@media print {{ .sheet {{ grid-template-columns: repeat(3, 1fr); }} }}
+"""
 
 
-def write_page(report: AuditReport, folder: Path) -> Path:
+def write_audit(report: AuditReport, folder: Path) -> Path:
     """Write the page; see ``AuditReport.to_html``."""
     sections = [*(_pairs(report, kind) for kind in _SHEETS), *(_groups(report, kind) for kind in GROUPS)]
     sections += [_pictures(report, kind) for kind in PICTURES]
     sections += [_rules(kind, report.found[kind]) for kind in CLASSES]
-    page = _PAGE.substitute(
-        title="Audit of pictures",
-        heading=escape(heading(report)),
-        leaks="".join(f'<p class="leak">{escape(line.strip())}</p>' for line in leak_lines(report)),
-        summary=_summary(report),
-        sections="\n".join(filter(None, sections)),
-        conflict=CONFLICT,
-        crossing=CROSSING,
-        threshold=escape(threshold_line(report)).capitalize(),
-        verified=f"{report.search['verified']:,}",
+    leaks = "".join(f'<p class="leak">{text(line.strip())}</p>' for line in leak_lines(report))
+    footer = (
+        f"{text(threshold_line(report)).capitalize()}; {report.search['verified']:,} were compared pixel by pixel. "
+        "docs/audit.md tells how, how well, and what an audit cannot find."
     )
+    body = [
+        f"<h1>Audit of pictures</h1><p>{text(heading(report))}</p>{leaks}",
+        _summary(report),
+        *sections,
+        f"<footer>{footer}</footer>",
+    ]
     folder.mkdir(parents=True, exist_ok=True)
-    # Names of files may hold bytes that are not UTF-8.
-    return write_atomically(folder / "audit.html", page.encode("utf-8", "backslashreplace"))
+    return write_page(folder / "audit.html", "Audit of pictures", "\n".join(filter(None, body)), _STYLE)
 
 
 def _summary(report: AuditReport) -> str:
     rows = [
-        f"<tr><th>{escape(kind.title)}</th><td>{escape(amount(report, name))}</td><td>{escape(kind.advice)}</td></tr>"
+        [text(kind.title), text(amount(report, name)), text(kind.advice)]
         for name, kind in {**GROUPS, **PICTURES, **CLASSES}.items()
         if report.counts[name]
     ]
-    if not rows:
-        return "<p>Nothing was found.</p>"
-    head = "<tr><th>what</th><th>how much</th><th>what to do</th></tr>"
-    return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
+    return table(["what", "how much", "what to do"], rows) if rows else "<p>Nothing was found.</p>"
 
 
 def _pairs(report: AuditReport, kind: str) -> str:
@@ -123,40 +87,35 @@ def _some(count: int, what: str) -> str:
 
 def _pair(report: AuditReport, pair: Pair, kind: str) -> str:
     sides = "".join(
-        f"<div>{_image(item, report.bit_depth)}<div><b>{escape(label_of(item))}</b></div>"
-        f'<div class="name">{_name(item.name)}</div></div>'
+        f"<div>{_image(item, report.bit_depth)}<div><b>{text(label_of(item))}</b></div>"
+        f'<div class="name">{file_name(item.name)}</div></div>'
         for item in (report.items[pair.first], report.items[pair.second])
     )
     caption = f"agreement {pair.score:.3f}"
     return f'<figure class="{kind}"><div class="two">{sides}</div><figcaption>{caption}</figcaption></figure>'
 
 
-def _name(name: str) -> str:
-    """A file name that breaks where its words end."""
-    return re.sub("([/_])", r"\1<wbr>", escape(name))
-
-
 def _groups(report: AuditReport, kind: str) -> str:
     groups = report.members(kind)
     if not groups:
         return ""
-    rows = "".join(f"<li>{escape(group_line(report, kind, group, _IN_GROUP))}</li>" for group in groups[:_GROUPS])
+    rows = "".join(f"<li>{text(group_line(report, kind, group, _IN_GROUP))}</li>" for group in groups[:_GROUPS])
     more = f"<p>and {len(groups) - _GROUPS:,} more groups</p>" if len(groups) > _GROUPS else ""
-    return f"<h2>{escape(GROUPS[kind].title)}: {escape(amount(report, kind))}</h2><ol>{rows}</ol>{more}"
+    return f"<h2>{text(GROUPS[kind].title)}: {text(amount(report, kind))}</h2><ol>{rows}</ol>{more}"
 
 
 def _pictures(report: AuditReport, kind: str) -> str:
     found = report.found[kind]
     if not found:
         return ""
-    title = f"<h2>{escape(PICTURES[kind].title)}: {len(found):,}</h2><p>{escape(PICTURES[kind].advice)}</p>"
+    title = f"<h2>{text(PICTURES[kind].title)}: {len(found):,}</h2><p>{text(PICTURES[kind].advice)}</p>"
     items = {} if kind == "bad_files" else {item.name: item for item in report.items}
     if not items:
-        rows = "".join(f"<li>{escape(finding.file)}: {escape(finding.words)}</li>" for finding in found[:_GROUPS])
+        rows = "".join(f"<li>{text(finding.file)}: {text(finding.words)}</li>" for finding in found[:_GROUPS])
         return f"{title}<ol>{rows}</ol>"
     figures = "".join(
-        f"<figure>{_image(items[finding.file], report.bit_depth)}<figcaption>{escape(finding.words)}</figcaption>"
-        f'<div class="name">{_name(finding.file)}</div></figure>'
+        f"<figure>{_image(items[finding.file], report.bit_depth)}<figcaption>{text(finding.words)}</figcaption>"
+        f'<div class="name">{file_name(finding.file)}</div></figure>'
         for finding in found[:_PICTURES]
     )
     more = f"<p>and {len(found) - _PICTURES:,} more</p>" if len(found) > _PICTURES else ""
@@ -164,10 +123,9 @@ def _pictures(report: AuditReport, kind: str) -> str:
 
 
 def _rules(kind: str, found: list[Finding]) -> str:
-    rows = "".join(f"<li>{escape(finding.words)}</li>" for finding in found)
-    return f"<h2>{escape(CLASSES[kind].title)}</h2><ul>{rows}</ul>" if found else ""
+    rows = "".join(f"<li>{text(finding.words)}</li>" for finding in found)
+    return f"<h2>{text(CLASSES[kind].title)}</h2><ul>{rows}</ul>" if found else ""
 
 
 def _image(item: Item, bit_depth: int) -> str:
-    data = base64.b64encode(png(picture(item, bit_depth, _SIDE), level=9)).decode("ascii")
-    return f'<img alt="{escape(item.name)}" src="data:image/png;base64,{data}">'
+    return as_image(picture(item, bit_depth, _SIDE), item.name)

@@ -279,9 +279,9 @@ class AuditReport:
         OSError
             It cannot be written; nothing is left half-written.
         """
-        from gonogo.audit.page import write_page
+        from gonogo.audit.page import write_audit
 
-        return write_page(self, Path(folder))
+        return write_audit(self, Path(folder))
 
     def plot_pairs(self, n: int = 12, ax: Axes | None = None) -> Axes:
         """Draw pairs side by side with labels and agreement: those with two labels first, then those in two subsets.

@@ -16,7 +16,7 @@ from gonogo.cli.datasets import (
     refuse_other_options,
     subset,
 )
-from gonogo.cli.failures import DONE
+from gonogo.cli.failures import DONE, check_new_folder, writing
 from gonogo.cli.output import note, show
 from gonogo.evaluation import evaluate
 
@@ -30,7 +30,7 @@ model was trained with. Each look at the subset "test" of a split is recorded be
 EXAMPLES = """
 gonogo evaluate parts.gonogo parts-of-today/
 gonogo evaluate parts.gonogo parts/ --split split.csv --subset test
-gonogo evaluate parts.gonogo parts/ --split split.csv --subset test --audit
+gonogo evaluate parts.gonogo parts/ --split split.csv --subset test --audit --report report/
 gonogo evaluate parts.gonogo parts-of-today/ --pass-label ok --json
 """
 
@@ -59,11 +59,17 @@ def add_parser(commands: Commands) -> None:
         action="store_true",
         help="with --split: also give the figures without the pictures that have a sibling among the training pictures",
     )
+    parser.add_argument(
+        "--report",
+        metavar="DIR",
+        help="write a page (report.html) with figures, curves and pictures; new or empty folder",
+    )
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    page = None if args.report is None else check_new_folder("report", args.report) / "report.html"
     model = open_model(args)
     refuse_other_options(args, model)
     classifier = load(args.model_file, n_threads=args.threads)
@@ -80,5 +86,10 @@ def run(args: argparse.Namespace) -> int:
     if dataset.groups is None:
         note(args, "each picture counts as a part: with several pictures of one part, give --groups")
     result = {**report.to_dict(), "pass_label": report.pass_label, "bad_files": len(dataset.bad_files)}
+    if page is not None:
+        with writing(page):
+            page.parent.mkdir(parents=True, exist_ok=True)
+            result["report"] = str(report.to_html(page))
+        note(args, f"page written to {page}")
     show(args, {**result, "model": str(args.model_file)}, str(report))
     return DONE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from gonogo import _core, seen
 from gonogo.certificate import Certificate
 from gonogo.certificate_words import assumptions, beside_words, promise
 from gonogo.cli.arguments import Commands, add_command, add_common
@@ -13,6 +12,7 @@ from gonogo.cli.datasets import open_model
 from gonogo.cli.failures import DONE
 from gonogo.cli.output import show, table
 from gonogo.machine import fingerprint_differences
+from gonogo.model_card import in_words, model_card
 from gonogo.model_file import ModelFile
 
 DESCRIPTION = """
@@ -45,34 +45,10 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     model = open_model(args)
-    graph: _core.Graph = _core.parse_model(model.data)["graph"]
-    channels, height, width = graph.input_shape
-    layers = [{**layer, "shape": list(layer["shape"])} for layer in graph.layers]
-    training = dict(model.training)
-    kept, certificate = training.pop("seen", None), model.certificate
-    result: dict[str, Any] = {
-        "classes": model.classes,
-        "pass_label": certificate.pass_label if certificate else model.training.get("pass_label"),
-        "parameters": graph.parameter_count,
-        "multiply_adds": graph.multiply_adds,
-        "input": {
-            "height": height,
-            "width": width,
-            "channels": channels,
-            **model.preprocess,
-            **model.decoding.to_dict(),
-        },
-        "layers": layers,
-        "training": {**training, "pictures_seen": None if kept is None else seen.count(kept)},
-        "temperature": None if model.temperature is None else model.temperature.to_dict(),
-        "certificate": None if certificate is None else certificate.to_dict(),
-        "review_zone": None if model.review_zone is None else model.review_zone.to_dict(),
-        "unknown_guard": None if model.unknown_guard is None else model.unknown_guard.to_dict(),
-        "versions": model.versions,
+    certificate = model.certificate
+    result = {
+        **model_card(model),
         "fingerprint_differences": _differences(model.versions),
-        "model_sha256": model.core.model_sha256,
-        "file_sha256": model.core.file_sha256,
-        "bytes": len(model.data),
         "max_abs_diff": model.core.self_test(),
         "model": str(args.model_file),
     }
@@ -93,8 +69,8 @@ def _text(model: ModelFile, result: dict[str, Any]) -> str:
         ["classes", ", ".join(result["classes"])],
         ["PASS class", result["pass_label"] or "not named"],
         ["pictures", f"{shape['height']}x{shape['width']} {shape['color_mode']}, other sizes: {shape['resize_mode']}"],
-        ["preprocess", _short(shape.get("preprocess"))],
-        ["tiles", _short(shape.get("tiles"))],
+        ["preprocess", in_words(shape.get("preprocess"))],
+        ["tiles", in_words(shape.get("tiles"))],
         ["16-bit grey", f"{shape['bit_depth']} bits in use"],
         ["parameters", f"{result['parameters']:,}"],
         ["multiply-adds", f"{result['multiply_adds']:,} a picture"],
@@ -109,7 +85,7 @@ def _text(model: ModelFile, result: dict[str, Any]) -> str:
         [layer["name"], layer["kind"], "x".join(map(str, layer["shape"])), f"{layer['parameters']:,}"]
         for layer in result["layers"]
     ]
-    training: list[list[object]] = [[key, _short(value)] for key, value in sorted(result["training"].items())]
+    training: list[list[object]] = [[key, in_words(value)] for key, value in sorted(result["training"].items())]
     return "\n\n".join([table(facts), table(rows, right=(3,)), "training\n" + table(training)])
 
 
@@ -125,12 +101,3 @@ def _origin(result: dict[str, Any]) -> str:
         return f"{version}, without a fingerprint"
     where = "that of this machine" if not differences else f"here others: {'; '.join(differences)}"
     return f"{version}, fingerprint {result['versions']['fingerprint'].get('digest')}, {where}"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        parts = [item if key == "kind" else f"{key} {_short(item)}" for key, item in value.items()]
-        return ", ".join(parts) or "none"
-    if isinstance(value, list):
-        return " to ".join(map(str, value))
-    return "none" if value is None else str(value)
