@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 DESKTOP = (1280, 800)
+_PATIENCE = 300_000  # milliseconds: a machine that does much else starts a browser in minutes
 
 
 @dataclass
@@ -105,7 +106,7 @@ def browser() -> Iterator[Browser]:
         *(["--no-sandbox"] if os.geteuid() == 0 else []),
     ]
     try:
-        chromium = playwright.chromium.launch(executable_path=executable, args=arguments, timeout=120_000)
+        chromium = playwright.chromium.launch(executable_path=executable, args=arguments, timeout=_PATIENCE)
         yield chromium
         chromium.close()
     finally:
@@ -132,7 +133,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Visit]
             timezone_id="UTC",
             **options,
         )
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(_PATIENCE)
         visits.append(Visit(context.new_page(), tmp_path))
         visits[-1].watch()
         visits[-1].page.goto(target.resolve().as_uri() if isinstance(target, Path) else target)

@@ -122,6 +122,12 @@ def test_a_person_labels_by_keyboard_alone(begin: Callable[..., Labelling], open
     visit.page.keyboard.press("Escape")
     press(visit, "f", "Picture 1 of 2")
     press(visit, "z", "Picture 1 of 2")
+    at = "() => [figure.scrollLeft, figure.scrollTop]"
+    left, top = visit.page.evaluate(at)
+    assert left > 0 and top > 0  # the middle
+    visit.page.keyboard.press("Shift+ArrowRight")
+    visit.page.keyboard.press("Shift+ArrowUp")
+    assert visit.page.evaluate(at) == [left + 80, top - 80]
     visit.screenshot("zoomed")
     assert not visit.overflows()
     assert {row["corrected"] for row in labelling.rows().values()} == {""}

@@ -170,13 +170,22 @@ async function finish() {
   document.body.replaceChildren("All verdicts are saved, and gonogo has ended. You may close this page.");
 }
 
+// Twice as large as fits, or pixel by pixel where that is larger; the middle first.
+function zoom() {
+  const figure = $("figure");
+  figure.classList.toggle("actual");
+  figure.scrollTo((figure.scrollWidth - figure.clientWidth) / 2, (figure.scrollHeight - figure.clientHeight) / 2);
+}
+
+const scrolls = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
 const keys = {
   ArrowRight: () => show(place + 1),
   ArrowLeft: () => show(place - 1),
   u: undo,
   s: reveal,
   f: nextFilter,
-  z: () => $("figure").classList.toggle("actual"),
+  z: zoom,
   x: () => judge(UNCLEAR),
   0: () => judge(UNCLEAR),
   "?": () => $("helping").showModal(),
@@ -187,7 +196,8 @@ function pressed(event) {
   const button = /^[1-9]$/.test(event.key) ? $("classes").children[event.key - 1] : undefined;
   const moves = event.key.startsWith("Arrow");
   if (event.repeat && !moves) return; // a key held down judges one picture
-  if (button && button.dataset.verdict !== UNCLEAR) judge(button.dataset.verdict);
+  if (moves && event.shiftKey) $("figure").scrollBy(...scrolls[event.key].map((way) => 80 * way));
+  else if (button && button.dataset.verdict !== UNCLEAR) judge(button.dataset.verdict);
   else if (Object.hasOwn(keys, event.key)) keys[event.key]();
   else return;
   event.preventDefault();
@@ -242,7 +252,7 @@ for (const [id, action] of Object.entries({
   next: keys.ArrowRight,
   undo,
   reveal,
-  zoom: keys.z,
+  zoom,
   help: keys["?"],
   finish: () => {
     $("finishing").returnValue = "";
