@@ -22,11 +22,14 @@ from gonogo.cli import (
     label,
     pilot,
     predict,
+    recover,
     relabel,
     selftest,
+    sort,
     split,
     synth,
     train,
+    verify,
 )
 from gonogo.cli.arguments import Parser
 from gonogo.cli.configuration import apply_configuration
@@ -65,6 +68,9 @@ def build_parser() -> Parser:
         compare,
         predict,
         inspect,
+        sort,
+        verify,
+        recover,
         pilot,
         info,
         selftest,

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gonogo import storage
-from gonogo.errors import CheckpointError, LedgerError, ModelFileError, NotCertifiable
+from gonogo.errors import CheckpointError, JournalError, LedgerError, ModelFileError, NotCertifiable
+from gonogo.line.disk import SyncError
 
 DONE, FAILED, BAD_INPUT, REFUSED, NOT_CERTIFIABLE, PROBLEMS, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
@@ -80,7 +81,7 @@ def check_new_folder(option: str, path: str | Path) -> Path:
 
 def exit_code(error: BaseException) -> int:
     """Return the code that a command ends with after ``error``."""
-    if isinstance(error, (CheckpointError, LedgerError, ModelFileError)):
+    if isinstance(error, (CheckpointError, JournalError, LedgerError, ModelFileError, SyncError)):
         return REFUSED
     if isinstance(error, NotCertifiable):
         return NOT_CERTIFIABLE

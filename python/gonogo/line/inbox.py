@@ -93,10 +93,12 @@ class Inbox:
         seen: dict[str, Waiting] = {}
         self.refused = set()
         for name, status in self.disk.scan(self.folder):
-            if is_ignored(name) or (chosen is not None and name not in chosen):
+            if is_ignored(name):
                 continue
             if status.kind != "file":
                 self.refused.add(name)
+                continue
+            if chosen is not None and name not in chosen:
                 continue
             before = self.waiting.get(name)
             if before is not None and before.status.identity == status.identity:

@@ -15,6 +15,7 @@ DONE        it is done; ``refers`` is the row of the INTENT
 RETURNED    nothing was done; the picture is (again) in the inbox, or was taken from there by others
 LOST        an alarm: the picture is at none of the places where it should be
 ALARM       something that a person must know; not about the state of one picture
+FOUND       a file of the class folders, listed when a new journal replaced a damaged one
 AUDIT       a passed picture that people shall look at all the same
 END         every picture of ``batch`` has one of DONE, RETURNED, LOST
 ==========  ===========================================================================================================

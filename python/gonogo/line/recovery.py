@@ -147,13 +147,14 @@ class Recovery:
             if (picture := self._find(retry)) is not None:
                 parts.setdefault(retry.part, []).append(picture)
                 doubts[retry.part] = retry.doubt
+        decided = 0
         for part, pictures in parts.items():
             pattern = self._sorter.configuration.pattern
             said = [part_of(picture.name, pattern) for picture in pictures]
             views = [names[1] for names in said if names is not None]
             doubt = doubts[part] or doubt_about_views(views, self._sorter.configuration.views)
-            self._sorter.sort([Job(part, pictures, doubt)])
-        return sum(map(len, parts.values()))
+            decided += self._sorter.sort([Job(part, pictures, doubt)])
+        return decided
 
     def _find(self, retry: _Unfinished) -> Picture | None:
         """The picture in ``work/``, or as it was in the inbox; None if it was never claimed, so that it is not ours."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -123,12 +124,11 @@ class Sorter:
 
     def check_room(self) -> None:
         """Raise ``DiskFullError`` where the reserve is touched."""
+        reserve = self.configuration.reserve_mb
         for place in (self.places.work, self.places.out, self.places.journal.parent):
-            if (free := self.disk.free_bytes(place)) < self.configuration.reserve_mb * 1_000_000:
-                reserve = self.configuration.reserve_mb
-                raise DiskFullError(
-                    f"{place}: found {free / 1e6:.0f} MB of room, kept in reserve are {reserve}; make room"
-                )
+            if (free := self.disk.free_bytes(place)) < reserve * 1_000_000:
+                found = f"found {free / 1e6:.0f} MB of room, {reserve} MB are kept in reserve; make room"
+                raise DiskFullError(errno.ENOSPC, found, str(place))
 
     def new_id(self) -> str:
         """Return an id that no picture of this journal has."""

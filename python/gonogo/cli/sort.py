@@ -1,0 +1,215 @@
+"""``gonogo sort``: pictures from an inbox into class folders, with a journal of every step."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import getpass
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gonogo.cli.arguments import Commands, Parser, add_command, add_common, as_number, whole_number
+from gonogo.cli.failures import DONE, INTERRUPTED
+from gonogo.cli.output import counted, note, show, table
+from gonogo.inspector import Inspector
+from gonogo.line.clock import Clock
+from gonogo.line.configuration import DECIMALS, SEPARATORS, SUBFOLDERS, Configuration, check_places
+from gonogo.line.files import LocalDisk
+from gonogo.line.inspection import InspectorDecider
+from gonogo.line.rehearsal import rehearse
+from gonogo.line.running import Line, open_line
+
+DESCRIPTION = """
+Take pictures from INBOX, decide on each part with the certified PASS threshold of FILE, and move them to OUT/<class>, OUT/REVIEW
+(any doubt) or OUT/QUARANTINE (damaged files). Every step is first written to a journal (OUT/.gonogo/journal.db), so that after a
+crash or a power loss the next start finishes what was begun: no picture is lost, doubled or overwritten. OUT/decisions.csv is a
+table for spreadsheets. A file that is still being written is left alone until it has come to rest.
+
+With --copy the inbox stays as it is and pictures are copied; with --dry-run nothing is written at all. All options can stand in a
+TOML file (--config), unknown keys are refused. SIGTERM and Ctrl-C finish the batch in hand.
+"""
+EXAMPLES = """
+gonogo sort impeller.gonogo inbox/ sorted/
+gonogo sort impeller.gonogo inbox/ sorted/ --watch --config line.toml
+gonogo sort impeller.gonogo inbox/ trial/ --copy --json
+gonogo sort impeller.gonogo inbox/ sorted/ --part-pattern "(?P<part>[^_]+)_(?P<view>.)[.]png" --views 2
+"""
+
+_DEFAULTS = Configuration()
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "sort",
+        run,
+        summary="move pictures into class folders",
+        usage="FILE INBOX OUT",
+        description=DESCRIPTION,
+        examples=EXAMPLES,
+    )
+    parser.add_argument("model_file", metavar="FILE", help="model file made by gonogo calibrate")
+    parser.add_argument("inbox", metavar="INBOX", help="folder that pictures come into")
+    parser.add_argument("out", metavar="OUT", help="folder that holds the class folders; made where it does not exist")
+    often = parser.add_mutually_exclusive_group()
+    often.add_argument("--once", action="store_true", help="sort what lies in the inbox now, and end (default)")
+    often.add_argument("--watch", action="store_true", help="go on until stopped")
+    parser.add_argument("--copy", action="store_true", help="copy, and leave the inbox as it is")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be decided")
+    parser.add_argument(
+        "--no-gate", action="store_true", help="take a model without certificate: the most probable class"
+    )
+    parser.add_argument("--journal", metavar="FILE", help="journal on a local disk (default: OUT/.gonogo/journal.db)")
+    parser.add_argument("--config", metavar="FILE", help="TOML file with options; the command line wins")
+    _add_settings(parser)
+    add_common(parser)
+
+
+def _add_settings(parser: Parser) -> None:
+    """Add the fields of ``Configuration``."""
+    whole, seconds = whole_number, _seconds
+    group = parser.add_argument_group("line options")
+    options: list[tuple[str, dict[str, Any], str]] = [
+        ("settle-ms", {"type": whole(0), "metavar": "MS"}, "a file must stay as it is for so long"),
+        ("max-wait", {"type": seconds, "metavar": "S"}, "seconds after which an incomplete file goes to QUARANTINE"),
+        ("batch", {"type": whole(1, 100_000), "metavar": "N"}, "pictures that share the work of writing to the disk"),
+        (
+            "part-pattern",
+            {"metavar": "REGEX"},
+            "tells part and view from a file's name: (?P<part>...) and (?P<view>...)",
+        ),
+        ("views", {"type": whole(1), "metavar": "N"}, "pictures of a part"),
+        ("part-timeout", {"type": seconds, "metavar": "S"}, "seconds after which an incomplete part goes to REVIEW"),
+        ("accept-unproven", {"action": "store_true"}, "decide on pictures that cannot be proven complete, too"),
+        ("frozen-after", {"type": whole(0), "metavar": "N"}, "equal pictures in a row are a frozen camera; 0: never"),
+        ("audit-share", {"type": _share, "metavar": "P"}, "share of passed parts that is marked for people to look at"),
+        ("subfolders", {"choices": SUBFOLDERS}, "day: class folders get a folder for each day"),
+        ("reserve-mb", {"type": whole(0), "metavar": "MB"}, "with less room nothing is taken from the inbox"),
+        ("csv-separator", {"choices": SEPARATORS}, "between the columns of decisions.csv"),
+        ("csv-decimal", {"choices": DECIMALS}, "sign before decimals in decisions.csv"),
+    ]
+    for name, settings, text in options:
+        group.add_argument(f"--{name}", default=getattr(_DEFAULTS, name.replace("-", "_")), help=text, **settings)
+
+
+def _seconds(text: str) -> float:
+    value = as_number(text)
+    if value is None or not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected seconds, such as 30")
+    return value
+
+
+def _share(text: str) -> float:
+    value = as_number(text)
+    if value is None or not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a share from 0 to 1, such as 0.02")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    settings = {field.name: getattr(args, field.name) for field in dataclasses.fields(Configuration)}
+    configuration = Configuration(**settings)
+    inbox, out = Path(args.inbox), Path(args.out)
+    check_places(inbox, out)
+    inspector = Inspector(args.model_file, n_threads=args.threads)
+    decider = InspectorDecider(inspector, gated=not args.no_gate, threads=args.threads or 0)
+    disk, clock = LocalDisk(), Clock()
+    if args.dry_run:
+        return _show_rehearsal(args, rehearse(inbox, configuration, decider, disk=disk, clock=clock))
+    with (
+        _signals() as stopped,
+        open_line(
+            inbox,
+            out,
+            configuration,
+            decider,
+            disk=disk,
+            clock=clock,
+            journal=None if args.journal is None else Path(args.journal),
+            keeps=args.copy,
+            settings={**settings, "copy": args.copy, "model_file": str(args.model_file)},
+            user=user(),
+        ) as line,
+    ):
+        if any(line.recovered.values()):
+            note(args, f"recovered: {', '.join(f'{value} {key}' for key, value in line.recovered.items())}")
+        waiting: list[str] = []
+        if args.watch:
+            line.watch(lambda: bool(stopped), lambda problem: note(args, problem))
+        else:
+            waiting = line.once(lambda: bool(stopped))
+        _show_result(args, line, waiting)
+    return INTERRUPTED if signal.SIGINT in stopped else DONE
+
+
+def _show_result(args: argparse.Namespace, line: Line, waiting: list[str]) -> None:
+    counts, refused = line.sorter.counts, sorted(line.sorter.inbox.refused)
+    result = {
+        "sorted": counts.sorted,
+        "review": counts.review,
+        "quarantined": counts.quarantined,
+        "lost": counts.lost,
+        "labels": counts.labels,
+        "waiting": waiting,
+        "refused": refused,
+        "recovered": line.recovered,
+        "csv_problem": line.sorter.csv.problem,
+        "head": line.sorter.journal.head,
+    }
+    rows: list[list[object]] = [[label, count] for label, count in sorted(counts.labels.items())]
+    text = table([["folder", "pictures"], *rows], right=(1,)) if rows else "nothing to sort"
+    if waiting:
+        note(args, f"{counted(len(waiting), 'file')} not ready, left in the inbox, such as {waiting[0]}")
+    if refused:
+        note(args, f"{len(refused)} in the inbox no regular files, left alone, such as {refused[0]}")
+    if counts.lost:
+        note(args, f"ALARM: {counted(counts.lost, 'picture')} taken away after it was claimed; the journal names it")
+    if line.sorter.csv.problem:
+        note(args, line.sorter.csv.problem)
+    show(args, result, text)
+
+
+def _show_rehearsal(args: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
+    decisions = [row["decision"] for row in rows]
+    result = {
+        "sorted": sum(label not in (None, "REVIEW", "QUARANTINE") for label in decisions),
+        "review": decisions.count("REVIEW"),
+        "quarantined": decisions.count("QUARANTINE"),
+        "waiting": [row["file"] for row in rows if row["decision"] is None],
+        "rows": rows,
+    }
+    lines = [[row["file"], row["decision"] or "not ready", row["reason"]] for row in rows]
+    show(args, result, table([["file", "decision", "reason"], *lines]))
+    return DONE
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and the first SIGINT, so that the batch in hand is finished; a second Ctrl-C ends the program at once."""
+    stopped: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        if number in stopped and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stopped.append(number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def user() -> str:
+    """Return who runs the command, for the journal."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a number without a name, as in containers
+        return str(os.getuid())

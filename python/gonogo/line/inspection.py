@@ -1,0 +1,110 @@
+"""A model that answers what the line asks: an ``Inspector``, or, without certificate, the most probable class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gonogo import _core
+from gonogo.decision import REVIEW, Decision, most_probable_classes
+from gonogo.inspector import Inspector
+from gonogo.line.decider import PROVEN, Fault
+from gonogo.machine import fingerprint
+
+
+class InspectorDecider:
+    """Decides with a model file.
+
+    Parameters
+    ----------
+    inspector : Inspector
+        The deployment face of the model.
+    gated : bool
+        False, only for a model without certificate: a part gets the most probable class, and PASS only if all its pictures do.
+    threads : int
+        For decoding; 0: one for each processor.
+
+    Raises
+    ------
+    ValueError
+        The model reads rows of numbers; or it has no certificate and ``gated`` is True, or the other way round.
+    """
+
+    def __init__(self, inspector: Inspector, *, gated: bool = True, threads: int = 0) -> None:
+        self._inspector = inspector
+        self._file = inspector.model_file
+        self._gated = gated
+        self._threads = threads
+        certificate = self._file.certificate
+        if len(self._file.sample_shape) == 1:
+            raise ValueError("FILE: found a model of rows of numbers, expected one of pictures")
+        if gated and certificate is None:
+            raise ValueError("FILE: the model has no certified PASS threshold; run gonogo calibrate, or add --no-gate")
+        if not gated and certificate is not None:
+            raise ValueError("--no-gate: the model has a certified PASS threshold; leave the option out")
+        self._description = {
+            "model": self._file.core.model_sha256,
+            "certificate": "" if certificate is None else certificate.digest,
+            "version": _core.__version__,
+            "fingerprint": fingerprint()["digest"],
+        }
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes."""
+        return list(self._file.classes)
+
+    @property
+    def description(self) -> dict[str, str]:
+        """As ``Decider`` says."""
+        return dict(self._description)
+
+    def check(self, data: bytes) -> Fault | None:
+        """As ``Decider`` says."""
+        found = _core.inspect(data)
+        return None if found["verdict"] == PROVEN else Fault(found["verdict"], found["reason"])
+
+    def decode(self, files: Sequence[bytes]) -> list[Any]:
+        """As ``Decider`` says. Enhancement, region, tiles are left to the inspector; whole pictures get the net's size."""
+        decoding, shape = self._file.decoding, self._file.sample_shape
+        if decoding.size is not None:
+            return [_decode(data, shape[2], decoding.bit_depth) for data in files]
+        pixels = np.zeros((len(files), *shape), np.uint8)
+        if not files:
+            return []
+        failures, _ = _core.decode_many(list(files), pixels, decoding.resize_mode, self._threads, decoding.bit_depth)
+        decoded: list[Any] = list(pixels)
+        for position, fault, reason, _ in failures:
+            decoded[position] = Fault(fault, reason)
+        return decoded
+
+    def decide(self, parts: Sequence[Sequence[Any]]) -> list[Decision]:
+        """As ``Decider`` says."""
+        return [self._inspector.decide(list(views)) if self._gated else self._most_probable(views) for views in parts]
+
+    def _most_probable(self, views: Sequence[Any]) -> Decision:
+        try:
+            shares = self._inspector.predict_proba(list(views))
+            best = most_probable_classes(shares)
+        except ValueError as error:
+            return Decision(REVIEW, False, math.nan, str(error))
+        passing = self._file.training.get("pass_label")
+        if passing is None:
+            if len(set(best.tolist())) > 1:
+                return Decision(REVIEW, False, math.nan, "the pictures of the part look like different classes")
+            return Decision(self.labels[best[0]], False, math.nan)
+        faulty = np.flatnonzero(best != self.labels.index(passing))
+        if len(faulty):
+            surest = faulty[shares.max(axis=1)[faulty].argmax()]
+            return Decision(self.labels[best[surest]], False, math.nan)
+        return Decision(passing, True, math.nan)
+
+
+def _decode(data: bytes, channels: int, bit_depth: int) -> Any:
+    try:
+        return _core.decode(data, channels, bit_depth)
+    except _core.CoreError as error:
+        return Fault(error.code.lower(), str(error))

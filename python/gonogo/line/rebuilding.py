@@ -1,0 +1,135 @@
+"""Recovery without a model: what is intended is done, what was not decided on goes to people, a damaged journal is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+from gonogo import _core
+from gonogo.decision import REVIEW, Decision
+from gonogo.errors import JournalError
+from gonogo.line.clock import Clock
+from gonogo.line.configuration import Configuration, journal_of
+from gonogo.line.decider import PROVEN, Fault
+from gonogo.line.disk import Disk
+from gonogo.line.journal import Entry, Journal, shown
+from gonogo.line.recovery import Recovery
+from gonogo.line.running import last_places, lock_output
+from gonogo.line.segments import open_journal, read_journal, set_aside
+from gonogo.line.sorter import Sorter
+
+UNKNOWN = (
+    "which pictures had been claimed and not decided on",
+    "under which names, when, by which model and with which score the pictures in the folders were decided on",
+    "which files in the folders were the plant's own",
+)
+
+
+class NoModel:
+    """Decides nothing: everything is REVIEW."""
+
+    labels: Sequence[str] = ()
+    description: Mapping[str, Any] = {"model": "", "certificate": "", "version": _core.__version__, "fingerprint": ""}
+
+    def check(self, data: bytes) -> Fault | None:
+        """As ``Decider`` says."""
+        found = _core.inspect(data)
+        return None if found["verdict"] == PROVEN else Fault(found["verdict"], found["reason"])
+
+    def decode(self, files: Sequence[bytes]) -> list[Any]:
+        """As ``Decider`` says; nobody looks at the pixels."""
+        return list(files)
+
+    def decide(self, parts: Sequence[Sequence[Any]]) -> list[Decision]:
+        """As ``Decider`` says."""
+        reason = "it was claimed before a crash and not decided on, and recover knows no model"
+        return [Decision(REVIEW, False, float("nan"), reason) for _ in parts]
+
+
+def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None, user: str = "") -> dict[str, Any]:
+    """Bring everything that a crash left in an output to an end.
+
+    Returns
+    -------
+    dict
+        ``finished``: pictures that went where their INTENT says; ``decided``: that went to REVIEW or QUARANTINE, since nobody
+        had decided on them; ``lost``: alarms; ``rebuilt``: files that a new journal lists in place of a damaged one; ``damaged``:
+        its new name; ``unknown``: what a new journal cannot tell.
+
+    Raises
+    ------
+    LockedError
+        A sorter works there.
+    FileNotFoundError
+        The folder is no output of ``gonogo sort``.
+    """
+    path = (journal or journal_of(out)).absolute()
+    out = out.absolute()
+    if disk.status(out / ".gonogo") is None:
+        raise FileNotFoundError(f"OUT: found no .gonogo in {out}; expected a folder that gonogo sort has filled")
+    with ExitStack() as stack:
+        lock_output(out, disk, stack)
+        damaged = _damage(path, disk)
+        start = None
+        with suppress(JournalError, FileNotFoundError), read_journal(path, disk) as old:
+            row = old.last("START")
+            start = None if row is None else row.body
+        aside = set_aside(path, disk, clock) if damaged else None
+        opened = stack.enter_context(open_journal(path, disk, clock))
+        places = last_places(out, path, start)
+        rebuilt = 0
+        if aside is not None:
+            opened.append([Entry("ALARM", body={"reason": f"damaged: {damaged[0]}; kept as {aside.name}"})])
+            rebuilt = _list_files(out, disk, opened)
+        disk.make_folder(places.work)
+        sorter = Sorter(disk, clock, places, _configuration(start), NoModel(), opened, keeps=_keeps(start))
+        result: dict[str, Any] = {**Recovery(sorter).run(), "rebuilt": rebuilt, "user": user}
+        result |= {"damaged": None if aside is None else aside.name, "unknown": list(UNKNOWN) if aside else []}
+        return result
+
+
+def _damage(path: Path, disk: Disk) -> list[str]:
+    if disk.status(path) is None:
+        return []
+    try:
+        with read_journal(path, disk) as opened:
+            return opened.damage()
+    except JournalError as error:
+        return [error.reason]
+
+
+def _configuration(start: Mapping[str, Any] | None) -> Configuration:
+    """The settings of the last start, as far as they say where pictures belong."""
+    settings = {} if start is None else start["settings"]
+    known = Configuration.__dataclass_fields__
+    return Configuration(**{name: value for name, value in settings.items() if name in known})
+
+
+def _keeps(start: Mapping[str, Any] | None) -> bool:
+    return start is not None and bool(start["settings"].get("copy"))
+
+
+def _list_files(out: Path, disk: Disk, journal: Journal) -> int:
+    """Write a row for each file of the class folders, so that its name and content stay taken."""
+    count = 0
+    for folder, status in disk.scan(out):
+        if status.kind == "folder" and folder not in ("work", ".gonogo"):
+            files = list(_files_below(out / folder, disk))
+            entries = [_found(file.relative_to(out), disk.digest(file)) for file in files]
+            journal.append(entries)
+            count += len(entries)
+    return count
+
+
+def _found(place: Path, content: str | None) -> Entry:
+    return Entry("FOUND", None, None, None, shown(place.name), shown(place), content, body={"final": str(place)})
+
+
+def _files_below(folder: Path, disk: Disk) -> Iterator[Path]:
+    for name, status in disk.scan(folder):
+        if status.kind == "folder":
+            yield from _files_below(folder / name, disk)
+        elif status.kind == "file":
+            yield folder / name

@@ -1,0 +1,147 @@
+"""Whether folders, journal and table of decisions agree. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gonogo.line.configuration import journal_of
+from gonogo.line.disk import Disk, LockedError, Status
+from gonogo.line.journal import TERMINAL, Journal
+from gonogo.line.segments import closed_segments, read_journal, segment_faults
+
+_OURS = frozenset({"work", ".gonogo"})
+
+
+def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]:
+    """Compare what the journal says with what lies in the folders.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        What ``gonogo sort`` has filled.
+    disk : Disk
+        Of the machine.
+    journal : pathlib.Path, optional
+        Where the journal is kept, if not in the output.
+
+    Returns
+    -------
+    dict
+        ``problems``: pictures that are unfinished, altered, doubled or unknown in ``work/``, and damage of the journal;
+        ``rows``: one for each problem; ``pictures``: done; ``missing`` and ``moved``: taken away, or found elsewhere in the
+        output, which is the plant's right; ``alarms``; ``returned``; ``running``: whether a sorter is at work, whose open batch
+        is then no problem.
+
+    Raises
+    ------
+    JournalError
+        The journal is damaged so much that it cannot be read.
+    OSError
+        There is no journal, or a folder cannot be read.
+    """
+    path = journal or journal_of(out)
+    running = _is_running(out, disk)
+    files = [*closed_segments(path, disk), path]
+    rows: list[dict[str, Any]] = []
+    done: list[dict[str, Any]] = []
+    counts = {"alarms": 0, "returned": 0}
+    work = out / "work"
+    for file in files:
+        with read_journal(file, disk) as opened:
+            rows += [_problem("damaged", text, file.name) for text in opened.damage()]
+            rows += [
+                _problem("doubled", "has two ends in the journal", identifier) for identifier in opened.with_two_ends()
+            ]
+            done += opened.decisions()
+            counts["alarms"] += sum(1 for _ in opened.rows("LOST", "ALARM"))
+            counts["returned"] += sum(1 for _ in opened.rows("RETURNED"))
+            if (start := opened.last("START")) is not None:
+                work = Path(start.body["work"])
+            if not running:
+                rows += _unfinished(opened, disk, work)
+    rows += [_problem("damaged", text, path.name) for text in segment_faults(path, disk)]
+    if not running:
+        told = {row["file"] for row in rows}
+        rows += [
+            _problem("unknown", "lies in the folder of claimed pictures and is in no batch", str(place))
+            for place, _ in _below(work, disk)
+            if str(place) not in told
+        ]
+    found = _compare(out, disk, done)
+    rows += found.pop("rows")
+    return {"problems": len(rows), "rows": rows, "pictures": len(done), "running": running, **counts, **found}
+
+
+def _problem(problem: str, reason: str, file: str) -> dict[str, Any]:
+    return {"problem": problem, "file": file, "reason": reason}
+
+
+def _is_running(out: Path, disk: Disk) -> bool:
+    lock = out / ".gonogo" / "lock"
+    if disk.status(lock) is None:
+        return False
+    try:
+        with disk.lock(lock):
+            return False
+    except LockedError:
+        return True
+
+
+def _unfinished(journal: Journal, disk: Disk, work: Path) -> Iterator[dict[str, Any]]:
+    """Pictures of batches without end: those that have an INTENT, and those that lie in ``work/``."""
+    for batch in journal.open_batches():
+        for identifier, name, *_ in batch.body["files"]:
+            rows = journal.of_picture(identifier)
+            place = work / f"{batch.sequence:010d}" / name
+            claimed = disk.status(place) is not None
+            if not any(row.kind in TERMINAL for row in rows) and (claimed or rows):
+                yield _problem("unfinished", f"picture {identifier} has no end; run gonogo recover", str(place))
+
+
+def _compare(out: Path, disk: Disk, done: list[dict[str, Any]]) -> dict[str, Any]:
+    """Look for each picture where it was brought to, and for missing ones everywhere in the output."""
+    rows: list[dict[str, Any]] = []
+    finals: dict[str, dict[str, Any]] = {row["place"]: row for row in done}
+    gone: list[dict[str, Any]] = []
+    for place, row in finals.items():
+        digest = disk.digest(out / place)
+        if digest is None:
+            gone.append(row)
+        elif digest != row["sha256"]:
+            rows.append(_problem("altered", f"picture {row['id']} has another content than when it was sorted", place))
+    wanted = {row["sha256"] for row in gone}
+    ids = {row["id"]: row for row in done}
+    elsewhere: set[str] = set()
+    for path, status in _below(out, disk, without=_OURS):
+        place = str(path.relative_to(out))
+        if place in finals or status.kind != "file":
+            continue
+        named = ids.get(path.stem.rpartition("__")[2])
+        if not wanted and named is None:
+            continue
+        digest = disk.digest(path)
+        if digest in wanted:
+            elsewhere.add(str(digest))
+        elif named is not None and named["sha256"] == digest:
+            rows.append(_problem("doubled", f"picture {named['id']} is also at {named['final']}", place))
+    moved = [row for row in gone if row["sha256"] in elsewhere]
+    return {"rows": rows, "missing": len(gone) - len(moved), "moved": len(moved)}
+
+
+def _below(folder: Path, disk: Disk, without: frozenset[str] = frozenset()) -> Iterator[tuple[Path, Status]]:
+    """All files in folders below a folder, not those directly in it."""
+    if disk.status(folder) is None:
+        return
+    for name, status in disk.scan(folder):
+        if status.kind == "folder" and name not in without:
+            yield from _all_below(folder / name, disk)
+
+
+def _all_below(folder: Path, disk: Disk) -> Iterator[tuple[Path, Status]]:
+    for name, status in disk.scan(folder):
+        if status.kind == "folder":
+            yield from _all_below(folder / name, disk)
+        else:
+            yield folder / name, status

@@ -1,0 +1,220 @@
+"""``gonogo sort``, ``verify`` and ``recover`` on real files, with a real model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gonogo import InspectionClassifier, PassGate, layers
+from gonogo.cli import main
+from gonogo.line.files import LocalDisk
+
+Run = Callable[..., dict[str, Any]]
+FAST = ["--settle-ms", "20", "--max-wait", "0.2", "--part-timeout", "0.2"]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A gated model that passes bright pictures, and the same without gate."""
+    folder = tmp_path_factory.mktemp("line")
+    rng = np.random.default_rng(1)
+    y = np.where(np.arange(700) < 500, "bad", "ok")
+    X = rng.integers(0, 100, (700, 6, 7, 1), dtype=np.uint8) + 120 * (y == "ok")[:, None, None, None].astype(np.uint8)
+    clf = InspectionClassifier(
+        [layers.flatten(), layers.dense("classes")], epochs=12, learning_rate=0.02, verbose=False
+    )
+    clf.fit(X[::2], y[::2])
+    clf.save(folder / "plain.gonogo")
+    fresh = rng.integers(0, 100, (700, 6, 7, 1), dtype=np.uint8) + 120 * (y == "ok")[:, None, None, None].astype(
+        np.uint8
+    )
+    gate = PassGate(clf, "ok", 0.01, 0.95).fit(fresh, y)
+    return {"gated": Path(gate.save(folder / "gated.gonogo")), "plain": folder / "plain.gonogo"}
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    """Two good and two bad pictures, a damaged one, and things that are no pictures."""
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    rng = np.random.default_rng(2)
+    for name, level in (("good 1.png", 120), ("good 2.png", 120), ("bad 1.png", 0), ("bad\n2.png", 0)):
+        pixels = rng.integers(0, 100, (6, 7), dtype=np.uint8) + np.uint8(level)
+        Image.fromarray(pixels).save(folder / name)
+    (folder / "half.png").write_bytes((folder / "good 1.png").read_bytes()[:-20])
+    (folder / ".hidden").write_bytes(b"x")
+    (folder / "link.png").symlink_to(folder / "good 1.png")
+    (folder / "x.png").mkdir()
+    os.mkfifo(folder / "pipe.png")
+    return folder
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """``run("verify", out)`` runs a command in this process and returns its JSON."""
+
+    def run_command(*arguments: str | Path, exit_code: int = 0) -> dict[str, Any]:
+        assert main([*map(str, arguments), "--json"]) == exit_code
+        text = capsys.readouterr().out
+        return dict(json.loads(text)) if text else {}
+
+    return run_command
+
+
+def names_below(folder: Path) -> set[str]:
+    return {
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and ".gonogo" not in path.parts
+    }
+
+
+SORTED = {"ok/good 1.png", "ok/good 2.png", "bad/bad 1.png", "bad/bad\n2.png", "QUARANTINE/half.png", "decisions.csv"}
+
+
+def test_the_way_from_inbox_to_class_folders(models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "out"
+    before = {path.name: path.read_bytes() for path in inbox.iterdir() if path.is_file()}
+    result = run("sort", models["gated"], inbox, out, *FAST)
+    assert (result["sorted"], result["review"], result["quarantined"], result["lost"]) == (4, 0, 1, 0)
+    assert result["refused"] == ["link.png", "pipe.png", "x.png"]
+    assert names_below(out) == SORTED
+    assert all(before[Path(name).name] == (out / name).read_bytes() for name in SORTED - {"decisions.csv"})
+    assert {path.name for path in inbox.iterdir()} == {".hidden", "link.png", "pipe.png", "x.png"}
+    verified = run("verify", out)
+    assert (verified["problems"], verified["pictures"], verified["missing"]) == (0, 5, 0)
+    again = run("sort", models["gated"], inbox, out, *FAST)
+    assert again["sorted"] == 0
+    assert len((out / "decisions.csv").read_bytes().split(b"\r\n")) == 7
+    (out / "ok" / "good 1.png").write_bytes(b"altered")
+    (out / "bad" / "bad 1.png").unlink()
+    verified = run("verify", out, exit_code=5)
+    assert [(row["problem"], row["file"]) for row in verified["rows"]] == [("altered", "ok/good 1.png")]
+    assert verified["missing"] == 1
+
+
+def test_copies_leave_the_inbox_and_are_made_once(
+    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    out, before = tmp_path / "out", names_below(inbox)
+    for count in (4, 0):
+        assert run("sort", models["gated"], inbox, out, "--copy", *FAST)["sorted"] == count
+        assert names_below(inbox) == before
+        assert names_below(out) == SORTED
+    assert run("verify", out)["problems"] == 0
+
+
+def test_a_dry_run_writes_nothing(models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
+    before = names_below(inbox)
+    result = run("sort", models["gated"], inbox, tmp_path / "out", "--dry-run", *FAST)
+    assert {row["file"]: row["decision"] for row in result["rows"]} == {
+        "bad\n2.png": "bad",
+        "bad 1.png": "bad",
+        "good 1.png": "ok",
+        "good 2.png": "ok",
+        "half.png": "QUARANTINE",
+    }
+    assert names_below(inbox) == before
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_on_another_disk(
+    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, request: pytest.FixtureRequest
+) -> None:
+    out = Path("/dev/shm") / f"gonogo-{os.getpid()}-out"
+    assert Path("/dev/shm").stat().st_dev != tmp_path.stat().st_dev
+    request.addfinalizer(lambda: shutil.rmtree(out, ignore_errors=True))
+    assert run("sort", models["gated"], inbox, out, *FAST)["sorted"] == 4
+    assert {Path(name).name.partition("__")[0] for name in names_below(out / "ok")} == {"good 1", "good 2"}
+    assert run("verify", out)["problems"] == 0
+    assert names_below(inbox) == {".hidden"}
+
+
+def test_a_model_without_gate_needs_a_word(models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "out"
+    run("sort", models["plain"], inbox, out, exit_code=2)
+    run("sort", models["gated"], inbox, out, "--no-gate", exit_code=2)
+    assert not out.exists()
+    assert run("sort", models["plain"], inbox, out, "--no-gate", *FAST)["labels"] == {
+        "bad": 2,
+        "ok": 2,
+        "QUARANTINE": 1,
+    }
+
+
+def test_wrong_places_and_keys_are_refused(
+    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = names_below(tmp_path)
+    for source, out in (
+        (inbox, inbox),
+        (inbox, inbox / "out"),
+        (inbox, tmp_path),
+        (tmp_path / "none", tmp_path / "out"),
+    ):
+        run("sort", models["gated"], source, out, exit_code=2)
+    run("verify", tmp_path, exit_code=2)
+    run("recover", tmp_path, exit_code=2)
+    config = tmp_path / "line.toml"
+    config.write_text('part-patern = "x"\n')
+    with pytest.raises(SystemExit) as ended:
+        run("sort", models["gated"], inbox, tmp_path / "out", "--config", config)
+    assert ended.value.code == 2
+    assert "unknown key 'part-patern'; did you mean 'part-pattern'?" in capsys.readouterr().err
+    run("sort", models["gated"], inbox, tmp_path / "out", "--part-pattern", "x", exit_code=2)
+    run("sort", models["gated"], inbox, tmp_path / "out", "--views", "2", exit_code=2)
+    assert names_below(tmp_path) == {*before, "line.toml"}
+
+
+def test_two_sorters_do_not_meet(models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "out"
+    with LocalDisk().lock(inbox):
+        run("sort", models["gated"], inbox, out, *FAST, exit_code=2)
+    with LocalDisk().lock(out / ".gonogo" / "lock"):
+        run("sort", models["gated"], inbox, out, *FAST, exit_code=2)
+        run("recover", out, exit_code=2)
+    assert run("sort", models["gated"], inbox, out, *FAST)["sorted"] == 4
+
+
+def test_a_damaged_journal_is_refused_and_rebuilt(
+    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    out = tmp_path / "out"
+    run("sort", models["gated"], inbox, out, *FAST)
+    journal = out / ".gonogo" / "journal.db"
+    journal.write_bytes(b"not a database, but nearly so" * 300)
+    run("sort", models["gated"], inbox, out, *FAST, exit_code=3)
+    run("verify", out, exit_code=3)
+    result = run("recover", out)
+    assert result["rebuilt"] == 5
+    assert (out / ".gonogo" / result["damaged"]).read_bytes().startswith(b"not a database")
+    assert result["unknown"]
+    assert run("recover", out)["damaged"] is None
+    assert run("verify", out)["problems"] == 0
+    shutil.copy(out / "ok" / "good 1.png", inbox / "good 1.png")
+    assert run("sort", models["gated"], inbox, out, *FAST)["sorted"] == 1
+    assert len(names_below(out / "ok")) == 3
+
+
+def test_recover_without_a_model_sends_what_was_claimed_to_people(
+    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+
+    def fail(*_: object) -> None:
+        raise MemoryError("the program ends here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gonogo.line.inspection.InspectorDecider.decode", fail)
+        run("sort", models["gated"], inbox, out, *FAST, exit_code=1)
+    assert run("verify", out, exit_code=5)["rows"][0]["problem"] == "unfinished"
+    result = run("recover", out)
+    assert (result["finished"], result["decided"], result["lost"]) == (0, 4, 0)
+    assert len(names_below(out / "REVIEW")) == 4
+    assert run("verify", out)["problems"] == 0
