@@ -59,6 +59,12 @@ COMMANDS: list[tuple[str, set[int], list[object]]] = [
     ("compare", {0, 5}, [MODEL, OTHER, CASTINGS, *UNSEEN]),
     ("predict", {0}, [MODEL, CASTINGS / "ok_front", "--csv", FOLDER / "rows.csv"]),
     ("info", {0}, [FOLDER / "c.gonogo"]),
+    ("cross-validate", {0}, [CASTINGS, *TRAINING, "--folds", 2, "--epochs", 1, "--worksheet", FOLDER / "suspects.csv"]),
+    ("label", {2}, [FOLDER / "nowhere"]),  # what it serves, it serves until Ctrl-C
+    ("relabel", {0}, [CASTINGS, FOLDER / "suspects.csv", "--csv", FOLDER / "relabelled.csv"]),
+    ("sort", {0}, [FOLDER / "c.gonogo", CASTINGS / "ok_front", FOLDER / "sorted", "--copy"]),
+    ("recover", {0}, [FOLDER / "sorted"]),
+    ("verify", {0}, [FOLDER / "sorted"]),
     ("selftest", {0}, [MODEL]),
     ("pilot", {0}, ["plan", "--bad-share", ".01", "--parts-per-day", 2000]),
     ("demo", {0}, ["--out", FOLDER / "demo", "--n", 120, "--epochs", 1]),
