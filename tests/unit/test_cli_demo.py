@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from gonogo.cli import demo as demo_command
+from gonogo.cli import main
+from gonogo.model_file import read_model
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -21,7 +26,8 @@ def demo(run_gonogo: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 def test_the_demo_leaves_all_it_made(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     out, _ = demo
     names = {path.name for path in out.iterdir()}
-    assert {"castings", "split.csv", "model.gonogo", "report.txt", "predictions.csv"} <= names
+    assert {"castings", "split.csv", "model.gonogo", "report.html", "report.txt", "predictions.csv"} <= names
+    assert "certified.gonogo" not in names
     assert {"gallery.png", "mistakes.png", "confusion.png", "curves.png"} <= names
     assert len(list((out / "castings").glob("*/*.png"))) == 200
 
@@ -35,6 +41,8 @@ def test_the_demo_ends_with_its_summary(demo: tuple[Path, subprocess.CompletedPr
     assert str(out) in text
     assert "gonogo train" in text
     assert "epoch 1/1" in completed.stderr
+    assert re.search(r"no certificate: found \d+ bad parts, but .* needs 59: \d+ are missing", completed.stderr)
+    assert re.search(r"no certificate\nfound \d+ bad parts", text)
 
 
 def test_its_model_is_the_casting_net_and_works(
@@ -54,6 +62,29 @@ def test_its_model_is_the_casting_net_and_works(
         [line for line in text.strip().splitlines() if not line.startswith("test set")] for text in (first, tested)
     ]
     assert figures[0] == figures[1]
+
+
+def test_with_enough_bad_parts_the_demo_ends_with_a_certificate_and_a_report(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        demo_command, "FRACTIONS", {"train": 0.05, "validation": 0.05, "calibration": 0.85, "test": 0.05}
+    )
+    assert main(["demo", "--n", "400", "--epochs", "1", "--out", str(tmp_path / "made"), "--json", "--quiet"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    certificate = result["certificate"]
+    assert (certificate["max_escape"], certificate["confidence"], result["refusal"]) == (0.05, 0.95, "")
+    assert certificate["defects"] >= 59
+    assert certificate["escape_upper_bound"] <= 0.05
+    stored = read_model(tmp_path / "made" / "certified.gonogo").certificate
+    assert stored is not None and stored.digest == certificate["sha256"]
+    page = Path(result["report"]).read_text(encoding="utf-8")
+    assert certificate["sha256"] in page and "may we ship on this?" in page
+    assert f"{result['escape']['escapes']} of {result['escape']['defects']} bad parts" in page
+    # The next demo draws its parts anew: a ledger of these, or their certificate, must not stand beside them.
+    assert (tmp_path / "made" / "split.csv.ledger").is_file()
+    demo_command._prepare(tmp_path / "made")
+    assert not {"split.csv.ledger", "certified.gonogo"} & {path.name for path in (tmp_path / "made").iterdir()}
 
 
 def test_the_demo_may_run_again_in_its_own_folder_only(

@@ -249,12 +249,14 @@ def histogram(
     for sign, count, fill in ((1, counts[0], GOOD), (-1, counts[1], "url(#hatch)")):
         drawn.append(_bars(plot, edges, sign * np.sqrt(count), fill))
     drawn.append(f'<path d="M{_LEFT} {plot.up(0):.1f}H{plot.right}" stroke="{INK}"/>')
+    words = []
     for k, mark in enumerate(marks):
         at, line = plot.across(mark.at), _TOP + 17 * k
         dash = ' stroke-dasharray="5 3"' if mark.dashed else ""
         drawn.append(f'<path d="M{at:.1f} {line - 2}V{plot.bottom}" stroke="{INK}" stroke-width="1.6"{dash}/>')
         left = at > (_LEFT + plot.right) / 2
-        drawn.append(_words(at + (-5 if left else 5), line + 7, mark.words, "end" if left else "start"))
+        words.append(_words(at + (-5 if left else 5), line + 7, mark.words, "end" if left else "start", halo=True))
+    drawn += words  # above the lines of other marks
     drawn.append(_words(_LEFT + 6, top + 13, f"{names[0]} upwards, {len(above):,}", "start", halo=True))
     drawn.append(_words(_LEFT + 6, plot.bottom - 6, f"{names[1]} downwards, {len(below):,}", "start", halo=True))
     hatch = (
