@@ -70,8 +70,10 @@ def test_a_storm_of_signals_changes_nothing_in_the_memory_of_a_training() -> Non
     assert (done.returncode, done.stdout, done.stderr) == (0, "True True\n", "")
 
 
+# A parent may have told the system to ignore a hang-up, which children inherit.
 STOPPED = """
-import sys
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from small_work import LABELS, PICTURES, untrained
 from gonogo import Callback
 class Tell(Callback):
