@@ -29,6 +29,8 @@ class Decision:
         Why a person has to look; empty for PASS and for fault classes.
     certificate : str
         Digest of the certificate that the decision rests on; empty where there is none.
+    unknown : bool
+        Whether the part is unlike the good parts of the training, which is the reason then.
     """
 
     label: str
@@ -36,6 +38,7 @@ class Decision:
     score: float
     reason: str = ""
     certificate: str = ""
+    unknown: bool = False
 
 
 def margins(scores: NDArray[np.float64], passing: int) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -127,7 +127,7 @@ class UnknownGuard:
         if math.isnan(farthest):
             return rule.review("a feature is not a finite number", decision.score)
         p = f"p <= {self.share:g}: as far as at most {self.allowed - 1:,} of {self.good_parts:,} good calibration parts"
-        return rule.review(f"unlike the good parts of the training ({p})", decision.score)
+        return replace(rule.review(f"unlike the good parts of the training ({p})", decision.score), unknown=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, without the features."""

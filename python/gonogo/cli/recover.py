@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     journal = None if args.journal is None else Path(args.journal)
     result = recover(Path(args.out), disk=LocalDisk(), clock=Clock(), journal=journal, user=user())
     lines = [f"finished: {result['finished']}, to people: {result['decided']}, lost: {result['lost']}"]
+    lines += [f"counted the hours of {name} again" for name in result["recounted"]]
     if result["damaged"]:
         lines.append(
             f"the damaged journal is kept as {result['damaged']}; the new one lists {counted(result['rebuilt'], 'file')}"

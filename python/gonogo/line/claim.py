@@ -39,6 +39,8 @@ class Picture:
         SHA-256 of it.
     fault : Fault or None
         What speaks against it.
+    since : float or None
+        Steady time at which it was first seen as it is; None where it was not seen in the inbox by this process.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Picture:
     data: bytes = b""
     content: str = ""
     fault: Fault | None = None
+    since: float | None = None
 
     def read(self, disk: Disk, check: Callable[[bytes], Fault | None] | None) -> None:
         """Read it once, and look at it unless ``check`` is None.

@@ -23,6 +23,22 @@ END         every picture of ``batch`` has one of DONE, RETURNED, LOST
 View ``decisions``, one row for each picture that is done: ``sequence, time, id, name, part, decision, passed, score, reason,
 final, sha256, duplicate_of, model, certificate, milliseconds``. Names and paths are shown with ``\\udcXX`` for bytes that are
 no UTF-8; ``final`` starts at the folder of the output.
+
+Table ``hourly``, counts that follow from the rows and are kept with them, so that a page need not read all rows; several files
+may hold counts of the same hour, which add up. Columns ``hour, label, measure, bin, count``: ``hour`` as ``2026-03-14T12+02:00``,
+when the pictures were done; ``label`` is the decision (a class, REVIEW, QUARANTINE). By ``measure``:
+
+==============================  =======================================================================================
+pictures, passed, duplicates    pictures done, those that are PASS, those with content seen before; ``bin`` is empty
+cause                           pictures without a class by the short word for the reason (``bin``): a fault as ``gonogo
+                                inspect`` calls it, ``unproven``, ``crash``, ``changing``, ``changed``, ``unknown`` (unlike the
+                                good parts of the training), ``score`` (other doubts of the model), ``doubt`` (of the line:
+                                views, frozen camera)
+milliseconds                    work on a picture, its share of the batch; ``bin`` b: from 10^(b/20) to 10^((b+1)/20) ms
+latency                         from the last change that was seen of a file to its decision, the same bins
+score                           ``bin`` b: from sinh(b/20) to sinh((b+1)/20)
+lost, returned, alarm, audit    rows of that kind; ``label`` and ``bin`` are empty
+==============================  =======================================================================================
 """
 
 from __future__ import annotations
@@ -30,6 +46,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +54,7 @@ from typing import Any, Self
 
 from gonogo.errors import JournalError
 from gonogo.line.clock import Clock
+from gonogo.line.hourly import Key, counts
 
 NO_CHAIN = bytes(32)
 TERMINAL = ("DONE", "RETURNED", "LOST")
@@ -64,6 +82,14 @@ CREATE INDEX journal_source ON journal (source) WHERE source IS NOT NULL;
 CREATE INDEX journal_batch ON journal (kind, batch) WHERE kind IN ('BATCH', 'END');
 CREATE TRIGGER journal_keeps BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'rows are only added'); END;
 CREATE TRIGGER journal_holds BEFORE DELETE ON journal BEGIN SELECT RAISE(ABORT, 'rows are only added'); END;
+CREATE TABLE hourly (
+  hour    TEXT NOT NULL,
+  label   TEXT NOT NULL,
+  measure TEXT NOT NULL,
+  bin     NOT NULL,
+  count   INTEGER NOT NULL,
+  PRIMARY KEY (hour, label, measure, bin)
+) WITHOUT ROWID;
 CREATE VIEW decisions AS
   SELECT done.sequence, done.time, done.id, done.name, json_extract(said.body, '$.part') AS part,
     json_extract(said.body, '$.decision') AS decision, json_extract(said.body, '$.passed') AS passed,
@@ -143,6 +169,7 @@ class Journal:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             self._connection.executemany(f"INSERT INTO journal VALUES ({','.join('?' * 12)})", rows)
+            add_counts(self._connection, counts((time, entry.kind, self._said(entry)) for entry in entries))
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -150,6 +177,9 @@ class Journal:
             raise
         first, self._sequence, self._chain = self._sequence + 1, sequence, chain
         return list(range(first, sequence + 1))
+
+    def _said(self, entry: Entry) -> Mapping[str, Any] | None:
+        return self.row(entry.refers).body if entry.kind == "DONE" and entry.refers is not None else None
 
     def rows(self, *kinds: str, after: int = 0) -> Iterator[Row]:
         """Yield rows of some kinds, all if none is named, in their order."""
@@ -204,6 +234,14 @@ class Journal:
         query = f"SELECT id FROM journal WHERE kind IN {TERMINAL} AND id IS NOT NULL GROUP BY id HAVING count(*) > 1"
         return [identifier for (identifier,) in self._connection.execute(query)]
 
+    def hourly(self, since: str = "") -> Counter[Key]:
+        """Return the counts of hours from ``since`` on (``"2026-03-14"``), by (hour, label, measure, bin), of all files."""
+        found: Counter[Key] = Counter()
+        for connection in (*self._older, self._connection):
+            for *key, count in connection.execute("SELECT * FROM hourly WHERE hour >= ?", (since,)):
+                found[tuple(key)] += count
+        return found
+
     def _first(self, query: str, value: str) -> str | None:
         for connection in (*self._older, self._connection):
             if found := connection.execute(query, (value,)).fetchone():
@@ -222,6 +260,14 @@ class Journal:
             return found or chain_faults(self._connection, *self._before)
         except sqlite3.DatabaseError as error:
             return [str(error)]
+
+    def wrong_hours(self) -> list[str]:
+        """Return the hours whose counts do not follow from the rows of this file; a writer may be at work meanwhile."""
+        self._connection.execute("BEGIN")
+        try:
+            return wrong_hours(self._connection)
+        finally:
+            self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the file."""
@@ -265,6 +311,38 @@ def chain_faults(connection: sqlite3.Connection, after: int, chain: bytes) -> li
 
 def _link(chain: bytes, row: tuple[Any, ...]) -> bytes:
     return hashlib.sha256(chain + json.dumps(row, separators=(",", ":")).encode()).digest()
+
+
+def add_counts(connection: sqlite3.Connection, found: Mapping[Key, int]) -> None:
+    """Add to the counts by hour."""
+    rows = [(*key, count) for key, count in found.items()]
+    query = "INSERT INTO hourly VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
+    connection.executemany(query, rows)
+
+
+def count_again(connection: sqlite3.Connection) -> Counter[Key]:
+    """Return the counts by hour as they follow from the rows of a file."""
+    query = "SELECT e.time, e.kind, said.body FROM journal AS e LEFT JOIN journal AS said ON said.sequence = e.refers"
+    query += " AND e.kind = 'DONE' WHERE e.kind IN ('DONE', 'LOST', 'RETURNED', 'ALARM', 'AUDIT')"
+    found = connection.execute(query)
+    return counts((time, kind, None if said is None else json.loads(said)) for time, kind, said in found)
+
+
+def wrong_hours(connection: sqlite3.Connection) -> list[str]:
+    """Return the hours whose counts do not follow from the rows of a file."""
+    kept = {tuple(key): count for *key, count in connection.execute("SELECT * FROM hourly")}
+    return sorted({str(key[0]) for key, _ in kept.items() ^ count_again(connection).items()})
+
+
+def mend_hours(connection: sqlite3.Connection) -> bool:
+    """Count anew where counts do not follow from the rows of a file; return whether that was so."""
+    connection.execute("BEGIN IMMEDIATE")
+    is_wrong = bool(wrong_hours(connection))
+    if is_wrong:
+        connection.execute("DELETE FROM hourly")
+        add_counts(connection, count_again(connection))
+    connection.execute("COMMIT")
+    return is_wrong
 
 
 def create_schema(connection: sqlite3.Connection) -> None:

@@ -32,13 +32,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happens with one picture: the class folder, REVIEW or QUARANTINE, and why."""
+    """What happens with one picture: its folder (a class, REVIEW or QUARANTINE) and why; ``cause`` is a short word for it."""
 
     part: str
     label: str
     passed: bool
     score: float
     reason: str
+    cause: str = ""
 
     @property
     def finite_score(self) -> float | None:
@@ -54,39 +55,42 @@ def decide_jobs(jobs: Sequence[Job], decider: Decider, *, accept_unproven: bool)
         if isinstance(decoded[picture.id], Fault):
             picture.fault = decoded[picture.id]
     doubts = [_doubt(job, accept_unproven) for job in jobs]
-    decidable = [job for job, doubt in zip(jobs, doubts, strict=True) if not doubt]
+    decidable = [job for job, doubt in zip(jobs, doubts, strict=True) if doubt is None]
     decisions = decider.decide([[decoded[picture.id] for picture in job.pictures] for job in decidable])
     said = iter(decisions)
     return [
-        _outcomes(job, _checked(next(said), decider) if not doubt else _review(doubt))
+        _outcomes(job, _checked(next(said), decider)) if doubt is None else _outcomes(job, _review(doubt), doubt.fault)
         for job, doubt in zip(jobs, doubts, strict=True)
     ]
 
 
-def _doubt(job: Job, accept_unproven: bool) -> str:
+def _doubt(job: Job, accept_unproven: bool) -> Fault | None:
     """Why nobody needs to look at the pixels of a part."""
     faults = [picture.fault for picture in job.pictures if picture.fault is not None]
     if any(picture.is_damaged for picture in job.pictures):
-        return "another picture of the part is damaged"
+        return Fault("doubt", "another picture of the part is damaged")
     if faults and not accept_unproven:
-        return faults[0].reason
-    return job.doubt
+        return faults[0]
+    return Fault("doubt", job.doubt) if job.doubt else None
 
 
 def _checked(decision: Decision, decider: Decider) -> Decision:
     if decision.label != REVIEW and decision.label not in decider.labels:
-        return _review(f"found the decision {decision.label!r}, which is none of the model's classes")
+        reason = f"found the decision {decision.label!r}, which is none of the model's classes"
+        return Decision(REVIEW, False, math.nan, reason)
     return decision
 
 
-def _review(reason: str) -> Decision:
-    return Decision(REVIEW, False, math.nan, reason)
+def _review(doubt: Fault) -> Decision:
+    return Decision(REVIEW, False, math.nan, doubt.reason)
 
 
-def _outcomes(job: Job, decision: Decision) -> list[Outcome]:
+def _outcomes(job: Job, decision: Decision, cause: str = "") -> list[Outcome]:
+    if decision.label == REVIEW and not cause:
+        cause = "unknown" if decision.unknown else "score"
     return [
-        Outcome(job.name, QUARANTINE, False, math.nan, picture.fault.reason)
+        Outcome(job.name, QUARANTINE, False, math.nan, picture.fault.reason, picture.fault.fault)
         if picture.is_damaged and picture.fault is not None
-        else Outcome(job.name, decision.label, decision.passed, decision.score, decision.reason)
+        else Outcome(job.name, decision.label, decision.passed, decision.score, decision.reason, cause)
         for picture in job.pictures
     ]

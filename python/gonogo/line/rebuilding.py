@@ -17,7 +17,7 @@ from gonogo.line.disk import Disk
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.recovery import Recovery
 from gonogo.line.running import last_places, lock_output
-from gonogo.line.segments import open_journal, read_journal, set_aside
+from gonogo.line.segments import mend_counts, open_journal, read_journal, set_aside
 from gonogo.line.sorter import Sorter
 
 UNKNOWN = (
@@ -56,7 +56,8 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
     dict
         ``finished``: pictures that went where their INTENT says; ``decided``: that went to REVIEW or QUARANTINE, since nobody
         had decided on them; ``lost``: alarms; ``rebuilt``: files that a new journal lists in place of a damaged one; ``damaged``:
-        its new name; ``unknown``: what a new journal cannot tell.
+        its new name; ``unknown``: what a new journal cannot tell; ``recounted``: files of the journal whose counts by hour did
+        not follow from their rows.
 
     Raises
     ------
@@ -77,6 +78,7 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
             row = old.last("START")
             start = None if row is None else row.body
         aside = set_aside(path, disk, clock) if damaged else None
+        recounted = mend_counts(path, disk) if disk.status(path) is not None else []
         opened = stack.enter_context(open_journal(path, disk, clock))
         places = last_places(out, path, start)
         rebuilt = 0
@@ -85,7 +87,7 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
             rebuilt = _list_files(out, disk, opened)
         disk.make_folder(places.work)
         sorter = Sorter(disk, clock, places, _configuration(start), NoModel(), opened, keeps=_keeps(start))
-        result: dict[str, Any] = {**Recovery(sorter).run(), "rebuilt": rebuilt, "user": user}
+        result: dict[str, Any] = {**Recovery(sorter).run(), "rebuilt": rebuilt, "recounted": recounted, "user": user}
         result |= {"damaged": None if aside is None else aside.name, "unknown": list(UNKNOWN) if aside else []}
         return result
 

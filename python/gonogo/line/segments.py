@@ -11,7 +11,7 @@ from pathlib import Path
 from gonogo.errors import JournalError
 from gonogo.line.clock import Clock
 from gonogo.line.disk import NETWORK_FILE_SYSTEMS, Disk
-from gonogo.line.journal import NO_CHAIN, Entry, Journal, check_schema, create_schema, head
+from gonogo.line.journal import NO_CHAIN, Entry, Journal, check_schema, create_schema, head, mend_hours
 
 
 def open_journal(path: Path, disk: Disk, clock: Clock) -> Journal:
@@ -69,6 +69,19 @@ def read_journal(path: Path, disk: Disk) -> Journal:
         connection = _connect_reading(path)
         check_schema(connection, path)
         return Journal(connection, path, Clock(), [_connect_reading(older) for older in closed_segments(path, disk)])
+
+
+def mend_counts(path: Path, disk: Disk) -> list[str]:
+    """Count the hours anew in files where they do not follow from the rows, and return their names. Nobody else may write."""
+    mended = []
+    for file in (*closed_segments(path, disk), path):
+        with _translated(file):
+            connection = sqlite3.connect(file, isolation_level=None)
+            try:
+                mended += [file.name] * mend_hours(connection)
+            finally:
+                connection.close()
+    return mended
 
 
 def set_aside(path: Path, disk: Disk, clock: Clock) -> Path:

@@ -155,7 +155,8 @@ class Sorter:
         if in_use:
             return None
         pictures = [
-            Picture(self.new_id(), file.name, self.places.inbox / file.name, file.status) for file in part.files
+            Picture(self.new_id(), file.name, self.places.inbox / file.name, file.status, since=file.since)
+            for file in part.files
         ]
         return Job(part.name, pictures, part.doubt)
 

@@ -117,6 +117,7 @@ class Transfer:
             final = self._choose(picture, outcome, planned, by_copy)
             first = firsts.setdefault(picture.content, picture.id)
             known = self.journal.first_with_content(picture.content) or (first if first != picture.id else None)
+            since = picture.since
             body = {
                 "name": picture.name,
                 "place": str(place),
@@ -126,11 +127,13 @@ class Transfer:
                 "passed": outcome.passed,
                 "score": outcome.finite_score,
                 "reason": outcome.reason,
+                "cause": outcome.cause,
                 "duplicate_of": known,
                 "by_copy": by_copy,
                 "keeps": self.keeps,
                 "source": source_of(picture) if self.keeps else "",
                 "milliseconds": round(spent, 3),
+                "latency": None if since is None else round((self.clock.steady() - since) * 1000, 3),
                 **self.description,
             }
             name, shown_final = shown(picture.name), shown(final)
@@ -214,7 +217,7 @@ class Transfer:
             return
         picture.status, picture.content = found, content
         reason = "the file changed after it had been decided on"
-        again.append((picture, Outcome(outcome.part, REVIEW, False, math.nan, reason), place))
+        again.append((picture, Outcome(outcome.part, REVIEW, False, math.nan, reason, "changed"), place))
 
     def _is_unaltered(self, path: Path, picture: Picture) -> bool:
         found = self.disk.status(path)

@@ -51,6 +51,7 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
     for file in files:
         with read_journal(file, disk) as opened:
             rows += [_problem("damaged", text, file.name) for text in opened.damage()]
+            rows += [_problem("damaged", _miscounted(hour), file.name) for hour in opened.wrong_hours()]
             rows += [
                 _problem("doubled", "has two ends in the journal", identifier) for identifier in opened.with_two_ends()
             ]
@@ -76,6 +77,10 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
 
 def _problem(problem: str, reason: str, file: str) -> dict[str, Any]:
     return {"problem": problem, "file": file, "reason": reason}
+
+
+def _miscounted(hour: str) -> str:
+    return f"the counts of the hour {hour} do not follow from the rows; run gonogo recover, which counts again"
 
 
 def _is_running(out: Path, disk: Disk) -> bool:
