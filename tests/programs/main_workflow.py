@@ -65,6 +65,7 @@ COMMANDS: list[tuple[str, set[int], list[object]]] = [
     ("sort", {0}, [FOLDER / "c.gonogo", CASTINGS / "ok_front", FOLDER / "sorted", "--copy"]),
     ("recover", {0}, [FOLDER / "sorted"]),
     ("verify", {0}, [FOLDER / "sorted"]),
+    ("replay", {2}, [FOLDER / "sorted", "nobody"]),  # ids are drawn when the journal is made
     ("selftest", {0}, [MODEL]),
     ("pilot", {0}, ["plan", "--bad-share", ".01", "--parts-per-day", 2000]),
     ("demo", {0}, ["--out", FOLDER / "demo", "--n", 120, "--epochs", 1]),

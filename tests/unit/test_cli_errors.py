@@ -219,7 +219,7 @@ def test_debug_shows_the_traceback(run_gonogo: Run, tmp_path: Path) -> None:
     assert "Traceback" in failed.stderr
 
 
-@pytest.mark.parametrize("command", ["dashboard", "replay", "bench", "trian", ""])
+@pytest.mark.parametrize("command", ["dashboard", "bench", "trian", ""])
 def test_an_unknown_command_is_refused(run_gonogo: Run, command: str) -> None:
     failed = run_gonogo(command, exit_code=2)
     assert failed.stderr.startswith(f"gonogo: COMMAND: invalid choice: '{command}'")
@@ -230,7 +230,7 @@ def test_an_unknown_command_is_refused(run_gonogo: Run, command: str) -> None:
     "command",
     [
         *("demo", "synth", "split", "train", "evaluate", "compare", "predict", "info", "inspect", "selftest"),
-        *("cross-validate", "label", "relabel", "sort", "verify", "recover"),
+        *("cross-validate", "label", "relabel", "sort", "verify", "recover", "replay"),
     ],
 )
 def test_help_teaches_with_examples(run_gonogo: Run, command: str) -> None:

@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
+from line.commands import FAST, Commands, fill, make_models
 
-from gonogo import InspectionClassifier, PassGate, layers
-from gonogo.cli import main
 from gonogo.line.files import LocalDisk
 
-Run = Callable[..., dict[str, Any]]
-FAST = ["--settle-ms", "20", "--max-wait", "0.2", "--part-timeout", "0.2"]
+Run = Commands
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A gated model that passes bright pictures, and the same without gate."""
-    folder = tmp_path_factory.mktemp("line")
-    rng = np.random.default_rng(1)
-    y = np.where(np.arange(700) < 500, "bad", "ok")
-    X = rng.integers(0, 100, (700, 6, 7, 1), dtype=np.uint8) + 120 * (y == "ok")[:, None, None, None].astype(np.uint8)
-    clf = InspectionClassifier(
-        [layers.flatten(), layers.dense("classes")], epochs=12, learning_rate=0.02, verbose=False
-    )
-    clf.fit(X[::2], y[::2])
-    clf.save(folder / "plain.gonogo")
-    fresh = rng.integers(0, 100, (700, 6, 7, 1), dtype=np.uint8) + 120 * (y == "ok")[:, None, None, None].astype(
-        np.uint8
-    )
-    gate = PassGate(clf, "ok", 0.01, 0.95).fit(fresh, y)
-    return {"gated": Path(gate.save(folder / "gated.gonogo")), "plain": folder / "plain.gonogo"}
+    return make_models(tmp_path_factory.mktemp("line"))
 
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Path:
     """Two good and two bad pictures, a damaged one, and things that are no pictures."""
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    rng = np.random.default_rng(2)
-    for name, level in (("good 1.png", 120), ("good 2.png", 120), ("bad 1.png", 0), ("bad\n2.png", 0)):
-        pixels = rng.integers(0, 100, (6, 7), dtype=np.uint8) + np.uint8(level)
-        Image.fromarray(pixels).save(folder / name)
+    folder = fill(tmp_path / "inbox", {"good 1.png": 120, "good 2.png": 120, "bad 1.png": 0, "bad\n2.png": 0})
     (folder / "half.png").write_bytes((folder / "good 1.png").read_bytes()[:-20])
     (folder / ".hidden").write_bytes(b"x")
     (folder / "link.png").symlink_to(folder / "good 1.png")
@@ -59,14 +33,7 @@ def inbox(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """``run("verify", out)`` runs a command in this process and returns its JSON."""
-
-    def run_command(*arguments: str | Path, exit_code: int = 0) -> dict[str, Any]:
-        assert main([*map(str, arguments), "--json"]) == exit_code
-        text = capsys.readouterr().out
-        return dict(json.loads(text)) if text else {}
-
-    return run_command
+    return Commands(capsys)
 
 
 def names_below(folder: Path) -> set[str]:

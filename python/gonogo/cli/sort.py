@@ -133,7 +133,12 @@ def run(args: argparse.Namespace) -> int:
             clock=clock,
             journal=None if args.journal is None else Path(args.journal),
             keeps=args.copy,
-            settings={**settings, "copy": args.copy, "model_file": str(args.model_file)},
+            settings={
+                **settings,
+                "copy": args.copy,
+                "model_file": str(Path(args.model_file).absolute()),
+                "model_file_sha256": inspector.model_file.core.file_sha256,
+            },
             user=user(),
         ) as line,
     ):

@@ -20,6 +20,11 @@ class Fault:
     reason: str
 
 
+# Faults of circumstances, which nobody finds in the bytes again.
+CRASHING = Fault("crash", "the program ended twice while it was looked at")
+CHANGING = Fault("changing", "a program still writes into it")
+
+
 class Decider(Protocol):
     """Decides on parts."""
 

@@ -32,7 +32,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happens with one picture: its folder (a class, REVIEW or QUARANTINE) and why; ``cause`` is a short word for it."""
+    """What happens with one picture: its folder (a class, REVIEW or QUARANTINE) and why; ``cause`` is a short word for it.
+
+    ``doubt`` is what kept the part from being decided on, whatever its pictures show.
+    """
 
     part: str
     label: str
@@ -40,6 +43,7 @@ class Outcome:
     score: float
     reason: str
     cause: str = ""
+    doubt: str = ""
 
     @property
     def finite_score(self) -> float | None:
@@ -89,8 +93,8 @@ def _outcomes(job: Job, decision: Decision, cause: str = "") -> list[Outcome]:
     if decision.label == REVIEW and not cause:
         cause = "unknown" if decision.unknown else "score"
     return [
-        Outcome(job.name, QUARANTINE, False, math.nan, picture.fault.reason, picture.fault.fault)
+        Outcome(job.name, QUARANTINE, False, math.nan, picture.fault.reason, picture.fault.fault, job.doubt)
         if picture.is_damaged and picture.fault is not None
-        else Outcome(job.name, decision.label, decision.passed, decision.score, decision.reason, cause)
+        else Outcome(job.name, decision.label, decision.passed, decision.score, decision.reason, cause, job.doubt)
         for picture in job.pictures
     ]

@@ -14,7 +14,7 @@ from gonogo.line.claim import BUSY, Picture, claim, is_in_use
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, Places
 from gonogo.line.csv_log import CsvLog
-from gonogo.line.decider import QUARANTINE, Decider, Fault
+from gonogo.line.decider import CHANGING, CRASHING, QUARANTINE, Decider
 from gonogo.line.disk import Disk, FileChangedError, NotRegularError, Status
 from gonogo.line.inbox import Inbox, Part, Waiting
 from gonogo.line.journal import Entry, Journal, shown
@@ -219,7 +219,7 @@ class Sorter:
                 self.inbox.put_back(picture.name)
                 return False
             if check is None:
-                picture.fault = Fault("crash", "the program ended twice while it was looked at")
+                picture.fault = CRASHING
             elif picture.is_damaged and not claimed and not self._is_overdue(picture):
                 self.inbox.put_back(picture.name, picture.fault.reason if picture.fault else "")
                 return False
@@ -253,7 +253,7 @@ class Sorter:
         try:
             picture.read(self.disk, self.decider.check)
         except FileChangedError:
-            picture.fault = Fault("changing", "a program still writes into it")
+            picture.fault = CHANGING
             picture.content = self.disk.digest(picture.place) or hashlib.sha256(b"").hexdigest()
         return "the file changed while it was taken"
 

@@ -128,6 +128,7 @@ class Transfer:
                 "score": outcome.finite_score,
                 "reason": outcome.reason,
                 "cause": outcome.cause,
+                "doubt": outcome.doubt,
                 "duplicate_of": known,
                 "by_copy": by_copy,
                 "keeps": self.keeps,
@@ -217,7 +218,7 @@ class Transfer:
             return
         picture.status, picture.content = found, content
         reason = "the file changed after it had been decided on"
-        again.append((picture, Outcome(outcome.part, REVIEW, False, math.nan, reason, "changed"), place))
+        again.append((picture, Outcome(outcome.part, REVIEW, False, math.nan, reason, "changed", reason), place))
 
     def _is_unaltered(self, path: Path, picture: Picture) -> bool:
         found = self.disk.status(path)

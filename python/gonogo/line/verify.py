@@ -141,12 +141,13 @@ def _below(folder: Path, disk: Disk, without: frozenset[str] = frozenset()) -> I
         return
     for name, status in disk.scan(folder):
         if status.kind == "folder" and name not in without:
-            yield from _all_below(folder / name, disk)
+            yield from files_below(folder / name, disk)
 
 
-def _all_below(folder: Path, disk: Disk) -> Iterator[tuple[Path, Status]]:
+def files_below(folder: Path, disk: Disk) -> Iterator[tuple[Path, Status]]:
+    """Yield what lies in a folder and those below it, links and special files too, in the order of names."""
     for name, status in disk.scan(folder):
         if status.kind == "folder":
-            yield from _all_below(folder / name, disk)
+            yield from files_below(folder / name, disk)
         else:
             yield folder / name, status

@@ -1,0 +1,54 @@
+"""What tests of the line's commands share: a small model that passes bright pictures, an inbox, and a way to run a command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gonogo import InspectionClassifier, PassGate, layers
+from gonogo.cli import main
+
+FAST = ["--settle-ms", "20", "--max-wait", "0.2", "--part-timeout", "0.2"]
+
+
+def make_models(folder: Path) -> dict[str, Path]:
+    """A gated model that passes bright pictures, and the same without gate."""
+    rng = np.random.default_rng(1)
+    y = np.where(np.arange(700) < 500, "bad", "ok")
+    light = 120 * (y == "ok")[:, None, None, None].astype(np.uint8)
+    X, fresh = (rng.integers(0, 100, (700, 6, 7, 1), dtype=np.uint8) + light for _ in range(2))
+    clf = InspectionClassifier(
+        [layers.flatten(), layers.dense("classes")], epochs=12, learning_rate=0.02, verbose=False
+    )
+    clf.fit(X[::2], y[::2])
+    clf.save(folder / "plain.gonogo")
+    gate = PassGate(clf, "ok", 0.01, 0.95).fit(fresh, y)
+    return {"gated": Path(gate.save(folder / "gated.gonogo")), "plain": folder / "plain.gonogo"}
+
+
+def fill(folder: Path, levels: dict[str, int], seed: int = 2) -> Path:
+    """Pictures by name, as bright as said: 120 is good, 0 is bad."""
+    folder.mkdir(exist_ok=True)
+    rng = np.random.default_rng(seed)
+    for name, level in levels.items():
+        Image.fromarray(rng.integers(0, 100, (6, 7), dtype=np.uint8) + np.uint8(level)).save(folder / name)
+    return folder
+
+
+class Commands:
+    """``commands("verify", out)`` runs a command in this process and returns its JSON."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str | Path, exit_code: int = 0) -> dict[str, Any]:
+        found = main([*map(str, arguments), "--json"])
+        said = self._capsys.readouterr()
+        assert found == exit_code, said.err
+        self.error = said.err
+        return dict(json.loads(said.out)) if said.out else {}
