@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,15 @@ def fill(folder: Path, levels: dict[str, int], seed: int = 2) -> Path:
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(seed)
     for name, level in levels.items():
-        Image.fromarray(rng.integers(0, 100, (6, 7), dtype=np.uint8) + np.uint8(level)).save(folder / name)
+        (folder / name).write_bytes(picture(rng, level))
     return folder
+
+
+def picture(rng: np.random.Generator, level: int, shape: tuple[int, int] = (6, 7)) -> bytes:
+    """A PNG file, as bright as said."""
+    file = io.BytesIO()
+    Image.fromarray(rng.integers(0, 100, shape, dtype=np.uint8) + np.uint8(level)).save(file, "png")
+    return file.getvalue()
 
 
 class Commands:

@@ -121,6 +121,23 @@ def test_a_file_that_is_no_journal_is_refused_and_kept(content: bytes, path: Pat
         assert journal.sequence == 1
 
 
+def test_a_journal_is_whole_or_not_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_: object) -> None:
+        raise MemoryError("the program ends here")
+
+    for step in ("create_schema", "start_segment"):
+        with monkeypatch.context() as patched, pytest.raises(MemoryError):
+            patched.setattr(f"gonogo.line.segments.{step}", end)
+            open_journal(path, LocalDisk(), Calendar())
+        assert not path.exists()
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        assert journal.sequence == 1
+    assert {file.name for file in path.parent.iterdir()} == {"journal.db"}
+    path.write_bytes(b"")
+    with pytest.raises(JournalError, match="run gonogo recover"):
+        open_journal(path, LocalDisk(), Calendar())
+
+
 def test_another_version_is_refused(path: Path) -> None:
     open_journal(path, LocalDisk(), Calendar()).close()
     connection = sqlite3.connect(path)

@@ -354,6 +354,8 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse files that are no journal of this version, or whose last rows do not follow from each other."""
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            raise sqlite3.DatabaseError("found no journal in it")
         if version != _VERSION:
             raise JournalError(path, f"found version {version}, expected {_VERSION}; use the gonogo that wrote it")
         query = "SELECT sequence, chain FROM journal WHERE sequence >= (SELECT max(sequence) FROM journal) - 1000 "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from gonogo.errors import JournalError
@@ -32,19 +32,34 @@ def open_journal(path: Path, disk: Disk, clock: Clock) -> Journal:
     if disk.status(path) is not None:
         _close_month(path, disk, clock)
     previous = closed_segments(path, disk)
-    is_new = disk.status(path) is None
+    if disk.status(path) is None:
+        _begin(path, previous, disk, clock)
     with _translated(path):
-        connection = sqlite3.connect(path, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        if is_new or connection.execute("PRAGMA user_version").fetchone() == (0,):
-            create_schema(connection)
+        connection = _connect_writing(path)
         check_schema(connection, path)
-        journal = Journal(connection, path, clock, [_connect_reading(older) for older in previous])
-        if journal.last("SEGMENT") is None:
-            start_segment(journal, previous[-1].name if previous else None)
-            disk.sync_folder(path.parent)
-    return journal
+        return Journal(connection, path, clock, [_connect_reading(older) for older in previous])
+
+
+def _begin(path: Path, previous: list[Path], disk: Disk, clock: Clock) -> None:
+    """Make a new file, whole before it gets its name: one that is not whole is always a damaged one."""
+    unfinished = path.with_name(f"{path.stem}.new{path.suffix}")
+    for tail in ("", "-journal"):
+        disk.remove(Path(f"{unfinished}{tail}"))
+    with _translated(path), closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = FULL")
+        create_schema(connection)
+        journal = Journal(connection, unfinished, clock, [_connect_reading(older) for older in previous])
+        start_segment(journal, previous[-1].name if previous else None)
+        journal.close()
+    disk.move(unfinished, path)
+    disk.sync_folder(path.parent)
+
+
+def _connect_writing(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
 
 
 def start_segment(journal: Journal, previous: str | None = None) -> None:
