@@ -109,7 +109,7 @@ class KilledCommands:
         while self.kills < kills:
             self.bring(10)
             self.kill_one()
-            while self.draw.random() < 0.6:
+            while self.draw.random() < 0.75:
                 self.kill_one()
             subprocess.run(self.command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             problems += self.line.violations()
@@ -117,9 +117,11 @@ class KilledCommands:
 
 
 @pytest.mark.soak
-def test_a_command_that_is_killed_loses_nothing(tmp_path: Path, often: Often, report_figure: Report) -> None:
+def test_a_command_that_is_killed_loses_nothing(
+    memory: Path, tmp_path: Path, often: Often, report_figure: Report
+) -> None:
     began, model = time.monotonic(), make_models(tmp_path)["gated"]
-    lanes = [KilledCommands(tmp_path / str(number), model, number) for number in range(AT_ONCE)]
+    lanes = [KilledCommands(memory / str(number), model, number) for number in range(AT_ONCE)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda lane: lane.run(often(40, 500) // AT_ONCE), lanes))
     assert found == [[]] * AT_ONCE
