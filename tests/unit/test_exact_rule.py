@@ -273,3 +273,28 @@ def test_ties_keep_the_promise(
 def test_too_few_parts_never_give_a_threshold(n: int, seed: int) -> None:
     with pytest.raises(NotCertifiable):
         certified(np.random.default_rng(seed).normal(size=n))
+
+
+@pytest.mark.parametrize("n", [299, 473, 700])
+def test_the_threshold_is_that_of_fixed_sequence_testing_in_mapie(n: int) -> None:
+    """MAPIE tests thresholds one by one, from strict to lenient; laid between the scores, its last one is next to ours."""
+    from mapie.risk_control import BinaryClassificationController  # imports scikit-learn: only where it is needed
+
+    between = np.arange(999, -1, -1) / 1000 + 0.0005
+    for seed in range(6):
+        rng = np.random.default_rng([n, seed])
+        passing = np.concatenate([rng.beta(1, 6, n), rng.beta(6, 1, 50)]).round(
+            3
+        )  # probability of PASS, bad parts first
+        controller = BinaryClassificationController(
+            predict_function=lambda X: np.stack([1 - X[:, 0], X[:, 0]], axis=1),
+            risk="fpr",
+            target_level=0.01,
+            confidence_level=0.95,
+            list_predict_params=between,
+            fwer_method="fixed_sequence",
+        )
+        controller.calibrate(passing[:, None], np.repeat([0, 1], [n, 50]))
+        assert certified(passing[:n]).threshold == pytest.approx(
+            controller.valid_predict_params.min() - 0.0005, abs=1e-9
+        )
