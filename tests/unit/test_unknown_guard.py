@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gonogo import InspectionClassifier, Inspector, ModelFileError, PassGate, _core, evaluate, layers, load
+from gonogo import Dataset, InspectionClassifier, Inspector, ModelFileError, PassGate, _core, evaluate, layers, load
 from gonogo.certificate_words import guard_words
 from gonogo.decision import REVIEW, Decision, Rule
 from gonogo.model_file import parse_model
@@ -207,6 +207,37 @@ def test_equal_calibrations_give_equal_files(trained: InspectionClassifier, gate
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch, trained: InspectionClassifier) -> None:
     monkeypatch.setattr("gonogo.gate.unknown.KNOWN_MOST", 50)
     assert guard_of(guarded(trained)).known.shape == (50, 12)
+
+
+def test_pictures_of_something_else_are_flagged_far_more_often_than_good_ones(castings: Path) -> None:
+    """Castings in negative, and cut in the middle with the halves exchanged; tests/bench/unknown.py has real pictures."""
+    parts = Dataset.from_folder(castings, groups=castings / "groups.csv").split(
+        {"train": 0.4, "calibration": 0.35, "test": 0.25}, seed=2
+    )
+    net = [
+        layers.conv(8, 3, stride=2, activation="relu"),
+        layers.max_pool(4),
+        layers.flatten(),
+        layers.dense(32, activation="relu"),
+        layers.dense("classes"),
+    ]
+    clf = InspectionClassifier(net, epochs=15, learning_rate=0.003, random_state=1, verbose=False).fit(parts["train"])
+    gate = PassGate(clf, "ok_front", 0.5, 0.9, unknown_share=0.2).fit(
+        parts["calibration"], training_data=parts["train"]
+    )
+    guard = guard_of(gate)
+
+    def flagged(images: NDArray[np.uint8]) -> float:
+        features = clf.features(images)
+        said = [guard.applied(ANYTHING, PASSED, features[i : i + 1]).passed for i in range(len(images))]
+        return 1 - float(np.mean(said))
+
+    test = parts["test"]
+    good = test.images[test.labels == test.classes.index("ok_front")]
+    upper, lower = np.split(good, 2, axis=1)
+    assert flagged(good) <= 0.5
+    assert flagged(255 - good) >= 0.9
+    assert flagged(np.concatenate([lower, upper], axis=1)) >= 0.9
 
 
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
