@@ -6,8 +6,12 @@ Usage: second_interpreter.py before|after.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
+
+for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+    os.environ.pop(name, None)  # coverage.py does not measure a second interpreter, and says so where it is asked to
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the module's name says that it may change
