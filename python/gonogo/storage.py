@@ -7,7 +7,7 @@ import errno
 import fcntl
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def unfinished_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f".*{_UNFINISHED}"))
 
 
-def write_atomically(path: str | Path, content: bytes | str | Sequence[bytes | memoryview]) -> Path:
+def write_atomically(path: str | Path, content: bytes | str | Iterable[bytes | memoryview]) -> Path:
     """Write a file so that a reader, or a power cut, finds the old content or the new one, never a part.
 
     The content goes to a temporary file in the same folder, is brought to the disk and renamed; then the folder is
@@ -29,8 +29,8 @@ def write_atomically(path: str | Path, content: bytes | str | Sequence[bytes | m
     ----------
     path : str or Path
         Target; replaced when it exists. Its folder must exist.
-    content : bytes, str or sequence of bytes
-        Text is written as UTF-8, line ends as they are; parts one after the other.
+    content : bytes, str or iterable of bytes
+        Text is written as UTF-8, line ends as they are; parts one after the other, as they come.
 
     Returns
     -------

@@ -66,6 +66,8 @@ COMMANDS: list[tuple[str, set[int], list[object]]] = [
     ("recover", {0}, [FOLDER / "sorted"]),
     ("verify", {0}, [FOLDER / "sorted"]),
     ("replay", {2}, [FOLDER / "sorted", "nobody"]),  # ids are drawn when the journal is made
+    ("journal", {0}, ["export", FOLDER / "sorted", "--out", FOLDER / "decisions.csv"]),
+    ("archive", {0}, [FOLDER / "sorted", "--before", "2100-01-01", "--delete"]),
     ("selftest", {0}, [MODEL]),
     ("pilot", {0}, ["plan", "--bad-share", ".01", "--parts-per-day", 2000]),
     ("demo", {0}, ["--out", FOLDER / "demo", "--n", 120, "--epochs", 1]),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from gonogo import __version__, _core
 from gonogo.cli import (
+    archive,
     audit,
     calibrate,
     compare,
@@ -19,6 +20,7 @@ from gonogo.cli import (
     evaluate,
     info,
     inspect,
+    journal,
     label,
     pilot,
     predict,
@@ -73,6 +75,8 @@ def build_parser() -> Parser:
         verify,
         recover,
         replay,
+        archive,
+        journal,
         pilot,
         info,
         selftest,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -102,16 +103,22 @@ class CsvLog:
             except FileExistsError:
                 continue
 
-    def _line(self, cells: Any) -> bytes:
-        out = io.StringIO(newline="")
-        writer = csv.writer(out, delimiter=self._configuration.csv_separator, lineterminator="")
-        writer.writerow([self._cell(cell) for cell in cells])
-        return out.getvalue().encode("utf-8", "backslashreplace") + _LINE_END
+    def _line(self, cells: Iterable[Any]) -> bytes:
+        return csv_line(cells, self._configuration.csv_separator, self._configuration.csv_decimal)
 
-    def _cell(self, cell: Any) -> object:
-        if isinstance(cell, float):
-            return repr(cell).replace(".", self._configuration.csv_decimal)
-        return guarded(one_line(cell)) if isinstance(cell, str) else cell
+
+def csv_line(cells: Iterable[Any], separator: str = ",", decimal: str = ".") -> bytes:
+    """Return a row of the table as one line of RFC 4180, UTF-8, whose texts no spreadsheet takes for formulas."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=separator, lineterminator="")
+    writer.writerow([_cell(cell, decimal) for cell in cells])
+    return out.getvalue().encode("utf-8", "backslashreplace") + _LINE_END
+
+
+def _cell(cell: Any, decimal: str) -> object:
+    if isinstance(cell, float):
+        return repr(cell).replace(".", decimal)
+    return guarded(one_line(cell)) if isinstance(cell, str) else cell
 
 
 def one_line(text: str) -> str:

@@ -17,6 +17,8 @@ LOST        an alarm: the picture is at none of the places where it should be
 ALARM       something that a person must know; not about the state of one picture
 FOUND       a file of the class folders, listed when a new journal replaced a damaged one
 AUDIT       a passed picture that people shall look at all the same
+ARCHIVE     a picture shall leave the output: ``action``, ``place``, ``target``, ``user``; ``refers`` is the DONE
+ARCHIVED    it has; KEPT: it was left alone, for a ``reason``; ``refers`` is the ARCHIVE
 END         every picture of ``batch`` has one of DONE, RETURNED, LOST
 ==========  ===========================================================================================================
 

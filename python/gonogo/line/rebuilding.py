@@ -10,6 +10,7 @@ from typing import Any
 from gonogo import _core
 from gonogo.decision import REVIEW, Decision
 from gonogo.errors import JournalError
+from gonogo.line.archive import finish_archive
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, journal_of
 from gonogo.line.decider import PROVEN, Fault
@@ -57,7 +58,7 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
         ``finished``: pictures that went where their INTENT says; ``decided``: that went to REVIEW or QUARANTINE, since nobody
         had decided on them; ``lost``: alarms; ``rebuilt``: files that a new journal lists in place of a damaged one; ``damaged``:
         its new name; ``unknown``: what a new journal cannot tell; ``recounted``: files of the journal whose counts by hour did
-        not follow from their rows.
+        not follow from their rows; ``archived``: pictures of which ``gonogo archive`` was interrupted.
 
     Raises
     ------
@@ -87,7 +88,9 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
             rebuilt = _list_files(out, disk, opened)
         disk.make_folder(places.work)
         sorter = Sorter(disk, clock, places, _configuration(start), NoModel(), opened, keeps=_keeps(start))
+        archived = finish_archive(opened, path, out, disk)
         result: dict[str, Any] = {**Recovery(sorter).run(), "rebuilt": rebuilt, "recounted": recounted, "user": user}
+        result["archived"] = archived
         result |= {"damaged": None if aside is None else aside.name, "unknown": list(UNKNOWN) if aside else []}
         return result
 

@@ -36,12 +36,15 @@ class Past:
         What the BATCH says of each picture, by id.
     start : mapping
         Body of the START before it.
+    archived : dict of str -> Path
+        Where ``gonogo archive`` moved pictures to, by id.
     """
 
     asked: Row
     intents: list[Row]
     files: Mapping[str, Sequence[Any]]
     start: Mapping[str, Any]
+    archived: Mapping[str, Path]
 
     @property
     def model(self) -> str:
@@ -77,7 +80,8 @@ def find_past(out: Path, identifier: str, disk: Disk, journal: Path | None = Non
                     intents[str(row.id)] = row
         told = {said[0]: said for said in batch.body["files"]}
         ordered = [intents[name] for name in told if name in intents]
-        return Past(asked, ordered, told, _start_before(files[position:], asked.sequence, disk))
+        start = _start_before(files[position:], asked.sequence, disk)
+        return Past(asked, ordered, told, start, _archived(files[: position + 1], list(intents), disk))
     raise ValueError(f"ID: found no decision about {identifier!r} in {path}; decisions.csv lists the ids")
 
 
@@ -88,6 +92,15 @@ def _start_before(files: Sequence[Path], sequence: int, disk: Disk) -> Mapping[s
             if starts:
                 return starts[-1].body
     return {}
+
+
+def _archived(files: Sequence[Path], identifiers: Sequence[str], disk: Disk) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in files:
+        with read_journal(file, disk) as opened:
+            rows = [row for identifier in identifiers for row in opened.of_picture(identifier) if row.kind == "ARCHIVE"]
+        found |= {str(row.id): Path(row.body["target"]) for row in rows if row.body["target"]}
+    return found
 
 
 def replay(past: Past, out: Path, decider: Decider, disk: Disk) -> dict[str, Any]:
@@ -156,9 +169,10 @@ def decider_of(past: Past, make: Callable[[], Decider]) -> Decider:
 def _picture(intent: Row, past: Past, out: Path, disk: Disk, decider: Decider) -> Picture:
     told = past.files[str(intent.id)]
     size, tries = int(told[5]), int(told[7])
-    place = next(_places(intent, size, out, disk), None)
+    known = [out / intent.body["final"], *filter(None, [past.archived.get(str(intent.id))])]
+    place = next(_places(intent, known, size, out, disk), None)
     if place is None:
-        where = f"neither at {intent.final} nor elsewhere in the output"
+        where = f"neither at {' or '.join(map(str, known))} nor elsewhere in the output"
         raise FileNotFoundError(
             f"picture {intent.id} ({intent.name}): its content, SHA-256 {_short(str(intent.content))}, is {where}; bring it back"
         )
@@ -172,11 +186,9 @@ def _picture(intent: Row, past: Past, out: Path, disk: Disk, decider: Decider) -
     return picture
 
 
-def _places(intent: Row, size: int, out: Path, disk: Disk) -> Iterator[Path]:
+def _places(intent: Row, known: Sequence[Path], size: int, out: Path, disk: Disk) -> Iterator[Path]:
     """Where a file with the picture's content lies: at its place, or wherever the plant has put it in the output."""
-    place = out / intent.body["final"]
-    if disk.digest(place) == intent.content:
-        yield place
+    yield from (place for place in known if disk.digest(place) == intent.content)
     for path, status in files_below(out, disk):
         if status.kind == "file" and status.size == size and disk.digest(path) == intent.content:
             yield path

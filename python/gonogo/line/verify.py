@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from gonogo.line.archive import archived_ids, unfinished_rows
 from gonogo.line.configuration import journal_of
 from gonogo.line.disk import Disk, LockedError, Status
 from gonogo.line.journal import TERMINAL, Journal
@@ -30,9 +32,9 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
     -------
     dict
         ``problems``: pictures that are unfinished, altered, doubled or unknown in ``work/``, and damage of the journal;
-        ``rows``: one for each problem; ``pictures``: done; ``missing`` and ``moved``: taken away, or found elsewhere in the
-        output, which is the plant's right; ``alarms``; ``returned``; ``running``: whether a sorter is at work, whose open batch
-        is then no problem.
+        ``rows``: one for each problem; ``pictures``: done; ``archived``: those of them that ``gonogo archive`` tells of;
+        ``missing`` and ``moved``: taken away, or found elsewhere in the output, which is the plant's right; ``alarms``;
+        ``returned``; ``running``: whether a sorter is at work, whose open batch is then no problem.
 
     Raises
     ------
@@ -46,6 +48,7 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
     files = [*closed_segments(path, disk), path]
     rows: list[dict[str, Any]] = []
     done: list[dict[str, Any]] = []
+    archived = archived_ids(path, disk)
     counts = {"alarms": 0, "returned": 0}
     work = out / "work"
     for file in files:
@@ -64,15 +67,18 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
                 rows += _unfinished(opened, disk, work)
     rows += [_problem("damaged", text, path.name) for text in segment_faults(path, disk)]
     if not running:
+        rows += _half_archived(files, disk)
+    if not running:
         told = {row["file"] for row in rows}
         rows += [
             _problem("unknown", "lies in the folder of claimed pictures and is in no batch", str(place))
             for place, _ in _below(work, disk)
             if str(place) not in told
         ]
-    found = _compare(out, disk, done)
+    found = _compare(out, disk, [row for row in done if row["id"] not in archived])
     rows += found.pop("rows")
-    return {"problems": len(rows), "rows": rows, "pictures": len(done), "running": running, **counts, **found}
+    counts |= {"pictures": len(done), "archived": len(archived)}
+    return {"problems": len(rows), "rows": rows, "running": running, **counts, **found}
 
 
 def _problem(problem: str, reason: str, file: str) -> dict[str, Any]:
@@ -103,6 +109,13 @@ def _unfinished(journal: Journal, disk: Disk, work: Path) -> Iterator[dict[str, 
             claimed = disk.status(place) is not None
             if not any(row.kind in TERMINAL for row in rows) and (claimed or rows):
                 yield _problem("unfinished", f"picture {identifier} has no end; run gonogo recover", str(place))
+
+
+def _half_archived(files: list[Path], disk: Disk) -> list[dict[str, Any]]:
+    with ExitStack() as stack:
+        rows = unfinished_rows([stack.enter_context(read_journal(file, disk)) for file in files])
+    reason = "it was to leave the output when the program ended; run gonogo recover"
+    return [_problem("unfinished", reason, str(row.body["place"])) for row in rows]
 
 
 def _compare(out: Path, disk: Disk, done: list[dict[str, Any]]) -> dict[str, Any]:
