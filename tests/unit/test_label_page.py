@@ -170,12 +170,12 @@ def test_names_of_classes_and_files_are_shown_as_text(
     visit = open_page(begin(reviewer="A. Jones").address)
     press(visit, "s", "lies in")
     assert visit.page.inner_text("#classes button:first-child").endswith(name)
-    while visit.page.inner_text("#label") != name:
+    while visit.page.text_content("[data-fact='lies in']") != name:
         visit.page.keyboard.press("ArrowRight")
         visit.page.wait_for_selector("#shown[hidden]", state="attached")
         visit.page.wait_for_selector("#picture:not([hidden])")
         press(visit, "s", "lies in")
-    assert visit.page.inner_text("#file") == f"{name}/'\"><b>.png"
+    assert visit.page.inner_text("[data-fact=file]") == f"{name}/'\"><b>.png"
 
 
 def test_a_picture_that_cannot_be_decoded_gets_its_reason_and_no_verdict(

@@ -330,3 +330,8 @@ def test_names_are_cut_by_bytes_and_keep_their_ending() -> None:
         assert len(made.encode("utf-8", "surrogateescape")) <= 255
         assert "__0123456789ab" in made
     assert with_id("a.b.png", "7") == "a.b__7.png"
+
+
+def test_a_name_that_is_no_text_reaches_table_and_view_as_its_part() -> None:
+    world = sorted_world({"a\udcff.png": b"ok 1", "b\udcfe.png": b"bad 2"})
+    assert {row["part"] for row in decisions(world)} == {"a\\udcff.png", "b\\udcfe.png"}

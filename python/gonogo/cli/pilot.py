@@ -12,11 +12,14 @@ from gonogo.cli.arguments import Commands, Parser, add_command, add_common, posi
 from gonogo.cli.failures import DONE, check_writable, writing
 from gonogo.cli.output import counted, note, show, table
 from gonogo.data.tables import read_table
+from gonogo.line.configuration import journal_of
+from gonogo.line.files import LocalDisk
 from gonogo.pilot.e_process import CERTIFIED, FAILED, NOT_SHOWN, Trial
 from gonogo.pilot.operating import operating_characteristic, plot_operating_characteristic
 from gonogo.pilot.plan import Duration, Plan, plan_trial
 from gonogo.pilot.status import Status, trial_status
-from gonogo.pilot.verdicts import COLUMNS, verdicts_from_rows
+from gonogo.pilot.verdicts import COLUMNS, Verdict, verdicts_from_rows
+from gonogo.reviewing import pilot_verdicts
 from gonogo.storage import write_atomically
 
 DESCRIPTION = """
@@ -37,11 +40,14 @@ gonogo pilot plan --bad-share .03 --true-escape .001 .003 --power .8 --plot plan
 """
 STATUS_DESCRIPTION = """
 Read the verdicts of people and say whether the escape rate is shown to be below the stated one: 'certified', 'failed' or
-'not shown yet'. The table has a row for each look at a part, with the columns part, model_passed (true or false), verdict
-(good or bad) and reviewer; time (ISO 8601) and reference (good, bad or empty: what a better examination found) may follow.
-A part counts once. Verdicts must be blind: of people who do not see the model's answer.
+'not shown yet'. VERDICTS is the folder that gonogo sort has filled and of which people looked at all pictures (gonogo review
+OUT --all --blind), or a table of verdicts from elsewhere. The table has a row for each look at a part, with the columns part,
+model_passed (true or false), verdict (good or bad) and reviewer; time (ISO 8601) and reference (good, bad or empty: what a
+better examination found) may follow. A part counts once. Verdicts must be blind: of people who do not see the model's answer;
+of a folder others are left out, and told.
 """
 STATUS_EXAMPLES = """
+gonogo pilot status sorted/
 gonogo pilot status verdicts.csv
 gonogo pilot status verdicts.csv --max-escape .02 --confidence .9 --json
 """
@@ -110,12 +116,16 @@ def _add_status(actions: Commands) -> None:
         "status",
         run_status,
         summary="certified, failed, or not shown yet",
-        usage="VERDICTS.csv",
+        usage="VERDICTS",
         description=STATUS_DESCRIPTION,
         examples=STATUS_EXAMPLES,
     )
-    parser.usage = "gonogo pilot status VERDICTS.csv [options]"
-    parser.add_argument("verdicts", metavar="VERDICTS.csv", help="table of verdicts")
+    parser.usage = "gonogo pilot status VERDICTS [options]"
+    parser.add_argument("verdicts", metavar="VERDICTS", help="folder that gonogo sort has filled, or table of verdicts")
+    parser.add_argument(
+        "--pass-label", metavar="LABEL", help="class that means PASS in a folder (default: as the model says)"
+    )
+    parser.add_argument("--journal", metavar="FILE", help="journal of a folder (default: VERDICTS/.gonogo/journal.db)")
     _add_promise(parser)
     parser.add_argument(
         "--bad-parts", type=whole_number(1), metavar="N", help="planned end: from then on an open trial is 'not shown'"
@@ -152,14 +162,24 @@ def run_plan(args: argparse.Namespace) -> int:
 
 def run_status(args: argparse.Namespace) -> int:
     """Run ``gonogo pilot status``."""
-    rows = read_table(args.verdicts, COLUMNS, "VERDICTS.csv")
-    verdicts = verdicts_from_rows(rows, args.verdicts)
+    verdicts = _verdicts(args)
     trial = Trial(args.max_escape, args.confidence)
     found = trial_status(verdicts, trial, planned_bad_parts=args.bad_parts, source=args.verdicts)
     for warning in found.warnings:
         note(args, f"warning: {warning}")
     show(args, found.to_dict(), _status_text(found))
     return DONE
+
+
+def _verdicts(args: argparse.Namespace) -> list[Verdict]:
+    if not Path(args.verdicts).is_dir():
+        return verdicts_from_rows(read_table(args.verdicts, COLUMNS, "VERDICTS"), args.verdicts)
+    out = Path(args.verdicts)
+    journal = journal_of(out) if args.journal is None else Path(args.journal)
+    found = pilot_verdicts(out, journal, LocalDisk(), args.pass_label)
+    for reason, count in found.left_out.items():
+        note(args, f"left out: {count:,} {reason}")
+    return found.verdicts
 
 
 def _checked_plot(name: str) -> Path:

@@ -140,6 +140,7 @@ def run(args: argparse.Namespace) -> int:
                 "model_file_sha256": inspector.model_file.core.file_sha256,
             },
             user=user(),
+            facts=decider.facts,
         ) as line,
     ):
         if any(line.recovered.values()):

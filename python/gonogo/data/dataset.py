@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from gonogo.data.cache import Cache
 from gonogo.data.description import Description
 from gonogo.data.grouping import Groups
+from gonogo.data.judged import from_journal
 from gonogo.data.reading import Options, check_groups, check_images, check_labels, read_found
 from gonogo.data.sources import Classes, Found, find_in_folders, find_in_table
 from gonogo.data.split import By, OnMixed, assign
@@ -25,8 +26,8 @@ from gonogo.tiles import Tiles
 class Dataset(Description):
     """Labelled pictures in memory.
 
-    Made by :meth:`from_folder`, :meth:`from_csv` or :meth:`from_arrays`. Subsets made by :meth:`split` or by indexing share
-    the pixels: they hold positions, not copies.
+    Made by :meth:`from_folder`, :meth:`from_csv`, :meth:`from_arrays` or :meth:`from_journal`. Subsets made by :meth:`split` or
+    by indexing share the pixels: they hold positions, not copies.
 
     Parameters
     ----------
@@ -254,6 +255,8 @@ class Dataset(Description):
         positions, names = check_labels(labels, classes, len(pixels))
         parts = None if groups is None else check_groups(groups, len(pixels))
         return cls(pixels, np.arange(len(pixels), dtype=np.uint32), positions, names, groups=parts)
+
+    from_journal = classmethod(from_journal)
 
     @classmethod
     def _read(cls, found: Found, root: Path, groups: Groups | None, options: Options) -> Dataset:

@@ -1,5 +1,6 @@
-// The labelling page. A verdict is only taken for a picture that stands on the screen, and the page goes on only when
-// gonogo has said that the verdict is on the disk. Picture ids are places in gonogo's order: suspects first.
+// The page on which people judge pictures, for gonogo label and gonogo review. A verdict is only taken for a picture that stands
+// on the screen, and the page goes on only when gonogo has said that the verdict is on the disk. Picture ids are places in
+// gonogo's order: suspects first.
 import { get, picture, post } from "/connection.js";
 
 const UNCLEAR = "unclear";
@@ -11,6 +12,9 @@ let suspects = 0; // ids below this are suspects
 let list = []; // ids that are gone through now
 let place = 0;
 let reviewer = "";
+let reveals = "asked"; // whether what is known of a picture is shown when asked for, at once, or never
+let empty = ""; // what is said where there is no picture
+let confirms = ""; // the class that one key confirms, once it was shown
 let visible = false; // whether the picture of this place stands on the screen
 let busy = false; // whether an order is on its way
 
@@ -46,11 +50,16 @@ async function show(where) {
   place = Math.max(0, Math.min(where, list.length - 1));
   const id = list[place];
   visible = false;
+  confirms = "";
   $("shown").hidden = true;
   $("picture").hidden = true;
   $("broken").hidden = true;
   describe();
-  if (id === undefined) return;
+  if (id === undefined) {
+    $("broken").textContent = list.length === verdicts.length ? empty : "";
+    $("broken").hidden = !$("broken").textContent;
+    return;
+  }
   try {
     const address = await fetched(id);
     if (list[place] !== id) return; // someone went on meanwhile
@@ -58,6 +67,8 @@ async function show(where) {
     await $("picture").decode();
     if (list[place] !== id) return;
     $("picture").hidden = false;
+    if (reveals === "at once") await tell(id);
+    if (list[place] !== id) return;
     visible = true;
   } catch (error) {
     if (list[place] !== id) return;
@@ -81,6 +92,7 @@ function describe() {
   for (const button of $("classes").children) {
     button.setAttribute("aria-pressed", String(id !== undefined && verdicts[id] === button.dataset.verdict));
     button.disabled = !visible;
+    button.querySelector(".confirm").hidden = !confirms || button.dataset.verdict !== confirms;
   }
   $("reveal").disabled = !visible;
 }
@@ -127,20 +139,28 @@ function undo() {
   });
 }
 
-function reveal() {
-  if (!visible) return;
-  const id = list[place];
-  order(async () => {
-    const found = await post("/suggestion", { id });
-    if (list[place] !== id) return;
-    const score = found.score && ` (${found.score})`;
-    $("label").textContent = found.label;
-    $("suggested").textContent = found.suggested ? found.suggested + score : "nothing";
-    $("reason").textContent = found.reason;
-    $("because").hidden = $("reason").hidden = !found.reason;
-    $("file").textContent = found.file;
-    $("shown").hidden = false;
+// Shows what is known of a picture; gonogo keeps that it was shown.
+async function tell(id) {
+  const found = await post("/facts", { id });
+  if (list[place] !== id) return;
+  const pairs = found.facts.map(([name, text]) => {
+    const [pair, term, told] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
+    term.textContent = name;
+    told.textContent = text;
+    told.dataset.fact = name;
+    pair.append(term, told);
+    return pair;
   });
+  $("facts").replaceChildren(...pairs);
+  $("shown").hidden = false;
+  confirms = found.confirms;
+  describe();
+}
+
+function reveal() {
+  if (!visible || reveals === "never") return;
+  const id = list[place];
+  order(() => tell(id));
 }
 
 // The filter that leaves nothing out.
@@ -186,6 +206,7 @@ const keys = {
   s: reveal,
   f: nextFilter,
   z: zoom,
+  c: () => confirms && judge(confirms),
   x: () => judge(UNCLEAR),
   0: () => judge(UNCLEAR),
   "?": () => $("helping").showModal(),
@@ -213,30 +234,52 @@ function addButton(verdict, key) {
     sign.textContent = key;
     button.prepend(sign, " ");
   }
+  const confirming = document.createElement("kbd");
+  confirming.className = "confirm";
+  confirming.textContent = "c";
+  confirming.hidden = true;
+  button.append(" ", confirming);
   button.addEventListener("click", () => judge(verdict));
   $("classes").append(button);
 }
 
 async function start() {
   const state = await get("/state");
-  ({ verdicts, suspects } = state);
+  document.title = state.title;
+  reveals = state.reveals;
+  for (const told of document.querySelectorAll("[data-reveals]")) told.hidden = !told.dataset.reveals.split(",").includes(reveals);
   state.classes.forEach((name, i) => addButton(name, i < 9 ? i + 1 : undefined));
   addButton(UNCLEAR, 0);
+  document.addEventListener("keydown", pressed);
+  reviewer = state.reviewer || sessionStorage.getItem(KEPT) || "";
+  if (!reviewer) {
+    $("asking").showModal();
+    return;
+  }
+  await begin();
+}
+
+// What there is to judge may depend on who is looking.
+async function begin() {
+  const state = await post("/reviewer", { reviewer });
+  sessionStorage.setItem(KEPT, reviewer);
+  ({ verdicts, suspects, empty } = state);
   for (const option of $("filter").options) {
     option.hidden = suspects ? option.value === "all" : ["suspects", "doubted"].includes(option.value);
   }
   choose(whole());
-  reviewer = state.reviewer || sessionStorage.getItem(KEPT) || "";
   const first = list.findIndex((id) => !verdicts[id]);
-  document.addEventListener("keydown", pressed);
-  if (!reviewer) $("asking").showModal();
   await show(first < 0 ? 0 : first);
+}
+
+function complain(error) {
+  $("alert").textContent = error.message;
 }
 
 $("asking").addEventListener("cancel", (event) => event.preventDefault());
 $("asking").addEventListener("close", () => {
   reviewer = $("name").value.trim();
-  if (reviewer) sessionStorage.setItem(KEPT, reviewer);
+  if (reviewer) begin().catch(complain);
   else $("asking").showModal();
 });
 $("finishing").addEventListener("close", () => {
@@ -261,6 +304,4 @@ for (const [id, action] of Object.entries({
 })) {
   $(id).addEventListener("click", action);
 }
-start().catch((error) => {
-  $("alert").textContent = error.message;
-});
+start().catch(complain);

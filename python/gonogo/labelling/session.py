@@ -13,6 +13,7 @@ from typing import Any
 
 from gonogo.data.reading import names_below
 from gonogo.data.sources import find_in_folders
+from gonogo.pictures import read_bytes
 from gonogo.worksheet import (
     BLIND,
     SEEN,
@@ -133,10 +134,18 @@ class Session:
         self._rows = [item.row() for item in self._items]
         self._write(self._rows)  # before the first look: a worksheet that cannot be written is known now
 
+    def begin(self, reviewer: str) -> dict[str, Any]:
+        """Check the name of who is looking, which each verdict then brings, and return ``state``."""
+        check_reviewer(reviewer)
+        return self.state()
+
     def state(self) -> dict[str, Any]:
         """Return what a page may know before a person asks for more: neither labels nor names nor suggestions."""
         with self._lock:
             return {
+                "title": "Label pictures",
+                "reveals": "asked",
+                "empty": "",
                 "classes": self.classes,
                 "reviewer": self.reviewer,
                 "suspects": self._suspects,
@@ -195,15 +204,21 @@ class Session:
             self._undo.pop()
             return {"id": number, "corrected": verdict.corrected}
 
-    def reveal(self, number: int) -> Mapping[str, str]:
+    def reveal(self, number: int) -> dict[str, Any]:
         """Return label, name and suggestion of a picture, once it is on the disk that they were shown."""
         with self._lock:
             item = self._item(number)
             if not item.shown:
                 self._replace(number, replace(item, shown=True))
             given = item.given
-            names = ("file", "label", "suggested", "score", "reason")
-            return {name: getattr(given, name) for name in names}
+        suggested = f"{given.suggested} ({given.score})" if given.suggested and given.score else given.suggested
+        facts = [("lies in", given.label), ("suggested", suggested or "nothing")]
+        facts += [("because", given.reason)] if given.reason else []
+        return {"facts": [*facts, ("file", given.file)], "confirms": given.suggested}
+
+    def content(self, number: int) -> bytes:
+        """Return the file of a picture; raise ``IndexError`` where there is none, ``DecodeError`` where it cannot be read."""
+        return read_bytes(self.paths[number])
 
     def _item(self, number: int) -> _Item:
         if number >= len(self._items):

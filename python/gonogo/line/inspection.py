@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gonogo import _core
+from gonogo.certificate_words import promise
 from gonogo.decision import REVIEW, Decision, most_probable_classes
 from gonogo.inspector import Inspector
 from gonogo.line.decider import PROVEN, Fault
@@ -61,6 +62,19 @@ class InspectorDecider:
     def description(self) -> dict[str, str]:
         """As ``Decider`` says."""
         return dict(self._description)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What pages and people want to know about the model without its file: ``classes``, ``pass_label`` (or None),
+        ``bit_depth`` of 16-bit grey, and of a certified one ``limit`` (PASS needs a score above it) and ``promise``."""
+        made, rule = self._file.certificate, self._file.rule
+        return {
+            "classes": self.labels,
+            "pass_label": self._file.training.get("pass_label") if made is None else made.pass_label,
+            "bit_depth": self._file.decoding.bit_depth,
+            "limit": None if rule is None else rule.limit,
+            "promise": [] if made is None else promise(made),
+        }
 
     def check(self, data: bytes) -> Fault | None:
         """As ``Decider`` says."""

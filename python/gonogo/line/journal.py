@@ -52,7 +52,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from gonogo.errors import JournalError
 from gonogo.line.clock import Clock
@@ -102,6 +102,13 @@ CREATE VIEW decisions AS
   FROM journal AS done JOIN journal AS said ON said.sequence = done.refers
   WHERE done.kind = 'DONE';
 """
+Among = Literal["all", "REVIEW", "AUDIT"]
+# Found by their indexes, however many other rows there are.
+_AMONG = {
+    "all": "",
+    "REVIEW": "AND d.sequence IN (SELECT sequence FROM journal WHERE kind = 'DONE' AND final > 'REVIEW/' AND final < 'REVIEW0')",
+    "AUDIT": "AND d.id IN (SELECT id FROM journal WHERE kind = 'AUDIT')",
+}
 
 
 @dataclass(frozen=True)
@@ -188,6 +195,10 @@ class Journal:
         chosen = f"AND kind IN ({','.join('?' * len(kinds))})" if kinds else ""
         return self._select(f"WHERE sequence > ? {chosen} ORDER BY sequence", (after, *kinds))
 
+    def batch(self, number: int) -> Row | None:
+        """Return the BATCH row with this number; None where it is in another file."""
+        return next(self._select("WHERE sequence = ? AND kind = 'BATCH'", (number,)), None)
+
     def of_picture(self, identifier: str) -> list[Row]:
         """Return the rows of one picture."""
         return list(self._select("WHERE id = ? ORDER BY sequence", (identifier,)))
@@ -219,13 +230,23 @@ class Journal:
         query = "SELECT content FROM journal WHERE source = ? AND kind = 'DONE' ORDER BY sequence DESC LIMIT 1"
         return self._first(query, source)
 
-    def decisions(self, after: int = 0) -> Iterator[dict[str, Any]]:
-        """Yield the rows of the view ``decisions`` in this file, in their order, and with the exact path as ``place``."""
+    def decisions(self, after: int = 0, among: Among = "all") -> Iterator[dict[str, Any]]:
+        """Yield the rows of the view ``decisions`` in this file, in their order, with ``batch`` and the exact path as ``place``.
+
+        ``among`` are ``"all"``, those in ``"REVIEW"``, or those marked by ``"AUDIT"`` rows.
+        """
+        return self._decided(f"d.sequence > ? {_AMONG[among]} ORDER BY d.sequence", after)
+
+    def decision_of(self, identifier: str) -> dict[str, Any] | None:
+        """Return the row of the view ``decisions`` about one picture, as ``decisions`` does; None where it is in no such row."""
+        return next(self._decided("d.id = ?", identifier), None)
+
+    def _decided(self, where: str, value: int | str) -> Iterator[dict[str, Any]]:
         query = (
-            "SELECT d.*, said.body AS said FROM decisions AS d JOIN journal AS done USING (sequence) "
-            "JOIN journal AS said ON said.sequence = done.refers WHERE d.sequence > ? ORDER BY d.sequence"
+            "SELECT d.*, said.batch, said.body AS said FROM decisions AS d JOIN journal AS done USING (sequence) "
+            f"JOIN journal AS said ON said.sequence = done.refers WHERE {where}"
         )
-        found = self._connection.execute(query, (after,))
+        found = self._connection.execute(query, (value,))
         names = [column[0] for column in found.description]
         for values in found:
             row = dict(zip(names, values, strict=True))

@@ -78,6 +78,7 @@ def open_line(
     keeps: bool = False,
     settings: Mapping[str, Any] | None = None,
     user: str = "",
+    facts: Mapping[str, Any] | None = None,
 ) -> Iterator[Line]:
     """Take inbox and output, finish what a crash left, and yield the line.
 
@@ -95,8 +96,8 @@ def open_line(
         Where the journal is kept, on a local disk; None: in the output.
     keeps : bool
         Whether pictures stay in the inbox and are copied.
-    settings, user : mapping, str
-        For the row that tells of the start.
+    settings, user, facts : mapping, str, mapping
+        For the row that tells of the start: how it sorts, who began it, and what the pages say about the model.
 
     Raises
     ------
@@ -117,7 +118,7 @@ def open_line(
         places = places_of(inbox, out, path, disk)
         opened = stack.enter_context(open_journal(path, disk, clock))
         sorter = Sorter(disk, clock, places, configuration, decider, opened, keeps=keeps)
-        opened.append([start_row(places, dict(settings or {}), dict(decider.description), user)])
+        opened.append([start_row(places, dict(settings or {}), dict(decider.description), user, facts or {})])
         yield Line(sorter, Recovery(sorter).run(), clock)
 
 

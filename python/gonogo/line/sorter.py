@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -288,7 +288,9 @@ class Sorter:
         return True
 
 
-def start_row(places: Places, settings: dict[str, Any], description: dict[str, Any], user: str) -> Entry:
+def start_row(
+    places: Places, settings: dict[str, Any], description: dict[str, Any], user: str, facts: Mapping[str, Any]
+) -> Entry:
     """Return the row that says that a sorter began, with what, and who began it."""
     where = {"inbox": str(places.inbox), "work": str(places.work), "out": str(places.out)}
-    return Entry("START", body={**where, "settings": settings, "user": user, **description})
+    return Entry("START", body={**where, "settings": settings, "user": user, "facts": dict(facts), **description})

@@ -1,0 +1,134 @@
+"""Pictures that were decided on, as the journal with its closed files tells, and what is known of the model that did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from gonogo.decision import REVIEW
+from gonogo.line.decider import QUARANTINE
+from gonogo.line.disk import Disk
+from gonogo.line.journal import Among, Journal, shown
+from gonogo.line.segments import closed_segments, read_journal
+
+_NO_CLASSES = (REVIEW, QUARANTINE, "work")
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A picture at its final place.
+
+    Attributes
+    ----------
+    id, name, part, decision, passed, score, reason, sha256, duplicate_of, model, time
+        As in the view ``decisions`` of the journal.
+    place : str
+        Path below the output.
+    batch : int
+        Pictures of one part that were decided on together have the same part and batch.
+    """
+
+    id: str
+    name: str
+    part: str
+    decision: str
+    passed: bool
+    score: float | None
+    reason: str
+    sha256: str
+    duplicate_of: str | None
+    model: str
+    time: str
+    place: str
+    batch: int
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Self:
+        """Return what ``Journal.decisions`` yields."""
+        return cls(**{name: row[name] for name in cls.__slots__} | {"passed": bool(row["passed"])})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the last start of a sorter says of its model.
+
+    Attributes
+    ----------
+    classes : list of str
+    pass_label : str or None
+        The class that means PASS.
+    bit_depth : int
+        Bits of 16-bit grey that are in use.
+    model : str
+        Its SHA-256.
+    """
+
+    classes: list[str]
+    pass_label: str | None
+    bit_depth: int
+    model: str
+
+
+class History:
+    """A journal with the closed files before it, open for reading."""
+
+    def __init__(self, journals: list[Journal]) -> None:
+        self._journals = journals
+
+    def decided(self, among: Among = "all") -> Iterator[Decided]:
+        """Yield pictures in the order in which they were done, see ``Journal.decisions``."""
+        return (Decided.of(row) for journal in self._journals for row in journal.decisions(among=among))
+
+    def by_id(self, identifiers: Iterable[str]) -> dict[str, Decided]:
+        """Return the pictures with these ids, without those that no file knows."""
+        found: dict[str, Decided] = {}
+        for identifier in identifiers:
+            for journal in reversed(self._journals):
+                if (row := journal.decision_of(identifier)) is not None:
+                    found[identifier] = Decided.of(row)
+                    break
+        return found
+
+    def ids_by_part(self, batch: int) -> dict[str, list[str]]:
+        """Return the ids of the pictures of each part that were decided on together in a batch."""
+        found = next(filter(None, (journal.batch(batch) for journal in self._journals)), None)
+        parts: dict[str, list[str]] = {}
+        for identifier, *_, part, _doubt in [] if found is None else found.body["files"]:
+            parts.setdefault(shown(part), []).append(identifier)
+        return parts
+
+    def last_start(self) -> dict[str, Any] | None:
+        """Return what the last START row says; None where a journal was made anew and no sorter has begun since."""
+        rows = (journal.last("START") for journal in reversed(self._journals))
+        found = next(filter(None, rows), None)
+        return None if found is None else dict(found.body)
+
+
+@contextmanager
+def open_history(journal: Path, disk: Disk) -> Iterator[History]:
+    """Open a journal and the closed files before it for reading.
+
+    Raises
+    ------
+    JournalError
+        One of them is damaged or of another version.
+    FileNotFoundError
+        There is no journal.
+    """
+    with ExitStack() as stack:
+        yield History(
+            [stack.enter_context(read_journal(path, disk)) for path in (*closed_segments(journal, disk), journal)]
+        )
+
+
+def facts_of(history: History, out: Path, disk: Disk) -> Facts:
+    """Return what is known of the model; without a START row the classes are the folders of the output."""
+    start = history.last_start()
+    if start is not None and start.get("facts"):
+        facts = start["facts"]
+        return Facts(list(facts["classes"]), facts["pass_label"], int(facts["bit_depth"]), str(start["model"]))
+    folders = [name for name, status in disk.scan(out) if status.kind == "folder" and not name.startswith(".")]
+    return Facts([name for name in folders if name not in _NO_CLASSES], None, 16, "")
