@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -25,6 +26,7 @@ from gonogo.audit.connected import Connected
 from gonogo.audit.giveaways import best_limit, pure
 from gonogo.audit.resizing import fault_areas
 from gonogo.audit.words import group_line
+from gonogo.cli import main
 
 Grey = NDArray[np.uint8]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -249,7 +251,13 @@ def test_faults_that_shrink_and_shapes_that_are_squeezed(sound: Path, tmp_path: 
     assert report.found["shrunk_faults"][0].words.startswith("1 of 1 faults shrink below 2 pixels, the smallest to 1.3")
     assert files(report, "squeezed") == ["good/wide.png"] and "3.0:1" in report.found["squeezed"][0].words
     assert files(report, "bad_masks") == ["bad/part_0004.png"]
-    assert gg.audit(sound, masks=masks, image_size=(96, 96)).counts["shrunk_faults"] == 0
+    (masks / "bad" / "part_0006.png").write_bytes(b"nonsense")
+    again = gg.audit(sound, masks=masks, image_size=(96, 96))
+    assert again.counts["shrunk_faults"] == 0 and files(again, "bad_masks") == [
+        "bad/part_0004.png",
+        "bad/part_0006.png",
+    ]
+    assert again.found["bad_masks"][1].words.startswith("the mask part_0006.png is no good picture: ")
     assert gg.audit(sound, image_size=(32, 32)).counts["squeezed"] == 0
 
 
@@ -292,6 +300,7 @@ def test_plots(sound: Path) -> None:
     report = gg.audit(sound)
     assert "1 of 1 pairs" in report.plot_pairs().get_title()
     assert "dark pictures: 1 of 1" in report.plot_findings("dark").get_title()
+    assert "blurred pictures: 0 of 0" in report.plot_findings("blurred").get_title()
     with pytest.raises(ValueError, match="kind: found 'darkness', expected one of blank, saturated"):
         report.plot_findings("darkness")
     plt.close("all")
@@ -325,6 +334,49 @@ def test_an_evaluation_is_repeated_without_the_siblings(sound: Path) -> None:
         gg.evaluate(
             Guesses(), data[np.array([file == "good/again.png" for file in data.files])], without=gg.audit(parts)
         )
+
+
+def test_a_known_part_with_two_labels_is_a_conflict(sound: Path) -> None:
+    report = gg.audit(sound, groups={"bad/part_0000.png": "7", "good/part_0001.png": "7", "good/part_0003.png": "8"})
+    assert report.names("label_conflicts") == [["bad/part_0000.png", "good/part_0001.png"]]
+    assert not report.siblings
+
+
+def test_without_a_test_set_all_other_subsets_count_for_the_leak(sound: Path) -> None:
+    save(sound / "good" / "again.png", np.rot90(surface(1)))
+    data = gg.Dataset.from_folder(sound)
+    part = np.array([0 if file == "good/part_0001.png" else 1 + i % 2 for i, file in enumerate(data.files)])
+    report = gg.audit({"train": data[part == 0], "line a": data[part == 1], "line b": data[part == 2]})
+    assert report.leak is not None and (report.leak.count, report.leak.of) == (1, 48)
+
+
+def test_tiles_are_audited_as_their_pictures(sound: Path) -> None:
+    tiles = gg.Dataset.from_folder(sound, tiles=gg.Tiles(48, 48))
+    report = gg.audit(tiles)
+    assert len(tiles) == 4 * len(report.items) == 4 * 48 and report.problems == 0
+
+
+def test_a_picture_that_went_away_is_a_bad_file(sound: Path) -> None:
+    data = gg.Dataset.from_folder(sound)
+    (sound / "bad" / "part_0000.png").unlink()
+    seen: list[int] = []
+    report = gg.audit(data, progress=seen.append)
+    assert files(report, "bad_files") == ["bad/part_0000.png"] and len(report.items) == 47
+    assert sum(seen) == 48
+
+
+def test_where_all_is_blank_nothing_is_blurred(tmp_path: Path) -> None:
+    for name, level in (("a", 60), ("b", 90)):
+        save(tmp_path / "good" / f"{name}.png", np.full((96, 96), level, np.uint8))
+    report = gg.audit(tmp_path)
+    assert files(report, "blank") == ["good/a.png", "good/b.png"] and files(report, "blurred") == []
+
+
+def test_bits_in_use_are_those_of_the_data_sets(sound: Path) -> None:
+    twelve, all_bits = gg.Dataset.from_folder(sound, bit_depth=12), gg.Dataset.from_folder(sound)
+    with pytest.raises(ValueError, match=r"bit_depth: the data sets were read with \[12, 16\], expected one"):
+        gg.audit({"train": twelve, "test": all_bits})
+    assert gg.audit({"train": twelve[:24], "test": all_bits[24:]}, bit_depth=10).bit_depth == 10
 
 
 @pytest.mark.parametrize(
@@ -363,6 +415,24 @@ def test_wrong_data_are_named(sound: Path, tmp_path: Path) -> None:
         gg.audit(tmp_path / "empty")
     with pytest.raises(FileNotFoundError, match="no such folder"):
         gg.audit(tmp_path / "none")
+    data = gg.Dataset.from_folder(sound)
+    with pytest.raises(ValueError, match="data: found the name 1, expected a text such as 'train'"):
+        gg.audit({1: data})
+    with pytest.raises(ValueError, match="data: found the name ''"):
+        gg.audit({"": data[:9], "test": data[9:]})
+    with pytest.raises(ValueError, match="classes: a Dataset has its classes already"):
+        gg.audit(data, classes=["bad", "good"])
+    with pytest.raises(ValueError, match="data: found no picture, expected at least one"):
+        gg.audit(data[:0])
+    with pytest.raises(ValueError, match="split: several data sets are subsets already"):
+        gg.audit({"train": data[:9], "test": data[9:]}, split=tmp_path / "split.csv")
+    arrays = gg.Dataset.from_arrays(np.stack([surface(i) for i in range(2)]), ["bad", "good"])
+    with pytest.raises(ValueError, match="groups: pictures from arrays have no files"):
+        gg.audit(arrays, groups={"000000000": "7"})
+    split = tmp_path / "split.csv"
+    split.write_text("file,subset\n" + "".join(f"{file},\n" for file in data.files))
+    with pytest.raises(ValueError, match=r"split\.csv: found no subset, expected the name of one for each file"):
+        gg.audit(sound, split=split)
 
 
 def test_names_that_no_table_can_hold_are_refused(sound: Path, tmp_path: Path) -> None:
@@ -405,6 +475,17 @@ def test_the_command(run_gonogo: Run, gonogo_json: Json, tmp_path: Path) -> None
     assert "11.1% of the test pictures (1 of 9) have a sibling in train" in said
     twice = run_gonogo("audit", train, train, exit_code=2)
     assert twice.stderr.startswith("gonogo audit: DATA: ") and twice.stderr.count("\n") == 1
+
+
+def test_the_command_shows_in_a_terminal_how_far_it_is(
+    sound: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["audit", str(sound)]) == 0
+    shown = capsys.readouterr().err
+    assert "reading" in shown and "48/48" in shown
+    assert main(["audit", str(sound), "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_the_command_with_a_split(run_gonogo: Run, gonogo_json: Json, sound: Path, tmp_path: Path) -> None:
