@@ -15,10 +15,11 @@ from gonogo.decision import Decision
 from gonogo.line.claim import places_of
 from gonogo.line.configuration import Configuration
 from gonogo.line.decider import Fault
-from gonogo.line.journal import TERMINAL, Entry, Journal, create_schema
+from gonogo.line.journal import TERMINAL, Entry, Journal
 from gonogo.line.recovery import Recovery
 from gonogo.line.segments import start_segment
 from gonogo.line.sorter import Sorter
+from gonogo.line.tables import create_schema
 from line.simulated_disk import PowerLossError, SimulatedDisk
 
 INBOX, OUT = Path("/inbox"), Path("/out")

@@ -94,5 +94,5 @@ def test_the_queries_of_the_documentation_answer(out: Path) -> None:
     assert [row[1] for row in closest] in (["ok/a.png", "ok/b.png"], ["ok/b.png", "ok/a.png"])
     columns = [column[0] for column in database.execute("SELECT * FROM decisions").description]
     told = re.findall(r"^\| (`.*?) \|", PAGE.read_text(), re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", " ".join(told))) == set(columns) == set(COLUMNS)
+    assert set(re.findall(r"`(\w+)`", " ".join(told))) == set(columns) >= set(COLUMNS)
     database.close()

@@ -15,8 +15,9 @@ from line.world import JOURNAL, World
 from gonogo.line.clock import Clock
 from gonogo.line.files import LocalDisk
 from gonogo.line.hourly import counts, quantile, score_bin, score_edge, time_bin, time_edge
-from gonogo.line.journal import Entry, Journal, count_again, create_schema, mend_hours
+from gonogo.line.journal import Entry, Journal
 from gonogo.line.segments import mend_counts, open_journal, read_journal
+from gonogo.line.tables import count_again, create_schema, mend_hours
 from gonogo.line.verify import verify
 
 

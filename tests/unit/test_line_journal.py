@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import sqlite3
 from pathlib import Path
 
 import pytest
+from line.simulated_disk import SimulatedDisk
+from line.world import World
 
 from gonogo.errors import JournalError
+from gonogo.line.claim import Picture
 from gonogo.line.clock import Clock
+from gonogo.line.configuration import Configuration, Places
+from gonogo.line.disk import Status
 from gonogo.line.files import LocalDisk
 from gonogo.line.journal import Entry, Journal, shown
+from gonogo.line.outcome import Job, Outcome
 from gonogo.line.segments import closed_segments, open_journal, read_journal, segment_faults, set_aside
+from gonogo.line.sorter import batch_row
+from gonogo.line.transfer import Transfer, batch_folder
 
 
 class Calendar(Clock):
@@ -54,10 +63,8 @@ def test_rows_are_kept_in_order_with_time_zone_and_read_by_others(path: Path) ->
             assert reader.damage() == []
             with pytest.raises(sqlite3.OperationalError, match="readonly"):
                 reader.append([Entry("ALARM")])
-        assert journal.is_final("ok/x.png")
-        assert not journal.is_final("ok/y.png")
-        assert journal.first_with_content("c0") == "a1"
-        assert journal.first_with_content("c1") is None
+        assert journal.finals(["ok/x.png", "ok/y.png"]) == {"ok/x.png"}
+        assert journal.first_with(["c0", "c1"]) == {"c0": "a1"}
     with open_journal(path, LocalDisk(), Calendar()) as again:
         assert (again.sequence, again.head) == (5, journal.head)
 
@@ -71,6 +78,53 @@ def test_names_that_are_no_text_come_back_as_they_were(path: Path) -> None:
         (decision,) = journal.decisions()
         assert decision["place"] == f"ok/{name}"
         assert decision["final"] == "ok/a\\udcff\n'\";--.png"
+
+
+def test_the_view_shows_what_decisions_yields(tmp_path: Path) -> None:
+    world = World()
+    for name, data in [("a", b"ok 1"), ("b\udcff", b"bad"), ("c", b"half"), ("d", b"ok 1")]:
+        world.bring(name, data)
+    assert world.run() is not None
+    journal = Journal(world.database, tmp_path, Clock())
+    found = world.database.execute("SELECT * FROM decisions ORDER BY sequence")
+    names = [column[0] for column in found.description]
+    view = [dict(zip(names, row, strict=True)) for row in found]
+    yielded = [
+        {key: value for key, value in row.items() if key not in ("place", "batch")} for row in journal.decisions()
+    ]
+    assert yielded == view
+    assert [row["place"] for row in journal.decisions()] == ["ok/a", "bad/b\udcff", "ok/d", "QUARANTINE/c"]
+    assert (view[0]["model"], view[0]["fingerprint"], view[2]["duplicate_of"]) == ("m", "f", view[0]["id"])
+
+
+def test_few_bytes_are_kept_of_a_picture(tmp_path: Path) -> None:
+    path, disk = tmp_path / "journal.db", LocalDisk()
+    description = {"model": "0" * 64, "certificate": "1" * 64, "version": "0.1.0", "fingerprint": "2" * 16}
+    with open_journal(path, disk, Clock()) as journal:
+        places = Places(Path("/inbox"), Path("/out"), Path("/out/work"), path)
+        simulated = SimulatedDisk()
+        simulated.make_folder(Path("/out/work"))
+        transfer = Transfer(simulated, Clock(), places, Configuration(), journal, description)
+        sizes = []
+        for first in range(0, 1920, 64):
+            pictures = [
+                Picture(
+                    f"a1b2c3{n:06x}", f"part-{n:07d}.png", Path("/"), Status("file", 64768, 10**6 + n, 60_000, 10**18)
+                )
+                for n in range(first, first + 64)
+            ]
+            jobs = [Job(picture.name, [picture]) for picture in pictures]
+            (batch,) = journal.append([batch_row(jobs, places.work, first + 64)])
+            for picture in pictures:
+                picture.place = batch_folder(places.work, batch) / picture.name
+                picture.content, picture.since = hashlib.sha256(picture.name.encode()).hexdigest(), 0.0
+                simulated.put(picture.place, b"x")
+                picture.status = simulated.read(picture.place)[1]
+            outcomes = [Outcome(picture.name, "ok", True, 7.123456789, "") for picture in pictures]
+            transfer.finish(batch, list(zip(pictures, outcomes, strict=True)))
+            sizes.append(4096 * journal._connection.execute("PRAGMA page_count").fetchone()[0])
+        assert journal.damage() == []
+    assert (sizes[29] - sizes[9]) / (20 * 64) <= 564
 
 
 def test_a_commit_that_fails_adds_nothing(path: Path) -> None:
@@ -175,11 +229,11 @@ def test_a_month_that_is_over_gets_a_file_of_its_own(path: Path) -> None:
     disk = LocalDisk()
     for day, name in [("2026-02-27", "x.png"), ("2026-03-01", "y.png"), ("2026-05-01", "z.png")]:
         with open_journal(path, disk, Calendar(day)) as journal:
-            assert journal.is_final("ok/x.png") == (name != "x.png"), "closed files still answer"
+            assert bool(journal.finals(["ok/x.png"])) == (name != "x.png"), "closed files still answer"
             sort_one(journal, f"id of {name}", name)
     assert [file.name for file in closed_segments(path, disk)] == ["journal-2026-02.db", "journal-2026-03.db"]
     with open_journal(path, disk, Calendar("2026-05-02")) as journal:
-        assert journal.first_with_content("c0") == "id of x.png"
+        assert journal.first_with(["c0"]) == {"c0": "id of x.png"}
         assert [row.sequence for row in journal.rows()] == list(range(11, 16)), "numbers go on"
         assert journal.damage() == []
     assert segment_faults(path, disk) == []

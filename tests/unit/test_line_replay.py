@@ -14,7 +14,7 @@ from line.commands import FAST, Commands, fill, make_models
 
 from gonogo import _core
 from gonogo.line.inspection import InspectorDecider
-from gonogo.line.journal import Journal
+from gonogo.line.journal import Journal, Row
 
 PAIRS = ["--part-pattern", r"(?P<part>\d+)_(?P<view>\w)[.]png", "--views", "2"]
 LEVELS = {"1_a.png": 120, "1_b.png": 120, "2_a.png": 120, "2_b.png": 0, "3_a.png": 120}
@@ -90,9 +90,9 @@ def test_elsewhere_a_tenth_of_the_guard_band_is_allowed(
     assert there["recorded"]["fingerprint"] != there["now"]["fingerprint"]
     monkeypatch.setattr(InspectorDecider, "description", property(_of_another_version))
     assert run("replay", out, row["id"])["tolerance"] == pytest.approx(_core.GUARD_BAND / 10)
-    monkeypatch.setattr(Journal, "rows", _with_score_moved(0.9e-4))
+    monkeypatch.setattr(Journal, "said", _with_score_moved(0.9e-4))
     assert run("replay", out, row["id"])["same"]
-    monkeypatch.setattr(Journal, "rows", _with_score_moved(1.1e-4))
+    monkeypatch.setattr(Journal, "said", _with_score_moved(1.1e-4))
     assert not run("replay", out, row["id"], exit_code=5)["same"]
 
 
@@ -101,20 +101,18 @@ def _of_another_version(decider: InspectorDecider) -> dict[str, str]:
 
 
 def _with_score_moved(by: float) -> Callable[..., Any]:
-    read = Journal.rows
+    read = Journal.said
 
-    def rows(journal: Journal, *kinds: str, after: int = 0) -> Any:
-        for row in read(journal, *kinds, after=after):
-            if kinds == ("INTENT",) and row.body["score"] is not None:
-                row.body["score"] += by  # type: ignore[index]
-            yield row
+    def said(journal: Journal, intent: Row) -> dict[str, Any]:
+        body = read(journal, intent)
+        return body if body["score"] is None else {**body, "score": body["score"] + by}
 
-    return rows
+    return said
 
 
 def test_one_bit_of_a_score_is_a_difference(out: Path, run: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     row = decided(out)["2_b.png"]
-    monkeypatch.setattr(Journal, "rows", _with_score_moved(1e-9))
+    monkeypatch.setattr(Journal, "said", _with_score_moved(1e-9))
     result = run("replay", out, row["id"], exit_code=5)
     assert result["expected"] == "bits"
     assert "score: recorded" in result["differences"][0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ COLUMNS = (
 )
 _LINE_END = b"\r\n"
 _TAIL = 64 * 1024  # no row is longer
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class CsvLog:
@@ -64,12 +65,12 @@ class CsvLog:
             if self._last is None:
                 self._last = self._repair()
             rows = list(self._journal.decisions(self._last))
-            lines = [self._line([row[name] for name in COLUMNS]) for row in rows]
+            table = [[row[name] for name in COLUMNS] for row in rows]
             status = self._disk.status(self._path)
             if status is None or status.size == 0:
-                lines.insert(0, self._line(COLUMNS))
-            if lines:
-                self._disk.append(self._path, b"".join(lines))
+                table.insert(0, list(COLUMNS))
+            if table:
+                self._disk.append(self._path, self._lines(table))
             if rows:
                 self._last = rows[-1]["sequence"]
             self.problem = ""
@@ -85,7 +86,7 @@ class CsvLog:
         tail, size = self._disk.read_tail(self._path, _TAIL)
         if size == 0:
             return 0
-        header = self._line(COLUMNS)
+        header = self._lines([COLUMNS])
         whole = tail[: tail.rfind(_LINE_END) + len(_LINE_END)] if _LINE_END in tail else b""
         last = whole.removesuffix(_LINE_END).rpartition(_LINE_END)[2] + _LINE_END
         numbered = re.match(rb"(\d+)[,;\t]", last)
@@ -103,16 +104,16 @@ class CsvLog:
             except FileExistsError:
                 continue
 
-    def _line(self, cells: Iterable[Any]) -> bytes:
-        return csv_line(cells, self._configuration.csv_separator, self._configuration.csv_decimal)
+    def _lines(self, rows: Sequence[Sequence[Any]]) -> bytes:
+        return csv_lines(rows, self._configuration.csv_separator, self._configuration.csv_decimal)
 
 
-def csv_line(cells: Iterable[Any], separator: str = ",", decimal: str = ".") -> bytes:
-    """Return a row of the table as one line of RFC 4180, UTF-8, whose texts no spreadsheet takes for formulas."""
+def csv_lines(rows: Iterable[Sequence[Any]], separator: str = ",", decimal: str = ".") -> bytes:
+    """Return rows of the table as lines of RFC 4180, UTF-8, whose texts no spreadsheet takes for formulas."""
     out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=separator, lineterminator="")
-    writer.writerow([_cell(cell, decimal) for cell in cells])
-    return out.getvalue().encode("utf-8", "backslashreplace") + _LINE_END
+    writer = csv.writer(out, delimiter=separator, lineterminator=_LINE_END.decode())
+    writer.writerows([_cell(cell, decimal) for cell in row] for row in rows)
+    return out.getvalue().encode("utf-8", "backslashreplace")
 
 
 def _cell(cell: Any, decimal: str) -> object:
@@ -123,7 +124,7 @@ def _cell(cell: Any, decimal: str) -> object:
 
 def one_line(text: str) -> str:
     """Return a text without control characters or line ends, which become ``\\xXX`` and ``\\uXXXX``."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", _escaped, text)
+    return text if text.isprintable() else _CONTROLS.sub(_escaped, text)
 
 
 def _escaped(found: re.Match[str]) -> str:

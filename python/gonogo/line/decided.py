@@ -96,8 +96,8 @@ class History:
         """Return the ids of the pictures of each part that were decided on together in a batch."""
         found = next(filter(None, (journal.batch(batch) for journal in self._journals)), None)
         parts: dict[str, list[str]] = {}
-        for identifier, *_, part, _doubt in [] if found is None else found.body["files"]:
-            parts.setdefault(shown(part), []).append(identifier)
+        for identifier, name, *_, part, _doubt in [] if found is None else found.body["files"]:
+            parts.setdefault(shown(name if part is None else part), []).append(identifier)
         return parts
 
     def last_start(self) -> dict[str, Any] | None:

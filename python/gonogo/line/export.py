@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gonogo.line.configuration import journal_of
-from gonogo.line.csv_log import COLUMNS, csv_line
+from gonogo.line.csv_log import COLUMNS, csv_lines
 from gonogo.line.disk import Disk
 from gonogo.line.segments import closed_segments, read_journal
 
@@ -37,9 +37,9 @@ def _decisions(files: list[Path], disk: Disk) -> Iterator[dict[str, Any]]:
 
 def as_csv(rows: Iterator[dict[str, Any]], separator: str, decimal: str) -> Iterator[bytes]:
     """Yield the lines of a table with the columns of ``decisions.csv``."""
-    yield csv_line(COLUMNS, separator, decimal)
+    yield csv_lines([COLUMNS], separator, decimal)
     for row in rows:
-        yield csv_line([row[name] for name in COLUMNS], separator, decimal)
+        yield csv_lines([[row[name] for name in COLUMNS]], separator, decimal)
 
 
 def as_parquet(rows: Iterator[dict[str, Any]]) -> bytes:

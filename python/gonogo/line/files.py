@@ -53,11 +53,9 @@ class LocalDisk:
         with _opened(path) as (handle, before):
             if before.size > FILE_BYTES_MAX:
                 raise OSError(errno.EFBIG, f"found {before.size} bytes, expected at most {FILE_BYTES_MAX}", str(path))
-            parts, wanted = [], before.size + 1  # one more than there should be
-            while wanted and (part := os.read(handle, wanted)):
-                parts.append(part)
-                wanted -= len(part)
-            data = b"".join(parts)
+            data = os.read(handle, before.size + 1)  # one more than there should be
+            while len(data) < before.size and (part := os.read(handle, before.size + 1 - len(data))):
+                data += part
             if _status(os.fstat(handle)).identity != before.identity or len(data) != before.size:
                 raise FileChangedError(f"{path}: changed while it was read")
         return data, before

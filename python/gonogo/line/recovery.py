@@ -16,7 +16,7 @@ from gonogo.line.journal import TERMINAL, Entry, Row, shown
 from gonogo.line.naming import part_of
 from gonogo.line.outcome import Job
 from gonogo.line.sorter import Sorter
-from gonogo.line.transfer import AcrossError, AlteredError, Intent, copy_of, done_row, gone_row
+from gonogo.line.transfer import AcrossError, AlteredError, Intent, batch_folder, copy_of, done_row, gone_row
 
 
 @dataclass
@@ -28,7 +28,7 @@ class _Unfinished:
     identity: tuple[int, ...]
     part: str
     doubt: str
-    batches: list[int] = field(default_factory=list)
+    claimed: list[Path] = field(default_factory=list)
     tries: int = 0
     place: Path | None = None
 
@@ -82,9 +82,12 @@ class Recovery:
     def _unfinished(self, batches: list[Row]) -> list[_Unfinished]:
         found: dict[str, _Unfinished] = {}
         for batch in batches:
-            for identifier, name, _, *identity, tries, part, doubt in batch.body["files"]:
-                picture = found.setdefault(identifier, _Unfinished(identifier, name, tuple(identity), part, doubt))
-                picture.batches.append(batch.sequence)
+            work = Path(batch.body["work"])
+            for identifier, name, *identity, tries, part, doubt in batch.body["files"]:
+                picture = found.setdefault(
+                    identifier, _Unfinished(identifier, name, tuple(identity), name if part is None else part, doubt)
+                )
+                picture.claimed.append(batch_folder(work, batch.sequence) / name)
                 picture.tries = max(picture.tries, tries)
         return list(found.values())
 
@@ -159,8 +162,7 @@ class Recovery:
     def _find(self, retry: _Unfinished) -> Picture | None:
         """The picture in ``work/``, or as it was in the inbox; None if it was never claimed, so that it is not ours."""
         inbox = self._places.inbox / retry.name
-        claimed = [self._places.work / f"{batch:010d}" / retry.name for batch in retry.batches]
-        for place in [*claimed, *filter(None, [retry.place])]:
+        for place in [*retry.claimed, *filter(None, [retry.place])]:
             status = self._disk.status(place)
             if status is not None and status.kind == "file" and place != inbox:
                 self._remove_second_name(retry.name, status)

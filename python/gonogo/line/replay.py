@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from gonogo.line.claim import Picture
 from gonogo.line.configuration import journal_of
 from gonogo.line.decider import CHANGING, CRASHING, Decider
 from gonogo.line.disk import Disk
-from gonogo.line.journal import Row
+from gonogo.line.journal import Journal, Row
 from gonogo.line.outcome import Job, Outcome, decide_jobs
 from gonogo.line.rebuilding import NoModel
 from gonogo.line.segments import closed_segments, read_journal
@@ -70,19 +70,24 @@ def find_past(out: Path, identifier: str, disk: Disk, journal: Path | None = Non
             done = next((row for row in rows if row.kind == "DONE"), None)
             if done is None or done.refers is None:
                 continue
-            asked = opened.row(done.refers)
-            batch = opened.row(asked.batch or 0)
-            intents: dict[str, Row] = {}
-            for row in opened.rows("INTENT", after=batch.sequence):
-                if row.batch != asked.batch:
-                    break
-                if row.body["part"] == asked.body["part"]:
-                    intents[str(row.id)] = row
-        told = {said[0]: said for said in batch.body["files"]}
-        ordered = [intents[name] for name in told if name in intents]
+            asked = _in_full(opened, opened.row(done.refers))
+            told = {said[0]: said for said in opened.row(asked.batch or 0).body["files"]}
+            found = [_intent(opened, name, asked.batch) for name in told]
+        intents = [row for row in found if row is not None and row.body["part"] == asked.body["part"]]
         start = _start_before(files[position:], asked.sequence, disk)
-        return Past(asked, ordered, told, start, _archived(files[: position + 1], list(intents), disk))
+        ids = [str(row.id) for row in intents]
+        return Past(asked, intents, told, start, _archived(files[: position + 1], ids, disk))
     raise ValueError(f"ID: found no decision about {identifier!r} in {path}; decisions.csv lists the ids")
+
+
+def _in_full(journal: Journal, row: Row) -> Row:
+    return replace(row, body=journal.said(row))
+
+
+def _intent(journal: Journal, identifier: str, batch: int | None) -> Row | None:
+    """The last word about a picture of a batch."""
+    rows = [row for row in journal.of_picture(identifier) if row.kind == "INTENT" and row.batch == batch]
+    return _in_full(journal, rows[-1]) if rows else None
 
 
 def _start_before(files: Sequence[Path], sequence: int, disk: Disk) -> Mapping[str, Any]:
@@ -168,7 +173,7 @@ def decider_of(past: Past, make: Callable[[], Decider]) -> Decider:
 
 def _picture(intent: Row, past: Past, out: Path, disk: Disk, decider: Decider) -> Picture:
     told = past.files[str(intent.id)]
-    size, tries = int(told[5]), int(told[7])
+    size, tries = int(told[4]), int(told[6])
     known = [out / intent.body["final"], *filter(None, [past.archived.get(str(intent.id))])]
     place = next(_places(intent, known, size, out, disk), None)
     if place is None:

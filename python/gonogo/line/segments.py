@@ -11,7 +11,8 @@ from pathlib import Path
 from gonogo.errors import JournalError
 from gonogo.line.clock import Clock
 from gonogo.line.disk import NETWORK_FILE_SYSTEMS, Disk
-from gonogo.line.journal import NO_CHAIN, Entry, Journal, check_schema, create_schema, head, mend_hours
+from gonogo.line.journal import Entry, Journal
+from gonogo.line.tables import NO_CHAIN, check_schema, create_schema, head, mend_hours
 
 
 def open_journal(path: Path, disk: Disk, clock: Clock) -> Journal:

@@ -19,7 +19,7 @@ from gonogo.line.disk import Disk, FileChangedError, NotRegularError, Status
 from gonogo.line.inbox import Inbox, Part, Waiting
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.outcome import Job, Outcome, decide_jobs
-from gonogo.line.transfer import GONE, Transfer
+from gonogo.line.transfer import GONE, Transfer, batch_folder
 
 TRIES_MAX = 2  # a picture whose decoding ended the program twice is not decoded again
 _BATCH_BYTES = 256 * 1024 * 1024  # of pictures in memory
@@ -163,16 +163,10 @@ class Sorter:
     def sort(self, jobs: Sequence[Job]) -> int:
         """Sort parts, from the row that says that they are looked at to the one that says that all is done."""
         started = self.clock.steady()
-        files = [
-            [picture.id, picture.name, str(picture.place), *picture.status.identity, picture.tries, job.name, job.doubt]
-            for job in jobs
-            for picture in job.pictures
-        ]
         # Before anybody looks into a file: what ends the program is known by its row when it starts again.
-        body = {"files": files, "next": self._number}
-        batch = self.journal.append([Entry("BATCH", body=body)])[0]
+        batch = self.journal.append([batch_row(jobs, self.places.work, self._number)])[0]
         ready = [job for job in jobs if self._read(job)]
-        folder = self.places.work / f"{batch:010d}"
+        folder = batch_folder(self.places.work, batch)
         if not self.keeps:
             ready = self._claim(ready, folder)
         watched = [self._watch_for_frozen_camera(job) for job in ready]
@@ -286,6 +280,19 @@ class Sorter:
             return False
         self._known.add(status.identity)
         return True
+
+
+def batch_row(jobs: Sequence[Job], work: Path, number: int) -> Entry:
+    """Return the row that says that parts are looked at from now on; ``number`` is that of the last id."""
+    files = [
+        [
+            *(picture.id, picture.name, *picture.status.identity, picture.tries),
+            *(None if job.name == picture.name else job.name, job.doubt),
+        ]
+        for job in jobs
+        for picture in job.pictures
+    ]
+    return Entry("BATCH", body={"files": files, "next": number, "work": str(work)})
 
 
 def start_row(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +40,9 @@ class Intent:
     place: Path
     final: Path
     content: str
+    label: str
     by_copy: bool
     keeps: bool
-    body: Mapping[str, Any]
-
-    @property
-    def source(self) -> str:
-        """The file that was copied, where files stay in the inbox."""
-        return str(self.body["source"])
 
 
 @dataclass
@@ -78,6 +73,7 @@ class Transfer:
     description: Mapping[str, Any]
     keeps: bool = False
     _mounted: set[str] = field(default_factory=set)
+    _model: int | None = None
 
     def finish(
         self, batch: int, decided: Sequence[tuple[Picture, Outcome]], more: Sequence[Entry] = (), started: float = 0.0
@@ -110,63 +106,91 @@ class Transfer:
 
     def _intend(self, batch: int, decided: Sequence[tuple[Picture, Outcome, Path]], spent: float) -> list[Intent]:
         """Write an INTENT for each and return what they say."""
-        entries, planned = [], set[str]()
-        firsts: dict[str, str] = {}
-        for picture, outcome, place in decided:
-            by_copy = self.keeps or self._is_across(place, outcome.label)
-            final = self._choose(picture, outcome, planned, by_copy)
+        copied = [self.keeps or self._is_across(place, outcome.label) for _, outcome, place in decided]
+        finals = self._choose(decided, copied)
+        firsts = self.journal.first_with([picture.content for picture, _, _ in decided])
+        usual, model, now = batch_folder(self.places.work, batch), self._model_row(), self.clock.steady()
+        entries, intents = [], []
+        for (picture, outcome, place), by_copy, final in zip(decided, copied, finals, strict=True):
             first = firsts.setdefault(picture.content, picture.id)
-            known = self.journal.first_with_content(picture.content) or (first if first != picture.id else None)
-            since = picture.since
+            name, path = shown(picture.name), shown(final)
             body = {
-                "name": picture.name,
-                "place": str(place),
-                "final": final,
-                "part": shown(outcome.part),
+                "name": picture.name if name != picture.name else None,
+                "final": final if path != final else None,
+                "place": str(place) if place != usual / picture.name else None,
+                "part": shown(outcome.part) if outcome.part != picture.name else None,
                 "decision": outcome.label,
-                "passed": outcome.passed,
+                "passed": outcome.passed or None,
                 "score": outcome.finite_score,
-                "reason": shown(outcome.reason),
-                "cause": outcome.cause,
-                "doubt": outcome.doubt,
-                "duplicate_of": known,
-                "by_copy": by_copy,
-                "keeps": self.keeps,
-                "source": source_of(picture) if self.keeps else "",
-                "milliseconds": round(spent, 3),
-                "latency": None if since is None else round((self.clock.steady() - since) * 1000, 3),
-                **self.description,
+                "reason": shown(outcome.reason) or None,
+                "cause": outcome.cause or None,
+                "doubt": outcome.doubt or None,
+                "duplicate_of": first if first != picture.id else None,
+                "by_copy": by_copy or None,
+                "keeps": self.keeps or None,
+                "milliseconds": round(spent, 2),
+                "latency": None if picture.since is None else round((now - picture.since) * 1000),
             }
-            name, shown_final = shown(picture.name), shown(final)
-            entries.append(Entry("INTENT", batch, picture.id, None, name, shown_final, picture.content, body=body))
+            said = {key: value for key, value in body.items() if value is not None}
+            source = source_of(picture) if self.keeps else None
+            entries.append(Entry("INTENT", batch, picture.id, model, name, path, picture.content, source, said))
+            place_and_final = (place, self.places.out / final)
+            intents.append(
+                Intent(
+                    0, picture.id, picture.name, *place_and_final, picture.content, outcome.label, by_copy, self.keeps
+                )
+            )
         numbers = self.journal.append(entries)
-        return [self.intent_of(Row(**vars(e), sequence=n)) for e, n in zip(entries, numbers, strict=True)]
+        return [replace(intent, sequence=number) for intent, number in zip(intents, numbers, strict=True)]
+
+    def _model_row(self) -> int:
+        """Return the number of the row that tells what decides, written where the journal's last one tells of something else."""
+        if self._model is None:
+            last, described = self.journal.last("MODEL"), dict(self.description)
+            is_same = last is not None and {key: last.body.get(key) for key in described} == described
+            self._model = (
+                last.sequence if last is not None and is_same else self.journal.append([model_row(described)])[0]
+            )
+        return self._model
 
     def intent_of(self, row: Row) -> Intent:
         """Return what an INTENT row says."""
-        body, final = row.body, self.places.out / row.body["final"]
-        names = (str(row.id), body["name"], Path(body["place"]), final, str(row.content))
-        return Intent(row.sequence, *names, body["by_copy"], body["keeps"], body)
+        body, final = row.body, self.places.out / row.exact_final
+        if "place" in body or row.batch is None:
+            place = Path(body["place"])
+        else:
+            place = batch_folder(Path(self.journal.row(row.batch).body["work"]), row.batch) / row.exact_name
+        names = (str(row.id), row.exact_name, place, final, str(row.content), str(body["decision"]))
+        return Intent(row.sequence, *names, bool(body.get("by_copy")), bool(body.get("keeps")))
 
-    def _choose(self, picture: Picture, outcome: Outcome, planned: set[str], by_copy: bool) -> str:
-        """Return the path below OUT that a picture gets, which nothing has, had or will have."""
-        folder = Path(outcome.label)
-        if self.configuration.subfolders == "day":
-            folder /= f"{self.clock.today():%Y-%m-%d}"
-        self.disk.make_folder(self.places.out / folder)
+    def _choose(self, decided: Sequence[tuple[Picture, Outcome, Path]], copied: Sequence[bool]) -> list[str]:
+        """Return for each picture the path below OUT that it gets, which nothing has, had or will have."""
+        day = f"{self.clock.today():%Y-%m-%d}" if self.configuration.subfolders == "day" else ""
+        folders = {outcome.label: str(Path(outcome.label, day)) for _, outcome, _ in decided}
+        for folder in folders.values():
+            self.disk.make_folder(self.places.out / folder)
+        wanted = {f"{folders[outcome.label]}/{picture.name}" for picture, outcome, _ in decided}
+        known = self.journal.finals([shown(path) for path in wanted])
+        planned: dict[str, None] = {}  # in order
 
-        def is_taken(name: str) -> bool:
-            path = str(folder / name)
-            if path in planned or self.journal.is_final(shown(path)):
+        def is_taken(path: str) -> bool:
+            if path in planned or (shown(path) in known if path in wanted else self.journal.finals([shown(path)])):
                 return True
             return self.disk.status(self.places.out / path) is not None
 
-        chosen = str(folder / final_name(picture.name, picture.id, is_taken, always=by_copy and not self.keeps))
-        planned.add(chosen)
-        return chosen
+        for (picture, outcome, _), by_copy in zip(decided, copied, strict=True):
+            folder = folders[outcome.label]
+            name = final_name(
+                picture.name,
+                picture.id,
+                lambda name, folder=folder: is_taken(f"{folder}/{name}"),  # type: ignore[misc]
+                always=by_copy and not self.keeps,
+            )
+            planned[f"{folder}/{name}"] = None
+        return list(planned)
 
     def _is_across(self, place: Path, label: str) -> bool:
-        return label in self._mounted or not place.is_relative_to(self.places.out)
+        return label in self._mounted or not str(place).startswith(f"{self.places.out}/")
 
     def _carry(
         self, intents: Sequence[Intent], pictures: Mapping[str, tuple[Picture, Outcome]], *, check: bool
@@ -199,7 +223,7 @@ class Transfer:
             if check and not intent.by_copy and not self._is_unaltered(intent.final, pictures[intent.id][0]):
                 self._decide_again(intent, intent.final, pictures, again, done)
             else:
-                done.append((done_row(intent), intent.body["decision"]))
+                done.append((done_row(intent), intent.label))
         return again, done
 
     def _decide_again(
@@ -238,15 +262,15 @@ class Transfer:
         AlteredError
             Its content is another.
         """
-        self.disk.make_folder(intent.final.parent)
         if not intent.by_copy:
             try:
-                self.disk.move(intent.place, intent.final)
+                self._rename(intent.place, intent.final)
                 return
             except OSError as error:
                 if error.errno == errno.EXDEV:
                     raise AcrossError from error
                 raise
+        self.disk.make_folder(intent.final.parent)
         copy = copy_of(intent)
         self.disk.remove(copy)
         try:
@@ -261,6 +285,13 @@ class Transfer:
         except FileExistsError:
             self.disk.remove(copy)
             raise
+
+    def _rename(self, source: Path, target: Path) -> None:
+        try:
+            self.disk.move(source, target)
+        except FileNotFoundError:  # the source, or the folder, which the plant may have removed
+            self.disk.make_folder(target.parent)
+            self.disk.move(source, target)
 
     def settle(self, intents: Sequence[Intent]) -> None:
         """Bring moves to the disk, and only then remove the first names of what was copied."""
@@ -286,12 +317,19 @@ def source_of(picture: Picture) -> str:
     return ":".join(map(str, picture.status.identity))
 
 
+def batch_folder(work: Path, batch: int) -> Path:
+    """Return where the pictures of a batch are claimed to."""
+    return work / f"{batch:010d}"
+
+
+def model_row(description: Mapping[str, Any]) -> Entry:
+    """Return the row that says what decides from now on."""
+    return Entry("MODEL", body=dict(description))
+
+
 def done_row(intent: Intent) -> Entry:
     """Return the row that says that an INTENT is fulfilled."""
-    final = shown(intent.body["final"])
-    return Entry(
-        "DONE", None, intent.id, intent.sequence, shown(intent.name), final, intent.content, intent.source or None
-    )
+    return Entry("DONE", None, intent.id, intent.sequence)
 
 
 def gone_row(intent: Intent, reason: str) -> Entry:

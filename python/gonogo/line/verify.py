@@ -12,6 +12,7 @@ from gonogo.line.configuration import journal_of
 from gonogo.line.disk import Disk, LockedError, Status
 from gonogo.line.journal import TERMINAL, Journal
 from gonogo.line.segments import closed_segments, read_journal, segment_faults
+from gonogo.line.transfer import batch_folder
 
 _OURS = frozenset({"work", ".gonogo"})
 
@@ -64,7 +65,7 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
             if (start := opened.last("START")) is not None:
                 work = Path(start.body["work"])
             if not running:
-                rows += _unfinished(opened, disk, work)
+                rows += _unfinished(opened, disk)
     rows += [_problem("damaged", text, path.name) for text in segment_faults(path, disk)]
     if not running:
         rows += _half_archived(files, disk)
@@ -100,12 +101,12 @@ def _is_running(out: Path, disk: Disk) -> bool:
         return True
 
 
-def _unfinished(journal: Journal, disk: Disk, work: Path) -> Iterator[dict[str, Any]]:
+def _unfinished(journal: Journal, disk: Disk) -> Iterator[dict[str, Any]]:
     """Pictures of batches without end: those that have an INTENT, and those that lie in ``work/``."""
     for batch in journal.open_batches():
         for identifier, name, *_ in batch.body["files"]:
             rows = journal.of_picture(identifier)
-            place = work / f"{batch.sequence:010d}" / name
+            place = batch_folder(Path(batch.body["work"]), batch.sequence) / name
             claimed = disk.status(place) is not None
             if not any(row.kind in TERMINAL for row in rows) and (claimed or rows):
                 yield _problem("unfinished", f"picture {identifier} has no end; run gonogo recover", str(place))
