@@ -19,7 +19,7 @@ from gonogo.line.disk import Status
 from gonogo.line.files import LocalDisk
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.outcome import Job, Outcome
-from gonogo.line.segments import closed_segments, open_journal, read_journal, segment_faults, set_aside
+from gonogo.line.segments import closed_segments, open_journal, read_journal, segment_faults, set_aside, translated
 from gonogo.line.sorter import batch_row
 from gonogo.line.transfer import Transfer, batch_folder
 
@@ -186,7 +186,7 @@ def test_a_journal_is_whole_or_not_there(path: Path, monkeypatch: pytest.MonkeyP
         assert not path.exists()
     with open_journal(path, LocalDisk(), Calendar()) as journal:
         assert journal.sequence == 1
-    assert {file.name for file in path.parent.iterdir()} == {"journal.db"}
+    assert sorted(file.name for file in path.parent.iterdir()) == ["journal.db", "journal.db-shm", "journal.db-wal"]
     path.write_bytes(b"")
     with pytest.raises(JournalError, match="run gonogo recover"):
         open_journal(path, LocalDisk(), Calendar())
@@ -240,6 +240,49 @@ def test_a_month_that_is_over_gets_a_file_of_its_own(path: Path) -> None:
     closed = path.with_name("journal-2026-03.db")
     closed.rename(path.with_name("gone.db"))
     assert segment_faults(path, disk) == ["journal.db: is not linked to the file before it"]
+
+
+def test_a_month_stays_open_while_somebody_reads_in_it(path: Path) -> None:
+    with open_journal(path, LocalDisk(), Calendar("2026-02-27")) as journal:
+        sort_one(journal, "a1", "x.png")
+        reader = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM journal").fetchone()
+        sort_one(journal, "a2", "y.png")
+    with open_journal(path, LocalDisk(), Calendar("2026-03-01")) as journal:
+        assert closed_segments(path, LocalDisk()) == [], "rows in the log would be left behind"
+        assert journal.is_final("ok/y.png")
+    reader.close()
+    with open_journal(path, LocalDisk(), Calendar("2026-03-01")) as journal:
+        assert len(closed_segments(path, LocalDisk())) == 1
+        assert journal.is_final("ok/y.png")
+
+
+def test_the_log_is_brought_into_the_file_now_and_then_and_at_the_end(path: Path) -> None:
+    log = path.with_name("journal.db-wal")
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        sizes = []
+        for _ in range(5):
+            journal.append([Entry("ALARM", body={"reason": "x" * 4000})] * 400)
+            sizes.append(log.stat().st_size)
+        assert sizes[2] == sizes[3] == sizes[4], "the log begins anew"
+    assert log.stat().st_size == 0
+    with pytest.raises(OSError, match="another"), open_journal(path, LocalDisk(), Calendar()) as journal:
+        journal.append([Entry("ALARM")])
+        raise OSError("another error")
+    assert log.stat().st_size > 0, "after an error nothing is asked of the disk"
+    with read_journal(path, LocalDisk()) as reader:
+        assert reader.sequence == 2002
+
+
+def test_errors_of_the_database_are_told_in_words(path: Path) -> None:
+    with (
+        pytest.raises(JournalError, match=r"cannot be read or written: disk I/O error; see to the disk"),
+        translated(path),
+    ):
+        raise sqlite3.OperationalError("disk I/O error")
+    with pytest.raises(JournalError, match=r"malformed; run gonogo recover OUT"), translated(path):
+        raise sqlite3.DatabaseError("malformed")
 
 
 def test_a_month_with_an_unfinished_batch_stays_open(path: Path) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,16 +21,6 @@ Often = Callable[[int, int], int]
 Report = Callable[[str, object], None]
 ROOT = Path(__file__).resolve().parents[2]
 AT_ONCE = 2  # processes side by side
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, on another file system than ``tmp_path``."""
-    folder = Path("/dev/shm") / f"gonogo-{os.getpid()}-kills"
-    folder.mkdir()
-    assert folder.stat().st_dev != tmp_path.stat().st_dev
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.mark.soak

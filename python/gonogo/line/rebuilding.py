@@ -18,7 +18,7 @@ from gonogo.line.disk import Disk
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.recovery import Recovery
 from gonogo.line.running import last_places, lock_output
-from gonogo.line.segments import mend_counts, open_journal, read_journal, set_aside
+from gonogo.line.segments import mend_counts, open_journal, read_journal, set_aside, translated
 from gonogo.line.sorter import Sorter
 
 UNKNOWN = (
@@ -73,6 +73,7 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
         raise FileNotFoundError(f"OUT: found no .gonogo in {out}; expected a folder that gonogo sort has filled")
     with ExitStack() as stack:
         lock_output(out, disk, stack)
+        stack.enter_context(translated(path))
         damaged = _damage(path, disk)
         start = None
         with suppress(JournalError, FileNotFoundError), read_journal(path, disk) as old:

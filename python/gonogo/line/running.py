@@ -13,7 +13,7 @@ from gonogo.line.configuration import Configuration, Places, check_places, journ
 from gonogo.line.decider import Decider
 from gonogo.line.disk import Disk
 from gonogo.line.recovery import Recovery
-from gonogo.line.segments import open_journal
+from gonogo.line.segments import open_journal, translated
 from gonogo.line.sorter import DiskFullError, Sorter, start_row
 
 _LONGEST_PAUSE = 1.0  # seconds between two looks at the inbox, at most
@@ -116,6 +116,7 @@ def open_line(
         if not keeps:
             stack.enter_context(disk.lock(inbox))
         places = places_of(inbox, out, path, disk)
+        stack.enter_context(translated(path))
         opened = stack.enter_context(open_journal(path, disk, clock))
         sorter = Sorter(disk, clock, places, configuration, decider, opened, keeps=keeps)
         opened.append([start_row(places, dict(settings or {}), dict(decider.description), user, facts or {})])

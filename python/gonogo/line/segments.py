@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -13,6 +13,57 @@ from gonogo.line.clock import Clock
 from gonogo.line.disk import NETWORK_FILE_SYSTEMS, Disk
 from gonogo.line.journal import Entry, Journal
 from gonogo.line.tables import NO_CHAIN, check_schema, create_schema, head, mend_hours
+
+_LOGGED_MAX = 1000  # rows in the log, about as many pages
+_ROWS_OF_A_COMMIT = 10  # a commit takes as much room as so many rows
+
+
+class _Writer(Journal):
+    """The file in use.
+
+    SQLite brings its log into the file now and then, and when the last connection that writes is closed, and keeps to itself if
+    the disk failed then. Here it is done by statements of their own, which raise; closing does nothing more as long as a second
+    connection, the ``guard``, has the file open for reading.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        clock: Clock,
+        older: Sequence[sqlite3.Connection],
+        guard: sqlite3.Connection,
+    ) -> None:
+        super().__init__(connection, path, clock, older)
+        self._guard = guard
+        self._logged = 0
+
+    def append(self, entries: Sequence[Entry]) -> list[int]:
+        """As ``Journal`` says."""
+        numbers = super().append(entries)
+        self._logged += len(entries) + _ROWS_OF_A_COMMIT
+        if self._logged >= _LOGGED_MAX:
+            _empty_log(self._connection, "PASSIVE")
+            self._logged = 0
+        return numbers
+
+    def close(self) -> None:
+        """As ``Journal`` says."""
+        try:
+            _empty_log(self._connection, "TRUNCATE")
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        super().close()
+        self._guard.close()
+
+    def __exit__(self, *raised: object) -> None:
+        # After an error nothing more is asked of the disk: what reached the log is found there by the next start.
+        if raised[0] is None:
+            self.close()
+        else:
+            self._close()
 
 
 def open_journal(path: Path, disk: Disk, clock: Clock) -> Journal:
@@ -35,22 +86,24 @@ def open_journal(path: Path, disk: Disk, clock: Clock) -> Journal:
     previous = closed_segments(path, disk)
     if disk.status(path) is None:
         _begin(path, previous, disk, clock)
-    with _translated(path):
-        connection = _connect_writing(path)
-        check_schema(connection, path)
-        return Journal(connection, path, clock, [_connect_reading(older) for older in previous])
+    with translated(path):
+        connection, guard = _connect_writing(path), _connect_reading(path)
+        for opened in (guard, connection):  # the guard guards as soon as it has read
+            check_schema(opened, path)
+        disk.sync_folder(path.parent)  # SQLite does so for its log, and does not look whether that failed
+        return _Writer(connection, path, clock, [_connect_reading(older) for older in previous], guard)
 
 
 def _begin(path: Path, previous: list[Path], disk: Disk, clock: Clock) -> None:
     """Make a new file, whole before it gets its name: one that is not whole is always a damaged one."""
     unfinished = path.with_name(f"{path.stem}.new{path.suffix}")
-    for tail in ("", "-journal"):
+    for tail in ("", "-journal", "-wal", "-shm"):
         disk.remove(Path(f"{unfinished}{tail}"))
-    with _translated(path), closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
-        connection.execute("PRAGMA synchronous = FULL")
+    with translated(path), closing(_connect_writing(unfinished)) as connection:
         create_schema(connection)
         journal = Journal(connection, unfinished, clock, [_connect_reading(older) for older in previous])
         start_segment(journal, previous[-1].name if previous else None)
+        _empty_log(connection, "TRUNCATE")
         journal.close()
     disk.move(unfinished, path)
     disk.sync_folder(path.parent)
@@ -58,9 +111,18 @@ def _begin(path: Path, previous: list[Path], disk: Disk, clock: Clock) -> None:
 
 def _connect_writing(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":  # how SQLite says that it failed
+        raise sqlite3.OperationalError(f"found the journal mode {mode!r}, expected 'wal'")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
     return connection
+
+
+def _empty_log(connection: sqlite3.Connection, how: str) -> bool:
+    """Bring the log into the file; return False where others, who read, kept some of it there."""
+    busy, *_ = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+    return not busy
 
 
 def start_segment(journal: Journal, previous: str | None = None) -> None:
@@ -81,7 +143,7 @@ def read_journal(path: Path, disk: Disk) -> Journal:
     """
     if disk.status(path) is None:
         raise FileNotFoundError(f"{path}: no journal; expected a folder that gonogo sort has filled")
-    with _translated(path):
+    with translated(path):
         connection = _connect_reading(path)
         check_schema(connection, path)
         return Journal(connection, path, Clock(), [_connect_reading(older) for older in closed_segments(path, disk)])
@@ -91,12 +153,9 @@ def mend_counts(path: Path, disk: Disk) -> list[str]:
     """Count the hours anew in files where they do not follow from the rows, and return their names. Nobody else may write."""
     mended = []
     for file in (*closed_segments(path, disk), path):
-        with _translated(file):
-            connection = sqlite3.connect(file, isolation_level=None)
-            try:
-                mended += [file.name] * mend_hours(connection)
-            finally:
-                connection.close()
+        with translated(file), closing(_connect_writing(file)) as connection:
+            mended += [file.name] * mend_hours(connection)
+            _empty_log(connection, "TRUNCATE")
     return mended
 
 
@@ -119,18 +178,17 @@ def closed_segments(path: Path, disk: Disk) -> list[Path]:
 
 def _close_month(path: Path, disk: Disk, clock: Clock) -> None:
     """Rename the file after the month of its first row, once that is over and nothing in it is unfinished."""
-    with _translated(path):
-        connection = sqlite3.connect(path, isolation_level=None)
-        try:
+    with translated(path):
+        with closing(_connect_reading(path)) as connection:
             check_schema(connection, path)
             journal = Journal(connection, path, clock)
             first = next(journal.rows(), None)
             month = "" if first is None else first.time[:7]
             if first is None or month >= f"{clock.today():%Y-%m}" or journal.open_batches():
                 return
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            connection.close()
+        with closing(_connect_writing(path)) as connection:
+            if not _empty_log(connection, "TRUNCATE"):  # somebody reads in it: the file grows on
+                return
     with suppress(FileExistsError):  # a clock that stepped back: the file grows on
         disk.move(path, path.with_name(f"{path.stem}-{month}{path.suffix}"))
         disk.sync_folder(path.parent)
@@ -141,10 +199,13 @@ def _connect_reading(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Iterator[None]:
     """Turn errors of SQLite into ``JournalError``."""
     try:
         yield
+    except sqlite3.OperationalError as error:
+        remedy = "see to the disk and start again, which finishes what was begun"
+        raise JournalError(path, f"cannot be read or written: {error}; {remedy}") from error
     except sqlite3.Error as error:
         raise JournalError(path, f"{error}; run gonogo recover OUT") from error
 
