@@ -251,11 +251,11 @@ def test_a_month_stays_open_while_somebody_reads_in_it(path: Path) -> None:
         sort_one(journal, "a2", "y.png")
     with open_journal(path, LocalDisk(), Calendar("2026-03-01")) as journal:
         assert closed_segments(path, LocalDisk()) == [], "rows in the log would be left behind"
-        assert journal.is_final("ok/y.png")
+        assert journal.finals(["ok/y.png"])
     reader.close()
     with open_journal(path, LocalDisk(), Calendar("2026-03-01")) as journal:
         assert len(closed_segments(path, LocalDisk())) == 1
-        assert journal.is_final("ok/y.png")
+        assert journal.finals(["ok/y.png"])
 
 
 def test_the_log_is_brought_into_the_file_now_and_then_and_at_the_end(path: Path) -> None:
