@@ -35,6 +35,8 @@ bench: $(VENV)/core.stamp
 	@echo "installing what is compared with"
 	@$(PIP) $$($(REQUIREMENTS) bench)
 	for name in training augmentation inference; do $(PY) tests/bench/$$name.py || exit; done
+	@mkdir -p build
+	$(VENV)/bin/gonogo bench line --dir build
 
 lint: setup
 	CFLAGS="$(STRICT)" $(BUILD) --build-temp build/lint-gcc --build-lib build/lint-gcc/lib

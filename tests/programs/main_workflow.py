@@ -70,6 +70,7 @@ COMMANDS: list[tuple[str, set[int], list[object]]] = [
     ("journal", {0}, ["export", FOLDER / "sorted", "--out", FOLDER / "decisions.csv"]),
     ("archive", {0}, [FOLDER / "sorted", "--before", "2100-01-01", "--delete"]),
     ("selftest", {0}, [MODEL]),
+    ("bench", {0}, ["line", "--pictures", 4, "--dir", FOLDER]),
     ("pilot", {0}, ["plan", "--bad-share", ".01", "--parts-per-day", 2000]),
     ("demo", {0}, ["--out", FOLDER / "demo", "--n", 120, "--epochs", 1]),
 ]

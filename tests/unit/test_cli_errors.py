@@ -219,7 +219,7 @@ def test_debug_shows_the_traceback(run_gonogo: Run, tmp_path: Path) -> None:
     assert "Traceback" in failed.stderr
 
 
-@pytest.mark.parametrize("command", ["dashboard", "bench", "trian", ""])
+@pytest.mark.parametrize("command", ["dashboard", "trian", ""])
 def test_an_unknown_command_is_refused(run_gonogo: Run, command: str) -> None:
     failed = run_gonogo(command, exit_code=2)
     assert failed.stderr.startswith(f"gonogo: COMMAND: invalid choice: '{command}'")

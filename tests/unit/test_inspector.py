@@ -71,6 +71,7 @@ def test_it_decides_as_the_gate_did(gate: PassGate, line: Inspector) -> None:
     said = gate.decide(X)
     assert [line.decide(picture) for picture in X] == said
     assert [line.decide(picture[..., 0]) for picture in X] == said, "grey needs no axis of channels"
+    assert line.decide_many(list(X)) == said
     passed = [decision for decision, label in zip(said, y, strict=True) if label == "ok" and decision.passed]
     assert passed
     assert passed[0] == Decision("ok", True, passed[0].score, "", gate.certificate_["sha256"])
@@ -106,6 +107,15 @@ def test_every_doubt_is_review_with_its_reason(line: Inspector, gate: PassGate, 
     assert reason in decision.reason
     assert math.isnan(decision.score)
     assert decision.certificate == gate.certificate_["sha256"]
+
+
+def test_doubts_among_many_parts_do_not_touch_the_others(line: Inspector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gonogo.inspector._GROUP_BYTES", 100)
+    X, _ = pictures(20, 3)
+    parts: list[Any] = [*([doubtful] for doubtful, _ in DOUBTS[:3]), *X[:9], [X[9], X[10]], *X[11:], "part.png"]
+    together, alone = line.decide_many(parts), [line.decide(part) for part in parts]
+    assert list(map(repr, together)) == list(map(repr, alone)), "NaN is not equal to itself"
+    assert line.decide_many([]) == []
 
 
 def test_layout_of_the_memory_does_not_matter(line: Inspector) -> None:

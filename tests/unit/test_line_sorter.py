@@ -335,3 +335,37 @@ def test_names_are_cut_by_bytes_and_keep_their_ending() -> None:
 def test_a_name_that_is_no_text_reaches_table_and_view_as_its_part() -> None:
     world = sorted_world({"a\udcff.png": b"ok 1", "b\udcfe.png": b"bad 2"})
     assert {row["part"] for row in decisions(world)} == {"a\\udcff.png", "b\\udcfe.png"}
+
+
+def test_batches_are_decided_on_while_others_are_read_and_moved() -> None:
+    world = World(batch=1)
+    for name in "abcd":
+        world.bring(name, b"ok " + name.encode())
+    assert world.run() is not None
+    assert world.violations() == []
+    rows = list(
+        world.database.execute("SELECT kind, batch, sequence FROM journal WHERE kind IN ('BATCH', 'END') ORDER BY 3")
+    )
+    second = [sequence for kind, _, sequence in rows if kind == "BATCH"][1]
+    first_end = next(sequence for kind, _, sequence in rows if kind == "END")
+    assert second < first_end
+
+
+def test_a_batch_in_hand_is_finished_when_room_runs_out() -> None:
+    world = World(batch=1)
+    for name in "abc":
+        world.bring(name, b"ok " + name.encode())
+    free, asked = world.disk.free_bytes, []
+
+    def running_out(path: Path) -> int:
+        asked.append(path)
+        return free(path) if len(asked) <= 6 else 0  # three folders for each batch
+
+    world.disk.free_bytes = running_out  # type: ignore[method-assign]
+    with pytest.raises(DiskFullError):
+        world.run()
+    assert folders(world) == {"a": "ok", "b": "ok"}
+    assert list(world.disk.files(INBOX)) == [INBOX / "c"]
+    del world.disk.free_bytes
+    assert world.run() is not None
+    assert world.violations() == []

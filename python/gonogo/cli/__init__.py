@@ -13,6 +13,7 @@ from gonogo import __version__, _core
 from gonogo.cli import (
     archive,
     audit,
+    bench,
     calibrate,
     compare,
     cross_validate,
@@ -82,6 +83,7 @@ def build_parser() -> Parser:
         pilot,
         info,
         selftest,
+        bench,
     ):
         module.add_parser(commands)
     return parser

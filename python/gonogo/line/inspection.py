@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gonogo import _core
 from gonogo.certificate_words import promise
@@ -97,11 +98,26 @@ class InspectorDecider:
 
     def decide(self, parts: Sequence[Sequence[Any]]) -> list[Decision]:
         """As ``Decider`` says."""
-        return [self._inspector.decide(list(views)) if self._gated else self._most_probable(views) for views in parts]
+        if self._gated:
+            return self._inspector.decide_many([list(views) for views in parts])
+        pictures = [view for views in parts for view in views]
+        try:
+            shares = self._inspector.predict_proba(pictures)
+        except ValueError:  # of one of them; those of the others count all the same
+            return [self._most_probable(views) for views in parts]
+        if len(shares) != len(pictures):  # tiles
+            return [self._most_probable(views) for views in parts]
+        ends = np.cumsum([len(views) for views in parts], dtype=int).tolist()
+        return [self._by_shares(shares[end - len(views) : end]) for views, end in zip(parts, ends, strict=True)]
 
     def _most_probable(self, views: Sequence[Any]) -> Decision:
         try:
-            shares = self._inspector.predict_proba(list(views))
+            return self._by_shares(self._inspector.predict_proba(list(views)))
+        except ValueError as error:
+            return Decision(REVIEW, False, math.nan, str(error))
+
+    def _by_shares(self, shares: NDArray[np.float64]) -> Decision:
+        try:
             best = most_probable_classes(shares)
         except ValueError as error:
             return Decision(REVIEW, False, math.nan, str(error))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from gonogo.line.outcome import Job, Outcome, decide_jobs
 from gonogo.line.transfer import GONE, Transfer, batch_folder
 
 TRIES_MAX = 2  # a picture whose decoding ended the program twice is not decoded again
-_BATCH_BYTES = 256 * 1024 * 1024  # of pictures in memory
+_BATCH_BYTES = 128 * 1024 * 1024  # of pictures; two batches are in memory
 _TAKEN = {"reason": "it was taken out of the folder of claimed pictures"}
 
 
@@ -50,6 +51,17 @@ class Counts:
             self.sorted += label not in (REVIEW, QUARANTINE)
             self.review += label == REVIEW
             self.quarantined += label == QUARANTINE
+
+
+@dataclass
+class Batch:
+    """Parts that are in hand: its number, rows that are written at its end, the steady time at which it began."""
+
+    number: int
+    jobs: list[Job]
+    more: list[Entry]
+    started: float
+    outcomes: Callable[[], list[list[Outcome]]] = list
 
 
 class Sorter:
@@ -92,6 +104,7 @@ class Sorter:
         self.csv = CsvLog(disk, places.csv, journal, configuration)
         self._known: set[tuple[int, ...]] = set()
         self._gone: list[Entry] = []
+        self._thread: ThreadPoolExecutor | None = None
         self._last_content, self._repeats = "", 0
         segment = journal.last("SEGMENT")
         self._mark = "" if segment is None else str(segment.body["mark"])
@@ -112,15 +125,43 @@ class Sorter:
             There is less room than is kept in reserve; nothing was taken.
         """
         parts = self.inbox.look(only)
-        taken = 0
-        while parts:
-            chosen = self._take(parts)
-            parts = parts[len(chosen) :]
-            jobs = [job for part in chosen if (job := self._job(part)) is not None]
-            if jobs:
-                self.check_room()
-                taken += self.sort(jobs)
+        taken, before = 0, None
+        while parts or before is not None:
+            batch = None
+            if parts:
+                chosen = self._take(parts)
+                parts = parts[len(chosen) :]
+                try:
+                    batch = self._next(chosen)
+                except (DiskFullError, FileNotFoundError):  # waited for by a line that watches
+                    if before is not None:
+                        self._end(before, before.outcomes())
+                    raise
+            if before is not None:
+                outcomes = before.outcomes()
+                if batch is not None:
+                    self._decide_meanwhile(batch)
+                taken += self._end(before, outcomes)
+            elif batch is not None:
+                self._decide_meanwhile(batch)
+            before = batch
         return taken
+
+    def _next(self, parts: Sequence[Part]) -> Batch | None:
+        jobs = [job for part in parts if (job := self._job(part)) is not None]
+        if not jobs:
+            return None
+        self.check_room()
+        return self._begin(jobs)
+
+    def _decide_meanwhile(self, batch: Batch) -> None:
+        """Have a thread decide, while this one handles the files of the batches before and after."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "decider")
+        batch.outcomes = self._thread.submit(self._decide, batch).result
+
+    def _decide(self, batch: Batch) -> list[list[Outcome]]:
+        return decide_jobs(batch.jobs, self.decider, accept_unproven=self.configuration.accept_unproven)
 
     def check_room(self) -> None:
         """Raise ``DiskFullError`` where the reserve is touched."""
@@ -162,35 +203,38 @@ class Sorter:
 
     def sort(self, jobs: Sequence[Job]) -> int:
         """Sort parts, from the row that says that they are looked at to the one that says that all is done."""
+        batch = self._begin(jobs)
+        return self._end(batch, self._decide(batch))
+
+    def _begin(self, jobs: Sequence[Job]) -> Batch:
+        """Read and claim pictures."""
         started = self.clock.steady()
         # Before anybody looks into a file: what ends the program is known by its row when it starts again.
-        batch = self.journal.append([batch_row(jobs, self.places.work, self._number)])[0]
+        number = self.journal.append([batch_row(jobs, self.places.work, self._number)])[0]
         ready = [job for job in jobs if self._read(job)]
-        folder = batch_folder(self.places.work, batch)
         if not self.keeps:
-            ready = self._claim(ready, folder)
+            ready = self._claim(ready, batch_folder(self.places.work, number))
         watched = [self._watch_for_frozen_camera(job) for job in ready]
-        ready = [job for job, _ in watched]
-        outcomes = decide_jobs(ready, self.decider, accept_unproven=self.configuration.accept_unproven)
-        decided = [
-            (picture, outcome)
-            for job, said in zip(ready, outcomes, strict=True)
-            for picture, outcome in zip(job.pictures, said, strict=True)
-        ]
-        more = [*self._gone, *(alarm for _, alarms in watched for alarm in alarms)]
         self.counts.lost += len(self._gone)
+        more = [*self._gone, *(alarm for _, alarms in watched for alarm in alarms)]
         self._gone = []
-        for job, said in zip(ready, outcomes, strict=True):
+        return Batch(number, [job for job, _ in watched], more, started)
+
+    def _end(self, batch: Batch, outcomes: Sequence[Sequence[Outcome]]) -> int:
+        """Bring pictures to their folders."""
+        more, decided = list(batch.more), []
+        for job, said in zip(batch.jobs, outcomes, strict=True):
             more += self._audits(job, said)
-            for picture in job.pictures:
+            for picture, outcome in zip(job.pictures, said, strict=True):
                 picture.data = b""
-        self.counts.add(self.transfer.finish(batch, decided, more, started))
+                decided.append((picture, outcome))
+        self.counts.add(self.transfer.finish(batch.number, decided, more, batch.started))
         for picture, _ in decided:
             if self.keeps:
                 self._known.add(picture.status.identity)
             self.inbox.waiting.pop(picture.name, None)
         if not self.keeps:
-            self.disk.remove_empty_folder(folder)
+            self.disk.remove_empty_folder(batch_folder(self.places.work, batch.number))
         self.csv.write()
         return len(decided)
 
