@@ -51,46 +51,61 @@ void gng_thumbnail_make(float *levels, gng_image_view image, float *scratch)
     }
 }
 
+/* Whole numbers in any order give one sum: compilers may add many pixels at a time. */
 static void measure_levels(gng_exposure *out, gng_image_view image, double *variance)
 {
-    uint64_t histogram[256] = {0};
-    const size_t pixels = (size_t)image.height * (size_t)image.width;
-    for (size_t i = 0; i < pixels; i++)
-        histogram[image.pixels[i]]++;
-    double sum = 0, squares = 0;
-    out->minimum = 255;
-    out->maximum = 0;
-    for (int32_t level = 0; level < 256; level++) {
-        sum += (double)level * (double)histogram[level];
-        squares += (double)level * (double)level * (double)histogram[level];
-        if (histogram[level] == 0)
-            continue;
-        out->minimum = level < out->minimum ? level : out->minimum;
-        out->maximum = level;
+    const size_t width = (size_t)image.width, pixels = (size_t)image.height * width;
+    uint64_t sum = 0, squares = 0, saturated = 0;
+    uint8_t minimum = 255, maximum = 0;
+    for (int32_t y = 0; y < image.height; y++) {
+        const uint8_t *row = image.pixels + (size_t)y * width;
+        uint32_t row_sum = 0, row_squares = 0, row_saturated = 0; /* 16,384 * 255 * 255 < 2^32 */
+        for (size_t x = 0; x < width; x++) {
+            const uint8_t level = row[x];
+            row_sum += level;
+            row_squares += (uint32_t)level * level;
+            row_saturated += level == 0 || level == 255;
+            minimum = level < minimum ? level : minimum;
+            maximum = level > maximum ? level : maximum;
+        }
+        sum += row_sum;
+        squares += row_squares;
+        saturated += row_saturated;
     }
-    out->mean = sum / (double)pixels;
-    *variance = squares / (double)pixels - out->mean * out->mean;
-    *variance = out->minimum == out->maximum || *variance < 0 ? 0 : *variance;
-    out->saturated = (double)(histogram[0] + histogram[255]) / (double)pixels;
+    out->minimum = minimum;
+    out->maximum = maximum;
+    out->mean = (double)sum / (double)pixels;
+    *variance = (double)squares / (double)pixels - out->mean * out->mean;
+    *variance = minimum == maximum || *variance < 0 ? 0 : *variance;
+    out->saturated = (double)saturated / (double)pixels;
+}
+
+/* Adds the Laplacian of a run of up to 2,048 pixels of a row, whose squares fit 32 bits. */
+static void add_laplacian(const uint8_t *row, size_t stride, int32_t count, int64_t *sum, int64_t *squares)
+{
+    const uint8_t *above = row - stride, *below = row + stride;
+    int32_t run_sum = 0;
+    uint32_t run_squares = 0;
+    for (int32_t x = 0; x < count; x++) {
+        const int32_t value = above[x] + below[x] + row[x - 1] + row[x + 1] - 4 * row[x];
+        run_sum += value;
+        run_squares += (uint32_t)(value * value);
+    }
+    *sum += run_sum;
+    *squares += run_squares;
 }
 
 static double laplacian_variance(gng_image_view image)
 {
+    enum { RUN = 2048 };
     const size_t stride = (size_t)image.width;
-    int64_t sum = 0, squares = 0, count = 0;
-    for (int32_t y = 1; y + 1 < image.height; y++) {
-        const uint8_t *row = image.pixels + (size_t)y * stride, *above = row - stride, *below = row + stride;
-        int64_t row_sum = 0, row_squares = 0;
-        for (int32_t x = 1; x + 1 < image.width; x++) {
-            const int32_t value = above[x] + below[x] + row[x - 1] + row[x + 1] - 4 * row[x];
-            row_sum += value;
-            row_squares += value * value;
-        }
-        sum += row_sum;
-        squares += row_squares;
-        count += image.width - 2;
-    }
-    if (count <= 0)
+    const int32_t inside = image.width - 2;
+    int64_t sum = 0, squares = 0;
+    for (int32_t y = 1; y + 1 < image.height; y++)
+        for (int32_t x = 0; x < inside; x += RUN)
+            add_laplacian(image.pixels + (size_t)y * stride + 1 + x, stride, inside - x < RUN ? inside - x : RUN, &sum, &squares);
+    const int64_t count = image.height > 2 && inside > 0 ? (int64_t)inside * (image.height - 2) : 0;
+    if (count == 0)
         return 0;
     const double mean = (double)sum / (double)count;
     return (double)squares / (double)count - mean * mean;

@@ -1,8 +1,9 @@
 /* Functions that compare pictures with each other. */
+#include <string.h>
+
+#include "base/arithmetic.h"
 #include "bind/arguments.h"
 #include "bind/plans.h"
-
-#include <string.h>
 
 /* One file: its exposure and thumbnail, or what is wrong with it. */
 typedef struct portrait {
@@ -131,6 +132,30 @@ static PyObject *describe_pictures(PyObject *module, PyObject *arguments, PyObje
     return result;
 }
 
+static PyObject *measure_exposure(PyObject *module, PyObject *argument)
+{
+    (void)module;
+    gng_image_view view;
+    if (gng_bind_image(argument, "pixels", &view) < 0)
+        return NULL;
+    const size_t bytes = (size_t)view.height * (size_t)view.width * (size_t)view.channels;
+    uint8_t *copy = view.channels == 3 ? gng_memory_allocate(bytes) : NULL; /* luma is made in place */
+    if (view.channels == 3 && copy == NULL)
+        return gng_bind_raise(gng_error_set(GNG_STATUS_MEMORY, "pixels: no memory for a copy of %zu bytes", bytes));
+    gng_exposure found;
+    const unsigned int mode = gng_arithmetic_exchange(GNG_ARITHMETIC_DEFAULT);
+    Py_BEGIN_ALLOW_THREADS
+    if (copy != NULL) {
+        memcpy(copy, view.pixels, bytes);
+        view = gng_luma_reduce((gng_image){copy, view.height, view.width, 3});
+    }
+    gng_exposure_measure(&found, view);
+    Py_END_ALLOW_THREADS
+    (void)gng_arithmetic_exchange(mode);
+    gng_memory_release(copy);
+    return Py_BuildValue("(ddd)", found.mean, found.deviation, found.sharpness);
+}
+
 static PyObject *sibling_mapping(const gng_sibling_search *found)
 {
     const npy_intp shape[] = {(npy_intp)found->count, 2};
@@ -197,6 +222,7 @@ static PyObject *find_siblings(PyObject *module, PyObject *arguments, PyObject *
 
 PyMethodDef gng_bind_analysis_methods[] = {
     {"describe_pictures", WITH_KEYWORDS(describe_pictures), "Exposure and thumbnail of picture files."},
+    {"measure_exposure", measure_exposure, METH_O, "Brightness, contrast and sharpness of a picture."},
     {"find_siblings", WITH_KEYWORDS(find_siblings), "Pictures of the same surface among thumbnails."},
     {0},
 };

@@ -28,6 +28,7 @@ static const struct {
     {"review_zone", METADATA_OBJECT}, /* which parts people look at, beside the certificate */
     {"classes", METADATA_ARRAY},
     {"preprocess", METADATA_OBJECT},
+    {"reference", METADATA_OBJECT}, /* how good parts look, beside the certificate */
     {"temperature", METADATA_OBJECT}, /* what turns scores into probabilities */
     {"training", METADATA_OBJECT},
     {"unknown_guard", METADATA_OBJECT}, /* which pictures are unlike the known features, beside the certificate */
@@ -58,7 +59,7 @@ static gng_status check_free_key(const char *key)
     if (allowed)
         return GNG_OK;
     return gng_error_set(GNG_STATUS_FORMAT,
-                         "metadata: unknown key '%.80s'; known are certificate, classes, preprocess, review_zone, temperature, training, unknown_guard, "
+                         "metadata: unknown key '%.80s'; known are certificate, classes, preprocess, reference, review_zone, temperature, training, unknown_guard, "
                          "versions, and keys of at most %d letters, digits, '.', '_', '-' that begin with 'x.'",
                          key, (int)GNG_MODEL_KEY_BYTES_MAX - 1);
 }

@@ -103,6 +103,9 @@ def describe_pictures(
     levels ``mean``, ``deviation``, ``minimum``, ``maximum``, ``saturated`` share and ``sharpness`` (zeros for a bad file);
     and thumbnails (n, 64, 64) of grey levels, zeros for bad files."""
 
+def measure_exposure(pixels: NDArray[np.uint8], /) -> tuple[float, float, float]:
+    """Of the grey levels of a picture (h, w, c): ``mean``, ``deviation`` and ``sharpness`` as ``describe_pictures`` has them."""
+
 def find_siblings(
     thumbnails: NDArray[np.float32],
     labels: NDArray[np.uint32] | None = None,

@@ -17,6 +17,7 @@ from gonogo.arrays import check_feature_names, feature_names
 from gonogo.augment import Augment
 from gonogo.callbacks import BackupAndRestore, Callback
 from gonogo.checks import check_integer, check_threads
+from gonogo.class_names import check_class_names
 from gonogo.data import Dataset
 from gonogo.decision import most_probable_classes
 from gonogo.decoding import Decoding
@@ -25,7 +26,7 @@ from gonogo.fitted_model import FittedModel
 from gonogo.history import History
 from gonogo.inputs import sample_chunks, sample_weights, training_inputs, validation_inputs
 from gonogo.labels import class_name, class_names, label_array, label_positions
-from gonogo.model_file import ModelFile, check_class_names, model_bytes, parse_model, preprocess_metadata, read_model
+from gonogo.model_file import ModelFile, model_bytes, parse_model, preprocess_metadata, read_model
 from gonogo.network import ModelSpec, load_spec
 from gonogo.progress import TrainingProgress, Verbose, wants_progress
 from gonogo.provenance import describe_seen, describe_training, golden_samples, plain_weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +76,19 @@ class Inspector:
             return self._review(_UNCERTIFIED)
         return self._file.decide(logits, features)
 
-    def decide_many(self, parts: Sequence[Sample | Sequence[Sample]]) -> list[Decision]:
+    def decide_many(
+        self,
+        parts: Sequence[Sample | Sequence[Sample]],
+        look: Callable[[int, Sample], None] = lambda _number, _samples: None,
+    ) -> list[Decision]:
         """Return the decisions about several parts, to the last bit those of :meth:`decide`, in less time.
 
         Parameters
         ----------
         parts : sequence
             What :meth:`decide` takes, of each part.
+        look : callable, optional
+            Called with the position of each part that the net decides on and what it reads of it, (n, height, width, channels).
         """
         decisions: list[Decision | None] = [None] * len(parts)
         group: list[tuple[int, Sample]] = []
@@ -94,6 +100,7 @@ class Inspector:
             if sum(held.nbytes for _, held in group) + samples.nbytes > _GROUP_BYTES:
                 self._decide_group(group, decisions)
                 group = []
+            look(number, samples)
             group.append((number, samples))
         self._decide_group(group, decisions)
         return [decision for decision in decisions if decision is not None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +16,12 @@ from numpy.typing import NDArray
 
 from gonogo import _core, seen
 from gonogo.certificate import Certificate
+from gonogo.class_names import check_class_names
 from gonogo.decision import Decision, Rule
 from gonogo.decoding import Decoding
 from gonogo.errors import ModelFileError
 from gonogo.machine import fingerprint
+from gonogo.reference import Reference
 from gonogo.review_zone import ReviewZone
 from gonogo.temperature import Temperature
 from gonogo.unknown_guard import UnknownGuard
@@ -30,38 +31,6 @@ GOLDEN_PICTURES = 8
 _Beside = TypeVar("_Beside")
 
 _FILE_BYTES_MAX = 512 * 1024 * 1024  # GNG_MODEL_FILE_BYTES_MAX of the core
-_FOLDERS = {"review", "quarantine", "work", "decisions.csv", "status.json", "gonogo.prom"}
-_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"}
-
-
-def check_class_names(names: Sequence[str]) -> None:
-    """Refuse names that could not be folders of a sorted output.
-
-    Raises
-    ------
-    ValueError
-        Naming the class, and why: over 100 bytes of UTF-8, a slash or control character, a leading dot, a trailing dot or
-        space, a name the sorter or Windows keeps for itself, or two names that differ in case only.
-    """
-    seen: dict[str, str] = {}
-    for name in names:
-        plain = name.casefold()
-        reason = None
-        if not name:
-            reason = "is empty"
-        elif len(name.encode("utf-8", "surrogatepass")) > 100:
-            reason = "is longer than 100 bytes"
-        elif re.search(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]", name):
-            reason = "contains a slash, a control character or an invalid character"
-        elif name.startswith(".") or name.endswith((".", " ")):
-            reason = "begins with a dot or ends with a dot or a space"
-        elif plain in _FOLDERS or plain.split(".")[0] in _DEVICES:
-            reason = "is a name that the sorted output or Windows keeps for itself"
-        elif plain in seen:
-            reason = f"differs from {seen[plain]!r} in upper and lower case only"
-        if reason:
-            raise ValueError(f"classes: the class name {name!r} {reason}; rename the class, it becomes a folder name")
-        seen[plain] = name
 
 
 @dataclass(frozen=True)
@@ -91,6 +60,8 @@ class ModelFile:
         Of the probabilities, where one was fitted.
     unknown_guard : UnknownGuard or None
         Beside the certificate, where one was asked for.
+    reference : Reference or None
+        Beside the certificate: how the good calibration parts look; None in files from before there was one.
     """
 
     core: _core.Classifier
@@ -103,6 +74,7 @@ class ModelFile:
     review_zone: ReviewZone | None = None
     unknown_guard: UnknownGuard | None = None
     temperature: Temperature | None = None
+    reference: Reference | None = None
 
     def run(
         self, samples: NDArray[np.uint8] | NDArray[np.float32]
@@ -186,11 +158,15 @@ def model_bytes(
 
 
 def with_certificate(
-    file: ModelFile, certificate: Certificate, zone: ReviewZone | None = None, guard: UnknownGuard | None = None
+    file: ModelFile,
+    certificate: Certificate,
+    zone: ReviewZone | None = None,
+    guard: UnknownGuard | None = None,
+    reference: Reference | None = None,
 ) -> bytes:
     """Return the bytes of a model file that holds the same model, a certificate, and what stands beside it."""
     parts = _core.parse_model(file.data)
-    beside = {"certificate": certificate, "review_zone": zone, "unknown_guard": guard}
+    beside = {"certificate": certificate, "review_zone": zone, "unknown_guard": guard, "reference": reference}
     metadata = {key: text for key, text in parts["metadata"].items() if key not in beside}
     metadata |= {key: _to_json(made.to_json()) for key, made in beside.items() if made is not None}
     golden = parts["golden_input"], parts["golden_logits"]
@@ -314,6 +290,7 @@ def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, thr
         review_zone=_beside(path, core, certificate, "review_zone", ReviewZone.from_json),
         unknown_guard=_beside(path, core, certificate, "unknown_guard", partial(UnknownGuard.from_json, known=known)),
         temperature=temperature,
+        reference=_beside(path, core, certificate, "reference", Reference.from_json),
     )
 
 

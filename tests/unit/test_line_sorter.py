@@ -158,6 +158,28 @@ def test_a_frozen_camera_is_noticed() -> None:
     assert alarms == (1,)
 
 
+def test_one_frozen_camera_of_two_is_noticed() -> None:
+    pictures = {f"{i}_a.png": b"ok 1" for i in range(6)} | {f"{i}_b.png": b"ok 2%d" % i for i in range(6)}
+    world = sorted_world(pictures, **VIEWS, frozen_after=4)
+    found = {row["name"]: row["decision"] for row in decisions(world)}
+    assert [found[f"{i}_{view}.png"] for i in range(6) for view in "ab"] == ["ok"] * 6 + ["REVIEW"] * 6
+
+
+def test_a_frozen_camera_is_remembered_over_a_restart() -> None:
+    world = World(frozen_after=4)
+    for name in "abcdef":
+        world.bring(name, b"ok 1")
+        assert world.run() is not None
+    assert [row["decision"] for row in decisions(world)] == ["ok"] * 3 + ["REVIEW"] * 3
+    alarms = world.database.execute("SELECT count(*) FROM journal WHERE kind = 'ALARM'").fetchone()
+    assert alarms == (1,)
+
+
+def test_pictures_that_are_nearly_the_same_are_no_frozen_camera() -> None:
+    world = sorted_world({f"{i}": b"ok same" + b"." * i for i in range(12)}, frozen_after=4)
+    assert {row["decision"] for row in decisions(world)} == {"ok"}
+
+
 def test_content_seen_before_is_sorted_and_flagged() -> None:
     world = sorted_world({"a": b"ok 1", "b": b"bad", "c": b"ok 1"})
     world.bring("d", b"ok 1")

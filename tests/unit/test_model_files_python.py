@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gonogo import DecodeError, DivergenceError, InspectionClassifier, ModelFileError, _core, layers, load
+from gonogo.class_names import check_class_names
 from gonogo.machine import fingerprint
-from gonogo.model_file import ModelFile, check_class_names, model_bytes, parse_model, read_model
+from gonogo.model_file import ModelFile, model_bytes, parse_model, read_model
 from gonogo.network import ModelSpec
 
 pytestmark = pytest.mark.any_engine

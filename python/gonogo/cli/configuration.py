@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 # Options about this one call, not about the work.
-_NOT_IN_FILES = {"help", "config", "debug"}
+_NOT_IN_FILES = {"help", "config", "debug", "acknowledge"}
 
 
 def apply_configuration(parser: argparse.ArgumentParser, path: str | Path) -> None:

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gonogo.cli.arguments import Commands, Parser, add_command, add_common, as_number, whole_number
-from gonogo.cli.failures import DONE, INTERRUPTED
+from gonogo.cli.arguments import Commands, Parser, add_command, add_common, as_number, share, whole_number
+from gonogo.cli.failures import DONE, INTERRUPTED, PROBLEMS
 from gonogo.cli.output import counted, note, show, table
 from gonogo.inspector import Inspector
 from gonogo.line.clock import Clock
-from gonogo.line.configuration import DECIMALS, SEPARATORS, SUBFOLDERS, Configuration, check_places
+from gonogo.line.configuration import DECIMALS, ON_ALARM, SEPARATORS, SUBFOLDERS, Configuration, check_places
 from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
 from gonogo.line.rehearsal import rehearse
@@ -64,6 +64,12 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--no-gate", action="store_true", help="take a model without certificate: the most probable class"
     )
+    parser.add_argument(
+        "--acknowledge",
+        default="",
+        metavar="NAME",
+        help="NAME has looked into the alarm of drift, which ends with that",
+    )
     parser.add_argument("--journal", metavar="FILE", help="journal on a local disk (default: OUT/.gonogo/journal.db)")
     parser.add_argument("--config", metavar="FILE", help="TOML file with options; the command line wins")
     _add_settings(parser)
@@ -92,6 +98,13 @@ def _add_settings(parser: Parser) -> None:
         ("reserve-mb", {"type": whole(0), "metavar": "MB"}, "with less room nothing is taken from the inbox"),
         ("csv-separator", {"choices": SEPARATORS}, "between the columns of decisions.csv"),
         ("csv-decimal", {"choices": DECIMALS}, "sign before decimals in decisions.csv"),
+        ("on-alarm", {"choices": ON_ALARM}, "what follows drift: messages only, REVIEW for all, or the end, code 5"),
+        (
+            "drift-run-length",
+            {"type": whole(0), "metavar": "N"},
+            "parts between two false alarms of drift, on average; 0: it is not watched for",
+        ),
+        ("bad-share", {"type": share, "metavar": "P"}, "share of bad parts, at most: more rejects are drift"),
     ]
     for name, settings, text in options:
         group.add_argument(f"--{name}", default=getattr(_DEFAULTS, name.replace("-", "_")), help=text, **settings)
@@ -141,6 +154,7 @@ def run(args: argparse.Namespace) -> int:
             },
             user=user(),
             facts=decider.facts,
+            acknowledged_by=args.acknowledge,
         ) as line,
     ):
         if any(line.recovered.values()):
@@ -151,11 +165,12 @@ def run(args: argparse.Namespace) -> int:
         else:
             waiting = line.once(lambda: bool(stopped))
         _show_result(args, line, waiting)
-    return INTERRUPTED if signal.SIGINT in stopped else DONE
+        ended = PROBLEMS if line.sorter.stops else DONE
+    return INTERRUPTED if signal.SIGINT in stopped else ended
 
 
 def _show_result(args: argparse.Namespace, line: Line, waiting: list[str]) -> None:
-    counts, refused = line.sorter.counts, sorted(line.sorter.inbox.refused)
+    counts, refused, drift = line.sorter.counts, sorted(line.sorter.inbox.refused), line.sorter.drift
     result = {
         "sorted": counts.sorted,
         "review": counts.review,
@@ -166,6 +181,7 @@ def _show_result(args: argparse.Namespace, line: Line, waiting: list[str]) -> No
         "refused": refused,
         "recovered": line.recovered,
         "csv_problem": line.sorter.csv.problem,
+        "drift": None if drift is None else {"statistic": drift.statistic, "alarm": drift.alarm},
         "head": line.sorter.journal.head,
     }
     rows: list[list[object]] = [[label, count] for label, count in sorted(counts.labels.items())]
@@ -178,6 +194,8 @@ def _show_result(args: argparse.Namespace, line: Line, waiting: list[str]) -> No
         note(args, f"ALARM: {counted(counts.lost, 'picture')} taken away after it was claimed; the journal names it")
     if line.sorter.csv.problem:
         note(args, line.sorter.csv.problem)
+    if drift is not None and drift.alarm is not None:
+        note(args, f"ALARM of {drift.alarm['time']}: {drift.alarm['reason']}")
     show(args, result, text)
 
 

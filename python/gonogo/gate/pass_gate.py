@@ -16,12 +16,14 @@ from gonogo.gate.evidence import Evidence, collect_evidence
 from gonogo.gate.exact_rule import Target
 from gonogo.gate.parts import check_groups, is_dataset
 from gonogo.gate.plots import plot_bound, plot_cost
+from gonogo.gate.reference import make_reference
 from gonogo.gate.scores import class_names, guard_band, model_of, scores_of
 from gonogo.gate.unknown import check_enough, check_unknown_share, known_features, make_guard
 from gonogo.gate.zone import ZoneWish, choose_zone
 from gonogo.labels import label_positions
 from gonogo.ledger import open_ledger
 from gonogo.model_file import with_certificate
+from gonogo.reference import Reference
 from gonogo.review_zone import ReviewZone
 from gonogo.storage import write_atomically
 from gonogo.unknown_guard import UnknownGuard
@@ -140,7 +142,7 @@ class PassGate:
             review_capacity=None if zone is None else zone.review_capacity,
             unknown_share=None if guard is None else guard.share,
         )
-        gate._made, gate._zone, gate._guard = made, zone, guard
+        gate._made, gate._zone, gate._guard, gate._reference = made, zone, guard, file.reference
         return gate
 
     def fit(
@@ -185,7 +187,7 @@ class PassGate:
         LedgerError, OSError
             The ledger was edited, or cannot be written.
         """
-        for name in ("_made", "_zone", "_guard", "_evidence"):
+        for name in ("_made", "_zone", "_guard", "_reference", "_evidence"):
             self.__dict__.pop(name, None)
         target, wish = self._target(), ZoneWish.of(self.cost_ratio, self.review_capacity)
         unknown = check_unknown_share(self.clf, self.unknown_share, training_data)
@@ -214,7 +216,11 @@ class PassGate:
             with open_ledger(path) as page:
                 made = record_calibration(page, evidence, target, promised)
         self._zone = None if wish is None else choose_zone(evidence, made, wish)
-        self._guard = None if unknown is None else make_guard(self.clf, X, evidence, made, unknown, known)
+        self._guard, passed = None, None
+        if unknown is not None:
+            self._guard, passed = make_guard(self.clf, X, evidence, made, unknown, known)
+        rule = made.rule if self._zone is None else self._zone.applied(made.rule)
+        self._reference = make_reference(self.clf, X, evidence, made, rule, passed)
         self._made, self._evidence = made, evidence
         return self
 
@@ -278,6 +284,11 @@ class PassGate:
     def unknown_guard(self) -> UnknownGuard | None:
         """The guard against unknown pictures; None where none was asked for."""
         return self.__dict__.get("_guard") if self.certificate else None
+
+    @property
+    def reference(self) -> Reference | None:
+        """How good calibration parts look, for the drift alarm of a line; None where the model reads rows or they are too few."""
+        return self.__dict__.get("_reference") if self.certificate else None
 
     @property
     def rule(self) -> Rule:
@@ -358,7 +369,9 @@ class PassGate:
             raise ValueError(
                 f"clf: found a {type(self.clf).__name__}, expected an InspectionClassifier; keep certificate_"
             )
-        return write_atomically(path, with_certificate(file, made, self.review_zone, self.unknown_guard))
+        return write_atomically(
+            path, with_certificate(file, made, self.review_zone, self.unknown_guard, self.reference)
+        )
 
     def __repr__(self) -> str:
         made = "calibrated" if "_made" in self.__dict__ else "not calibrated"

@@ -60,8 +60,8 @@ def check_unknown_share(clf: Any, share: float | None, training_data: Any) -> fl
 
 def make_guard(
     clf: Any, X: Any, evidence: Evidence, made: Certificate, share: float, known: NDArray[np.float64]
-) -> UnknownGuard:
-    """Return the guard that sends at most a share of known good parts to REVIEW.
+) -> tuple[UnknownGuard, NDArray[np.bool_]]:
+    """Return the guard that sends at most a share of known good parts to REVIEW, and which calibration parts it lets pass.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def make_guard(
     farthest = np.zeros(len(evidence.parts))
     np.maximum.at(farthest, evidence.parts.of, away)
     good = np.sort(farthest[evidence.is_good])[::-1]
-    return UnknownGuard(
+    guard = UnknownGuard(
         certificate=made.digest,
         share=share,
         neighbours=NEIGHBOURS,
@@ -92,6 +92,7 @@ def make_guard(
         limit=float(good[allowed_parts(share, len(good)) - 1]),
         known=known,
     )
+    return guard, farthest <= guard.limit
 
 
 def check_enough(share: float, good_parts: int) -> None:

@@ -13,6 +13,8 @@ from gonogo.checks import check_integer, check_number
 SUBFOLDERS = ("none", "day")
 SEPARATORS = (",", ";", "\t")
 DECIMALS = (".", ",")
+ON_ALARM = ("log", "review", "stop")
+DRIFT_RUN_LEAST = 100  # parts; shorter ones are no rare events
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,14 @@ class Configuration:
         With less room (in MB) on a disk nothing is taken from the inbox.
     csv_separator, csv_decimal : str
         Of ``decisions.csv``.
+    on_alarm : {"log", "review", "stop"}
+        What follows where drift is noticed, until a person acknowledges it: only rows and messages; every part goes to REVIEW;
+        or the sorter ends.
+    drift_run_length : int
+        Parts between two false alarms, at least, on average. 0: drift is not watched for.
+    bad_share : float, optional
+        Share of bad parts, at most; a larger share of rejects than it explains is drift. None: that of the certificate, and
+        without one rejects are not watched.
 
     Raises
     ------
@@ -67,6 +77,9 @@ class Configuration:
     reserve_mb: int = 64
     csv_separator: str = ","
     csv_decimal: str = "."
+    on_alarm: Literal["log", "review", "stop"] = "log"
+    drift_run_length: int = 1_000_000
+    bad_share: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("settle_ms", 0), ("batch", 1), ("views", 1), ("frozen_after", 0), ("reserve_mb", 0)):
@@ -77,7 +90,18 @@ class Configuration:
             raise ValueError(f"audit_share: found {self.audit_share!r}, expected a share from 0 to 1")
         if self.frozen_after == 1:
             raise ValueError("frozen_after: found 1, expected 2 or more pictures, or 0 for never")
-        for name, choices in (("subfolders", SUBFOLDERS), ("csv_separator", SEPARATORS), ("csv_decimal", DECIMALS)):
+        if self.bad_share is not None and not 0 < check_number("bad_share", self.bad_share, "a share", above=0) < 1:
+            raise ValueError(f"bad_share: found {self.bad_share!r}, expected a share between 0 and 1, such as 0.02")
+        check_integer("drift_run_length", self.drift_run_length, 0)
+        if 0 < self.drift_run_length < DRIFT_RUN_LEAST:
+            found = f"drift_run_length: found {self.drift_run_length}"
+            raise ValueError(f"{found}, expected {DRIFT_RUN_LEAST} parts or more, or 0 for never")
+        for name, choices in (
+            ("subfolders", SUBFOLDERS),
+            ("csv_separator", SEPARATORS),
+            ("csv_decimal", DECIMALS),
+            ("on_alarm", ON_ALARM),
+        ):
             if getattr(self, name) not in choices:
                 found = f"{name}: found {getattr(self, name)!r}"
                 raise ValueError(f"{found}, expected one of {', '.join(map(repr, choices))}")

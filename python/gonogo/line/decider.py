@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gonogo.decision import Decision
+from gonogo.line.drift import Monitor
 
 QUARANTINE = "QUARANTINE"
 PROVEN, UNPROVEN = "ok", "unproven"
@@ -44,3 +45,14 @@ class Decider(Protocol):
 
     def decide(self, parts: Sequence[Sequence[Any]]) -> list[Decision]:
         """Return the decision about each part, from the pixels of all its pictures."""
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """What a decider can do besides, where drift is watched for."""
+
+    def monitors(self, bad_share: float | None) -> list[Monitor]:
+        """Return what is to be watched where at most a share of the parts is bad (None: nobody said); none without reference."""
+
+    def decide_and_measure(self, parts: Sequence[Sequence[Any]]) -> list[tuple[Decision, tuple[float, ...]]]:
+        """Return the decision about each part and its brightness, contrast and sharpness; nothing where pixels are in doubt."""

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from gonogo import _core
 from gonogo.certificate_words import promise
 from gonogo.decision import REVIEW, Decision, most_probable_classes
-from gonogo.inspector import Inspector
+from gonogo.inspector import Inspector, Sample
 from gonogo.line.decider import PROVEN, Fault
+from gonogo.line.drift import Monitor, make_monitors
 from gonogo.machine import fingerprint
 
 
@@ -109,6 +110,31 @@ class InspectorDecider:
             return [self._most_probable(views) for views in parts]
         ends = np.cumsum([len(views) for views in parts], dtype=int).tolist()
         return [self._by_shares(shares[end - len(views) : end]) for views, end in zip(parts, ends, strict=True)]
+
+    def monitors(self, bad_share: float | None) -> list[Monitor]:
+        """As ``Measuring`` says; without ``bad_share`` that of the certificate counts."""
+        made, reference = self._file.certificate, self._file.reference
+        if made is None or reference is None:
+            return []
+        share = made.bad_share if bad_share is None else bad_share
+        return make_monitors(reference, made, guarded=self._file.unknown_guard is not None, bad_share=share)
+
+    def decide_and_measure(self, parts: Sequence[Sequence[Any]]) -> list[tuple[Decision, tuple[float, ...]]]:
+        """As ``Measuring`` says. As many pictures of a part are measured as at the calibration."""
+        made = self._file.certificate
+        measures: list[tuple[float, ...]] = [()] * len(parts)
+        if made is None:
+            return list(zip(self.decide(parts), measures, strict=True))
+
+        needed = made.pictures_per_part
+
+        def measure(number: int, samples: Sample) -> None:
+            pictures = samples[:needed].astype(np.uint8, copy=False)
+            rows = [_core.measure_exposure(picture) for picture in pictures]
+            measures[number] = tuple(sum(column) / len(rows) for column in zip(*rows, strict=True))
+
+        decisions = self._inspector.decide_many([list(views) for views in parts], measure)
+        return list(zip(decisions, measures, strict=True))
 
     def _most_probable(self, views: Sequence[Any]) -> Decision:
         try:

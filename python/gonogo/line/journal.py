@@ -22,6 +22,7 @@ LOST        an alarm: the picture is at none of the places where it should be
 ALARM       something that a person must know; not about the state of one picture
 FOUND       a file of the class folders, listed when a new journal replaced a damaged one
 AUDIT       a passed picture that people shall look at all the same
+DRIFT       where the watch for drift stands, as ``drift_watch`` says; ACKNOWLEDGED: a person (``by``) looked into its ``alarm``
 ARCHIVE     a picture shall leave the output: ``action``, ``place``, ``target``, ``user``; ``refers`` is the DONE
 ARCHIVED    it has; KEPT: it was left alone, for a ``reason``; ``refers`` is the ARCHIVE
 END         every picture of ``batch`` has one of DONE, RETURNED, LOST
@@ -192,9 +193,11 @@ class Journal:
         """Return one row."""
         return next(self._select("WHERE sequence = ?", (sequence,)))
 
-    def last(self, kind: str) -> Row | None:
-        """Return the last row of a kind in this file."""
-        return next(self._select(f"WHERE {_one_of([kind])} ORDER BY sequence DESC LIMIT 1", ()), None)
+    def last(self, kind: str, *, of_all: bool = False) -> Row | None:
+        """Return the last row of a kind, in this file or, ``of_all``, in any of the journal."""
+        files = (self._connection, *(reversed(self._older) if of_all else ()))
+        where = f"WHERE {_one_of([kind])} ORDER BY sequence DESC LIMIT 1"
+        return next((row for file in files for row in self._select(where, (), file)), None)
 
     def open_batches(self) -> list[Row]:
         """Return the BATCH rows that have no END."""
@@ -217,6 +220,11 @@ class Journal:
         for content, identifier in self._ask(query, [content[:8] for content in wanted], newest_first=True):
             found[content.hex()] = identifier
         return {content: found[content] for content in contents if content in found}
+
+    def last_contents(self, count: int) -> list[tuple[str, str, str]]:
+        """Return id, shown name and SHA-256 of the last pictures that were decided on in this file, in their order."""
+        query = "SELECT id, name, lower(hex(content)) FROM journal WHERE kind = 'INTENT' ORDER BY sequence DESC LIMIT ?"
+        return self._connection.execute(query, (count,)).fetchall()[::-1]
 
     def content_of(self, source: str) -> str | None:
         """Return the SHA-256 of the picture that was copied from a file; None if none was."""
@@ -281,8 +289,9 @@ class Journal:
         for connection in reversed(connections) if newest_first else connections:
             yield from connection.execute(query, values)
 
-    def _select(self, where: str, values: Sequence[Any]) -> Iterator[Row]:
-        for found in self._connection.execute(f"SELECT {','.join(COLUMNS)} FROM journal {where}", values):
+    def _select(self, where: str, values: Sequence[Any], file: sqlite3.Connection | None = None) -> Iterator[Row]:
+        query = f"SELECT {','.join(COLUMNS)} FROM journal {where}"
+        for found in (file or self._connection).execute(query, values):
             named = dict(zip(COLUMNS, found, strict=True))
             content = None if named["content"] is None else named["content"].hex()
             yield Row(**{**named, "content": content, "body": json.loads(named["body"])})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gonogo.decision import REVIEW, Decision
 from gonogo.line.claim import Picture
 from gonogo.line.decider import QUARANTINE, Decider, Fault
+from gonogo.line.drift_watch import DriftWatch
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,12 @@ class Outcome:
         return self.score if math.isfinite(self.score) else None
 
 
-def decide_jobs(jobs: Sequence[Job], decider: Decider, *, accept_unproven: bool) -> list[list[Outcome]]:
-    """Return for each part what happens with each of its pictures, which have been read."""
+def decide_jobs(
+    jobs: Sequence[Job], decider: Decider, *, accept_unproven: bool, drift: DriftWatch | None = None
+) -> list[list[Outcome]]:
+    """Return for each part what happens with each of its pictures, which have been read; ``drift`` looks on."""
+    if drift is not None and drift.doubt:
+        jobs = [replace(job, doubt=job.doubt or drift.doubt) for job in jobs]
     sound = [picture for job in jobs for picture in job.pictures if not picture.is_damaged]
     decoded = dict(zip((picture.id for picture in sound), decider.decode([p.data for p in sound]), strict=True))
     for picture in sound:
@@ -60,12 +65,19 @@ def decide_jobs(jobs: Sequence[Job], decider: Decider, *, accept_unproven: bool)
             picture.fault = decoded[picture.id]
     doubts = [_doubt(job, accept_unproven) for job in jobs]
     decidable = [job for job, doubt in zip(jobs, doubts, strict=True) if doubt is None]
-    decisions = decider.decide([[decoded[picture.id] for picture in job.pictures] for job in decidable])
-    said = iter(decisions)
+    parts = [[decoded[picture.id] for picture in job.pictures] for job in decidable]
+    said = iter([(made, "") for made in decider.decide(parts)] if drift is None else drift.decide(parts))
     return [
-        _outcomes(job, _checked(next(said), decider)) if doubt is None else _outcomes(job, _review(doubt), doubt.fault)
+        _decided(job, *next(said), decider) if doubt is None else _outcomes(job, _review(doubt), doubt.fault)
         for job, doubt in zip(jobs, doubts, strict=True)
     ]
+
+
+def _decided(job: Job, decision: Decision, doubt: str, decider: Decider) -> list[Outcome]:
+    """What happens with a part that was decided on, unless a doubt came up meanwhile."""
+    if doubt:
+        return _outcomes(replace(job, doubt=doubt), _review(Fault("doubt", doubt)), "doubt")
+    return _outcomes(job, _checked(decision, decider))
 
 
 def _doubt(job: Job, accept_unproven: bool) -> Fault | None:

@@ -12,6 +12,7 @@ from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, Places, check_places, journal_of
 from gonogo.line.decider import Decider
 from gonogo.line.disk import Disk
+from gonogo.line.drift_watch import watch_line
 from gonogo.line.recovery import Recovery
 from gonogo.line.segments import open_journal, translated
 from gonogo.line.sorter import DiskFullError, Sorter, start_row
@@ -36,7 +37,7 @@ class Line:
         names = list(inbox.waiting)
         patience = max(configuration.max_wait, configuration.part_timeout) + configuration.settle_ms / 1000 + 1
         last = self._clock.steady()
-        while inbox.waiting and not is_stopped() and self._clock.steady() - last < patience:
+        while inbox.waiting and not is_stopped() and not self.sorter.stops and self._clock.steady() - last < patience:
             self._clock.sleep(self._pause)
             if self.sorter.step(names):
                 last = self._clock.steady()
@@ -48,7 +49,7 @@ class Line:
         A missing inbox and a full disk are waited for and told once; nothing is taken meanwhile.
         """
         told = ""
-        while not is_stopped():
+        while not is_stopped() and not self.sorter.stops:
             problem = ""
             try:
                 self.sorter.step()
@@ -79,6 +80,7 @@ def open_line(
     settings: Mapping[str, Any] | None = None,
     user: str = "",
     facts: Mapping[str, Any] | None = None,
+    acknowledged_by: str = "",
 ) -> Iterator[Line]:
     """Take inbox and output, finish what a crash left, and yield the line.
 
@@ -98,6 +100,8 @@ def open_line(
         Whether pictures stay in the inbox and are copied.
     settings, user, facts : mapping, str, mapping
         For the row that tells of the start: how it sorts, who began it, and what the pages say about the model.
+    acknowledged_by : str
+        Who has looked into an alarm of drift, which ends with that; empty: nobody.
 
     Raises
     ------
@@ -118,9 +122,13 @@ def open_line(
         places = places_of(inbox, out, path, disk)
         stack.enter_context(translated(path))
         opened = stack.enter_context(open_journal(path, disk, clock))
-        sorter = Sorter(disk, clock, places, configuration, decider, opened, keeps=keeps)
+        drift = watch_line(decider, configuration, opened, clock)
+        sorter = Sorter(disk, clock, places, configuration, decider, opened, keeps=keeps, drift=drift)
         opened.append([start_row(places, dict(settings or {}), dict(decider.description), user, facts or {})])
+        if drift is not None and acknowledged_by:
+            opened.append(drift.acknowledge(acknowledged_by))
         yield Line(sorter, Recovery(sorter).run(), clock)
+        opened.append([] if drift is None else drift.take_rows(at_end=True))
 
 
 def lock_output(out: Path, disk: Disk, stack: ExitStack) -> None:

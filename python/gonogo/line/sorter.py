@@ -17,6 +17,8 @@ from gonogo.line.configuration import Configuration, Places
 from gonogo.line.csv_log import CsvLog
 from gonogo.line.decider import CHANGING, CRASHING, QUARANTINE, Decider
 from gonogo.line.disk import Disk, FileChangedError, NotRegularError, Status
+from gonogo.line.drift_watch import DriftWatch
+from gonogo.line.frozen_camera import FrozenCamera
 from gonogo.line.inbox import Inbox, Part, Waiting
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.outcome import Job, Outcome, decide_jobs
@@ -55,13 +57,17 @@ class Counts:
 
 @dataclass
 class Batch:
-    """Parts that are in hand: its number, rows that are written at its end, the steady time at which it began."""
+    """Parts that are in hand: its number, rows that are written at its end, the steady time at which it began.
+
+    ``alarm``: rows of an alarm that came up with it.
+    """
 
     number: int
     jobs: list[Job]
     more: list[Entry]
     started: float
     outcomes: Callable[[], list[list[Outcome]]] = list
+    alarm: list[Entry] = field(default_factory=list)
 
 
 class Sorter:
@@ -81,6 +87,8 @@ class Sorter:
         Open for writing.
     keeps : bool
         Whether pictures stay in the inbox and are copied.
+    drift : DriftWatch, optional
+        Looks on.
     """
 
     def __init__(
@@ -93,9 +101,10 @@ class Sorter:
         journal: Journal,
         *,
         keeps: bool = False,
+        drift: DriftWatch | None = None,
     ) -> None:
         self.disk, self.clock, self.places, self.configuration = disk, clock, places, configuration
-        self.decider, self.journal, self.keeps = decider, journal, keeps
+        self.decider, self.journal, self.keeps, self.drift = decider, journal, keeps, drift
         self.counts = Counts()
         self.inbox = Inbox(disk, clock, places.inbox, configuration)
         if keeps:
@@ -105,7 +114,7 @@ class Sorter:
         self._known: set[tuple[int, ...]] = set()
         self._gone: list[Entry] = []
         self._thread: ThreadPoolExecutor | None = None
-        self._last_content, self._repeats = "", 0
+        self._camera = FrozenCamera(configuration, journal)
         segment = journal.last("SEGMENT")
         self._mark = "" if segment is None else str(segment.body["mark"])
         last = journal.last("BATCH")
@@ -128,6 +137,8 @@ class Sorter:
         taken, before = 0, None
         while parts or before is not None:
             batch = None
+            if self.stops:
+                parts = []
             if parts:
                 chosen = self._take(parts)
                 parts = parts[len(chosen) :]
@@ -161,7 +172,17 @@ class Sorter:
         batch.outcomes = self._thread.submit(self._decide, batch).result
 
     def _decide(self, batch: Batch) -> list[list[Outcome]]:
-        return decide_jobs(batch.jobs, self.decider, accept_unproven=self.configuration.accept_unproven)
+        unproven = self.configuration.accept_unproven
+        outcomes = decide_jobs(batch.jobs, self.decider, accept_unproven=unproven, drift=self.drift)
+        if self.drift is not None:
+            batch.alarm, rows = self.drift.take_alarm(), self.drift.take_rows()
+            batch.more += rows
+        return outcomes
+
+    @property
+    def stops(self) -> bool:
+        """Whether drift ends the sorting until a person has looked into it."""
+        return self.drift is not None and self.drift.stops
 
     def check_room(self) -> None:
         """Raise ``DiskFullError`` where the reserve is touched."""
@@ -214,14 +235,15 @@ class Sorter:
         ready = [job for job in jobs if self._read(job)]
         if not self.keeps:
             ready = self._claim(ready, batch_folder(self.places.work, number))
-        watched = [self._watch_for_frozen_camera(job) for job in ready]
+        watched = [self._camera.look(job) for job in ready]
         self.counts.lost += len(self._gone)
         more = [*self._gone, *(alarm for _, alarms in watched for alarm in alarms)]
         self._gone = []
         return Batch(number, [job for job, _ in watched], more, started)
 
     def _end(self, batch: Batch, outcomes: Sequence[Sequence[Outcome]]) -> int:
-        """Bring pictures to their folders."""
+        """Bring pictures to their folders; an alarm is told before anything that follows from it."""
+        self.journal.append(batch.alarm)
         more, decided = list(batch.more), []
         for job, said in zip(batch.jobs, outcomes, strict=True):
             more += self._audits(job, said)
@@ -294,19 +316,6 @@ class Sorter:
             picture.fault = CHANGING
             picture.content = self.disk.digest(picture.place) or hashlib.sha256(b"").hexdigest()
         return "the file changed while it was taken"
-
-    def _watch_for_frozen_camera(self, job: Job) -> tuple[Job, list[Entry]]:
-        """Doubt a part that shows the same bytes too often in a row, and say so once."""
-        alarms: list[Entry] = []
-        limit, doubt = self.configuration.frozen_after, job.doubt
-        for picture in job.pictures:
-            same = picture.content == self._last_content
-            self._last_content, self._repeats = picture.content, self._repeats + 1 if same else 1
-            if limit and self._repeats >= limit:
-                doubt = doubt or f"the same picture {self._repeats} times in a row: the camera may be frozen"
-                if self._repeats == limit:
-                    alarms.append(Entry("ALARM", name=shown(picture.name), body={"reason": doubt}))
-        return Job(job.name, job.pictures, doubt), alarms
 
     def _audits(self, job: Job, outcomes: Sequence[Outcome]) -> list[Entry]:
         """Mark a share of the passed parts for people, by a number that nobody can steer: a picture's own SHA-256."""

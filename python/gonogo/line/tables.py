@@ -21,7 +21,7 @@ _RARE = " OR ".join(
     f"kind = '{kind}'"
     for kind in (
         *("SEGMENT", "START", "MODEL", "BATCH", "END", "RETURNED", "LOST", "ALARM", "FOUND"),
-        *("AUDIT", "ARCHIVE", "ARCHIVED", "KEPT"),
+        *("AUDIT", "ARCHIVE", "ARCHIVED", "KEPT", "DRIFT", "ACKNOWLEDGED"),
     )
 )
 _SAID = "json_extract(said.body, '$.{0}') AS {0}"
