@@ -25,7 +25,7 @@ from typing import Any
 from gonogo.cli.failures import REFUSED, exit_code
 from gonogo.errors import JournalError
 from gonogo.line.disk import LockedError, SyncError
-from line.real_line import RealLine
+from line.real_line import LinkingDisk, RealLine, ReservingDisk
 
 KILL_BEFORE, KILL_AFTER, FAIL, SHORTEN = 1, 2, 3, 4
 # Not among them: SQLite's own of a folder (fdatasync-folder), whose failure it does not look at; gonogo does it once more.
@@ -97,7 +97,7 @@ class Trial:
         self.shim, self.home, self.away = shim, home, away
         self.settings = dict(settings)
         self.across = self.settings.pop("across", False)
-        self.killed_at = self.settings.pop("killed_at", 0)
+        self.killed_at = self.settings.pop("killed_at", None)
 
     def fresh(self) -> RealLine:
         """Four pictures, one damaged, two the same, under a name that is taken; after a crash, where that is asked for."""
@@ -107,8 +107,8 @@ class Trial:
         line.leave("ok/1_a.png", b"the plant's own")
         for name, data in (("1_a", b"ok 1"), ("1_b", b"bad 2"), ("2_a", b"half 3"), ("2_b", b"ok 1")):
             line.bring(f"{name}.png", data)
-        if self.killed_at:
-            code, _ = self.shim.run(line.once, "renameat2", self.killed_at, Fault(KILL_BEFORE))
+        if self.killed_at is not None:
+            code, _ = self.shim.run(line.once, *self.killed_at, Fault(KILL_BEFORE))
             assert code == -signal.SIGKILL
         return line
 
@@ -150,12 +150,17 @@ def kinds(shim: Shim, home: Path, away: Path) -> dict[str, Trial]:
         "another disk": Trial(shim, home, away, {"batch": 2, "across": True}),
         "copies": Trial(shim, home, away, {"batch": 2, "keeps": True}),
         "parts": Trial(shim, home, away, {"batch": 4, "views": 2, "part_pattern": r"(?P<part>\d)_(?P<view>\w)\.png"}),
+        "second names": Trial(shim, home, away, {"batch": 2, "disk": LinkingDisk()}),
+        "names taken by empty files": Trial(shim, home, away, {"batch": 2, "disk": ReservingDisk()}),
     }
     for name in list(found):
-        trial = found[name]
-        moves = trial.calls().count("renameat2")
+        trial, move = (
+            found[name],
+            {"second names": "linkat", "names taken by empty files": "rename"}.get(name, "renameat2"),
+        )
+        moves = trial.calls().count(move)
         for at, label in ((moves // 2, "in the middle"), (moves, "near the end")):
-            settings = {**trial.settings, "across": trial.across, "killed_at": at}
+            settings = {**trial.settings, "across": trial.across, "killed_at": (move, at)}
             found[f"{name}, after a crash {label}"] = Trial(shim, home, away, settings)
     return found
 

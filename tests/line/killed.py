@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from line.real_line import RealLine, UnsyncedDisk
+from line.real_line import LinkingDisk, RealLine, ReservingDisk, UnsyncedDisk
 
 KILLS_OF_ONE_OUTPUT = 4
 AGAIN = 0.5  # share of kills after which the next life is killed, too
@@ -34,6 +34,7 @@ KINDS: list[dict[str, Any]] = [
     PARTS,
     {"batch": 3, "keeps": True},
 ]
+DISKS = (UnsyncedDisk, UnsyncedDisk, UnsyncedDisk, LinkingDisk, ReservingDisk)
 WORDS = (b"ok", b"ok", b"ok", b"bad", b"progressive", b"half", b"undecodable")
 
 
@@ -94,7 +95,7 @@ def main() -> None:
         kind = draw.choice(KINDS)
         home, away = folders[0] / "home", folders[1] / "away"
         across = draw.random() < ACROSS
-        line = RealLine((away if across else home) / "in", home / "out", disk=UnsyncedDisk(), **kind)
+        line = RealLine((away if across else home) / "in", home / "out", disk=draw.choice(DISKS)(), **kind)
         line.leave("ok/3.png", b"the plant's own")
         pictures = 0
         for _ in range(KILLS_OF_ONE_OUTPUT):

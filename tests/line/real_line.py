@@ -33,6 +33,20 @@ class UnsyncedDisk(LocalDisk):
         pass
 
 
+class ReservingDisk(UnsyncedDisk):
+    """As on a file system without a rename that replaces nothing, and without second names."""
+
+    def move(self, source: Path, target: Path) -> None:
+        self._move_by_reserving(source, target)
+
+
+class LinkingDisk(UnsyncedDisk):
+    """As on a file system without a rename that replaces nothing."""
+
+    def move(self, source: Path, target: Path) -> None:
+        self._move_by_link(source, target)
+
+
 class RealLine:
     """An inbox and an output, and the pictures that were brought; ``keeps``: pictures stay in the inbox."""
 

@@ -62,6 +62,7 @@ class SimulatedDisk:
         self.room: int | None = None  # bytes that may still be written
         self.time = 1_000_000_000
         self.locked: set[Path] = set()
+        self.reserving = False
         for mount in sorted(self.mounts):
             self.names[mount] = self._new(mount, "folder").inode
         self.sync_all()
@@ -227,8 +228,15 @@ class SimulatedDisk:
         if self._device(str(target)) != node.device:
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(source), None, str(target))
         self.step()
+        if self.reserving:
+            self._note(str(target), self._new(str(target), "file").inode)
+            self.step()
         made = self._note(str(target), node.inode)
         self._note(str(source), None, made)
+
+    def reserves(self, folder: Path) -> bool:
+        self._folder(folder)
+        return self.reserving
 
     def copy(self, source: Path, target: Path) -> None:
         node = self._file(source)

@@ -55,7 +55,7 @@ def test_a_call_that_fails_loses_nothing(
     assert runs >= 0.9 * (often(FEW, ALL) or found["possible"])
     report_figure(
         "calls that failed",
-        f"{runs:,} of {found['possible']:,} (each call of 12 lives x each fault), 0 pictures lost, doubled or overwritten; "
+        f"{runs:,} of {found['possible']:,} (each call of 18 lives x each fault), 0 pictures lost, doubled or overwritten; "
         f"{time.monotonic() - began:.0f} s",
     )
 

@@ -48,6 +48,12 @@ def copies(mounts: dict[Path, int] | None = None) -> World:
     return world
 
 
+def reserving(world: World) -> World:
+    """A name is taken by an empty file, which the picture then replaces."""
+    world.disk.reserving = True
+    return world
+
+
 WORLDS = {
     "single pictures": lambda: single_pictures(),
     "single pictures, another disk": lambda: single_pictures(ACROSS),
@@ -56,6 +62,8 @@ WORLDS = {
     "parts, another disk": lambda: parts_with_views(ACROSS),
     "copies": lambda: copies(),
     "copies to another disk": lambda: copies(ACROSS),
+    "names taken by empty files": lambda: reserving(single_pictures()),
+    "names taken by empty files, another disk": lambda: reserving(parts_with_views(ACROSS)),
 }
 
 

@@ -295,6 +295,25 @@ def test_a_file_that_changes_after_the_decision_goes_to_people(moment: str, monk
     assert reasons(world) == {"a": "the file changed after it had been decided on"}
 
 
+def test_a_file_that_is_written_anew_after_it_was_copied_goes_to_people_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World({Path("/out"): 2})
+    world.bring("a", b"ok 1")
+    disk, copy = world.disk, world.disk.copy
+
+    def copied(source: Path, target: Path) -> None:
+        copy(source, target)
+        if world.brought.total() == 1:
+            disk._write(disk._node(source), b"ok 2")
+            world.brought[b"ok 2"] += 1
+
+    monkeypatch.setattr(disk, "copy", copied)
+    assert world.run() is not None
+    assert world.violations() == []
+    assert sorted(folders(world).values()) == ["REVIEW", "ok"]
+
+
 def test_the_table_is_safe_and_one_row_is_one_line() -> None:
     world = table_world()
     text = world.disk.files(OUT)[OUT / "decisions.csv"].decode()

@@ -146,4 +146,5 @@ def places_of(inbox: Path, out: Path, journal: Path, disk: Disk) -> Places:
     disk.make_folder(out / ".gonogo")
     work = find_work(inbox, out, disk)
     disk.make_folder(work)
+    can_move(out, out / ".gonogo", disk)  # so that the disk knows how names are taken there
     return Places(inbox, out, work, journal)

@@ -113,6 +113,12 @@ class Disk(Protocol):
     def move(self, source: Path, target: Path) -> None:
         """Rename without replacement: ``FileExistsError`` where the target exists, ``EXDEV`` across file systems."""
 
+    def reserves(self, folder: Path) -> bool:
+        """Return whether a move into a folder first makes an empty file under the new name, which a crash may leave there.
+
+        So it is on file systems without a rename that replaces nothing and without second names, from the first move on.
+        """
+
     def copy(self, source: Path, target: Path) -> None:
         """Copy into a new file and bring its content to the disk."""
 

@@ -29,6 +29,7 @@ class LocalDisk:
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL(None, use_errno=True)
+        self._reserving: set[int] = set()
 
     def scan(self, folder: Path) -> list[tuple[str, Status]]:
         """As ``Disk`` says."""
@@ -115,14 +116,27 @@ class LocalDisk:
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
                 raise
-            os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-            try:
-                source.rename(target)
-            except BaseException:
-                target.unlink()
-                raise
+            self._move_by_reserving(source, target)
         else:
             source.unlink()
+
+    def _move_by_reserving(self, source: Path, target: Path) -> None:
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            reserved = _status(os.fstat(handle))
+        finally:
+            os.close(handle)
+        self._reserving.add(reserved.device)
+        try:
+            source.rename(target)
+        except OSError:
+            if reserved.is_same_file(self.status(target)):  # servers have been seen to fail and do it all the same
+                target.unlink()
+            raise
+
+    def reserves(self, folder: Path) -> bool:
+        """As ``Disk`` says."""
+        return bool(self._reserving) and folder.stat().st_dev in self._reserving
 
     def copy(self, source: Path, target: Path) -> None:
         """As ``Disk`` says."""

@@ -93,9 +93,14 @@ class Recovery:
 
     def _fulfil(self, picture: _Unfinished, intent: Intent) -> Entry | None:
         """Do what an INTENT says, as far as it was not done; None if the picture has to be decided on again."""
+        inbox = self._places.inbox / picture.name
         if intent.by_copy:
             self._disk.remove(copy_of(intent))
-        place, final = self._disk.status(intent.place), self._disk.status(intent.final)
+        place, final = self._claimed(picture, intent.place), self._disk.status(intent.final)
+        is_empty = final is not None and final.size == 0 and intent.id in intent.final.name
+        if is_empty and intent.content in (self._disk.digest(intent.place), self._disk.digest(inbox)):
+            self._disk.remove(intent.final)  # the name was taken, and the picture not yet moved
+            final = None
         if not intent.keeps:
             self._remove_second_name(picture.name, place)
             self._remove_second_name(picture.name, final)
@@ -109,7 +114,7 @@ class Recovery:
             if self._disk.digest(intent.place) != intent.content:
                 return None
             return self._move(intent)
-        if self._disk.digest(self._places.inbox / picture.name) == intent.content:
+        if self._disk.digest(inbox) == intent.content:
             reason = "the claim had not reached the disk: it is in the inbox again"
             return Entry("RETURNED", None, intent.id, intent.sequence, shown(intent.name), body={"reason": reason})
         return gone_row(intent, "it is neither where it was claimed nor where it should end")
@@ -163,7 +168,7 @@ class Recovery:
         """The picture in ``work/``, or as it was in the inbox; None if it was never claimed, so that it is not ours."""
         inbox = self._places.inbox / retry.name
         for place in [*retry.claimed, *filter(None, [retry.place])]:
-            status = self._disk.status(place)
+            status = self._claimed(retry, place)
             if status is not None and status.kind == "file" and place != inbox:
                 self._remove_second_name(retry.name, status)
                 return Picture(retry.id, retry.name, place, status, retry.tries + 1)
@@ -172,18 +177,24 @@ class Recovery:
             return None
         return Picture(retry.id, retry.name, inbox, status, retry.tries + 1)
 
+    def _claimed(self, picture: _Unfinished, place: Path) -> Status | None:
+        """What lies where a picture was claimed to; an empty file that only took its name there is removed."""
+        status, waiting = self._disk.status(place), self._disk.status(self._places.inbox / picture.name)
+        if status is None or status.kind != "file" or status.size > 0:
+            return status
+        if waiting is None or waiting.identity != picture.identity or status.is_same_file(waiting):
+            return status
+        self._disk.remove(place)
+        return None
+
     def _decide_strangers(self) -> int:
         """Decide on what lies in ``work/`` and is in no row, as after the loss of a journal."""
         count = 0
         for folder, kind in self._disk.scan(self._places.work):
             files = self._disk.scan(self._places.work / folder) if kind.kind == "folder" else []
             for name, status in files:
-                if status.kind != "file":
-                    continue
                 self._remove_second_name(name, status)
-                said = part_of(name, self._sorter.configuration.pattern)
-                picture = Picture(self._sorter.new_id(), name, self._places.work / folder / name, status)
+            if files:
                 doubt = "it was found claimed, without a row that tells of it"
-                self._sorter.sort([Job(name if said is None else said[0], [picture], doubt)])
-                count += 1
+                count += self._sorter.sort_strangers(self._places.work / folder, doubt)
         return count

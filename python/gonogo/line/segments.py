@@ -81,7 +81,10 @@ def open_journal(path: Path, disk: Disk, clock: Clock) -> Journal:
         raise JournalError(
             path, f"found a network file system ({kind}), expected a local disk; name one with --journal"
         )
-    if disk.status(path) is not None:
+    found = disk.status(path)
+    if found is not None and found.size == 0 and disk.status(_unfinished(path)) is not None:
+        disk.remove(path)  # the name was taken, and the new file not yet moved
+    elif found is not None:
         _close_month(path, disk, clock)
     previous = closed_segments(path, disk)
     if disk.status(path) is None:
@@ -94,9 +97,14 @@ def open_journal(path: Path, disk: Disk, clock: Clock) -> Journal:
         return _Writer(connection, path, clock, [_connect_reading(older) for older in previous], guard)
 
 
+def _unfinished(path: Path) -> Path:
+    """Where a new file is made."""
+    return path.with_name(f"{path.stem}.new{path.suffix}")
+
+
 def _begin(path: Path, previous: list[Path], disk: Disk, clock: Clock) -> None:
     """Make a new file, whole before it gets its name: one that is not whole is always a damaged one."""
-    unfinished = path.with_name(f"{path.stem}.new{path.suffix}")
+    unfinished = _unfinished(path)
     for tail in ("", "-journal", "-wal", "-shm"):
         disk.remove(Path(f"{unfinished}{tail}"))
     with translated(path), closing(_connect_writing(unfinished)) as connection:

@@ -21,6 +21,7 @@ from gonogo.line.drift_watch import DriftWatch
 from gonogo.line.frozen_camera import FrozenCamera
 from gonogo.line.inbox import Inbox, Part, Waiting
 from gonogo.line.journal import Entry, Journal, shown
+from gonogo.line.naming import part_of
 from gonogo.line.outcome import Job, Outcome, decide_jobs
 from gonogo.line.transfer import GONE, Transfer, batch_folder
 
@@ -256,9 +257,21 @@ class Sorter:
                 self._known.add(picture.status.identity)
             self.inbox.waiting.pop(picture.name, None)
         if not self.keeps:
-            self.disk.remove_empty_folder(batch_folder(self.places.work, batch.number))
+            folder = batch_folder(self.places.work, batch.number)
+            self.sort_strangers(folder, "it was written anew after it had been copied")
+            self.disk.remove_empty_folder(folder)
         self.csv.write()
         return len(decided)
+
+    def sort_strangers(self, folder: Path, doubt: str) -> int:
+        """Send what still lies in a folder of ``work/`` to people: nobody decided on this content. Return how many these are."""
+        count = 0
+        for name, status in self.disk.scan(folder):
+            if status.kind == "file":
+                part = part_of(name, self.configuration.pattern)
+                picture = Picture(self.new_id(), name, folder / name, status)
+                count += self.sort([Job(name if part is None else part[0], [picture], doubt)])
+        return count
 
     def _read(self, job: Job) -> bool:
         """Read the pictures of a part; False where it has to wait in the inbox, or was taken from there."""

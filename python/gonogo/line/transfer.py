@@ -169,6 +169,8 @@ class Transfer:
         folders = {outcome.label: str(Path(outcome.label, day)) for _, outcome, _ in decided}
         for folder in folders.values():
             self.disk.make_folder(self.places.out / folder)
+        # What a crash leaves of a name that was taken by an empty file is known by the id in it.
+        reserving = {label for label, folder in folders.items() if self.disk.reserves(self.places.out / folder)}
         wanted = {f"{folders[outcome.label]}/{picture.name}" for picture, outcome, _ in decided}
         known = self.journal.finals([shown(path) for path in wanted])
         planned: dict[str, None] = {}  # in order
@@ -184,7 +186,7 @@ class Transfer:
                 picture.name,
                 picture.id,
                 lambda name, folder=folder: is_taken(f"{folder}/{name}"),  # type: ignore[misc]
-                always=by_copy and not self.keeps,
+                always=(by_copy and not self.keeps) or outcome.label in reserving,
             )
             planned[f"{folder}/{name}"] = None
         return list(planned)
