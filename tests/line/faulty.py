@@ -135,12 +135,8 @@ class Trial:
             problems += [f"ended with {code}, expected {REFUSED}"] * (code != REFUSED)
         else:
             problems += [f"ended with {code}"] * (code < 0 or code == UNKNOWN)
-        try:
-            line.once()
-            problems += line.violations()
-        except Exception as error:  # noqa: BLE001 - a finding like any other
-            problems.append(f"the next start: {error!r}")
-        return problems
+        code, _ = self.shim.run(line.once)
+        return problems + (line.violations() if code == 0 else [f"the next start ended with {code}"])
 
 
 def kinds(shim: Shim, home: Path, away: Path) -> dict[str, Trial]:

@@ -17,12 +17,14 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from line.real_line import LinkingDisk, RealLine, ReservingDisk, UnsyncedDisk
 
 KILLS_OF_ONE_OUTPUT = 4
+RECOVERED = 10  # exit code
 AGAIN = 0.5  # share of kills after which the next life is killed, too
 ACROSS = 0.2  # share of outputs on another file system than their inbox
 FROM_START = 0.2  # share of kills that may also meet a sorter while it starts
@@ -38,6 +40,13 @@ DISKS = (UnsyncedDisk, UnsyncedDisk, UnsyncedDisk, LinkingDisk, ReservingDisk)
 WORDS = (b"ok", b"ok", b"ok", b"bad", b"progressive", b"half", b"undecodable")
 
 
+def end_of(child: int) -> int:
+    """Wait for a child and return its exit code."""
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, RECOVERED, -signal.SIGKILL), f"a sorter ended with {code}"
+    return code
+
+
 class Lives:
     """Starts sorters and kills them, counting from the start of a life or from its first look at the inbox.
 
@@ -48,27 +57,31 @@ class Lives:
         self.draw = draw
         self.lengths = {True: 0.01, False: 0.01}
 
-    def kill(self, line: RealLine, *, from_start: bool) -> bool:
-        """Start a life and kill it at a drawn moment; False where it had ended before."""
-        reading, writing = os.pipe()
+    def start(self, line: RealLine, begin: Callable[[], object] = lambda: None) -> int:
+        """Return a child that sorts, and ends with 0, or with ``RECOVERED`` where a crash had left something to do."""
         child = os.fork()
         if child == 0:
             code = 1
             try:
-                line.once(lambda: os.write(writing, b"!"))
-                code = 0
+                _, recovered = line.once(begin)
+                code = RECOVERED if any(recovered.values()) else 0
             finally:
                 os._exit(code)
+        return child
+
+    def kill(self, line: RealLine, *, from_start: bool) -> bool:
+        """Start a life and kill it at a drawn moment; False where it had ended before."""
+        reading, writing = os.pipe()
+        child = self.start(line, lambda: os.write(writing, b"!"))
         os.close(writing)
         if not from_start:
             os.read(reading, 1)
         time.sleep(self.draw.uniform(0, self.lengths[from_start]))
         os.kill(child, signal.SIGKILL)
         os.close(reading)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert code in (0, -signal.SIGKILL), f"a sorter ended with {code}"
-        self.lengths[from_start] *= 0.95 if code == 0 else 1.005
-        return code != 0
+        code = end_of(child)
+        self.lengths[from_start] *= 1.005 if code == -signal.SIGKILL else 0.95
+        return code == -signal.SIGKILL
 
 
 def bring(line: RealLine, draw: random.Random, first: int) -> int:
@@ -106,8 +119,7 @@ def main() -> None:
             while draw.random() < AGAIN and lives.kill(line, from_start=True):
                 found["kills"] += 1
                 found["again"] += 1
-            _, recovered = line.once()
-            found["left"] += any(recovered.values())
+            found["left"] += end_of(lives.start(line)) == RECOVERED
             found["problems"] += [f"{kind}, across {across}: {problem}" for problem in line.violations()]
         found["pictures"] += pictures
         for folder in (home, away):
