@@ -90,7 +90,7 @@ class Page:
             "parts": sorted(set(parts)),
             **fields,
             "time": now.isoformat(timespec="seconds"),
-            "user": _user(),
+            "user": user(),
             "previous": self.entries[-1]["sha256"] if self.entries else START,
         }
         entry["sha256"] = _digest(entry)
@@ -187,7 +187,8 @@ _CHANGES = {
 }
 
 
-def _user() -> str:
+def user() -> str:
+    """Return who runs this program, for records: the name, or the number of one without."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a number without a name, as in containers

@@ -261,3 +261,64 @@ def test_a_zone_or_guard_that_cannot_be_is_refused(
             code = ended.code
         assert (code, reason in capsys.readouterr().err) == (2, True), reason
     assert not (tmp_path / "out.gonogo").exists()
+
+
+def test_a_guard_may_learn_from_a_folder_and_needs_one(
+    capsys: pytest.CaptureFixture[str], parts: Path, trained: Path, tmp_path: Path
+) -> None:
+    for label, count, level in (("bad", 320, 0), ("ok", 40, 110)):
+        for k in range(count):
+            (tmp_path / "fresh" / label).mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(10_000 + level + k).integers(0, 120, (6, 7), dtype=np.uint8) + np.uint8(
+                level
+            )
+            Image.fromarray(pixels).save(tmp_path / "fresh" / label / f"{k:03}.png")
+    given = [
+        "calibrate",
+        trained,
+        tmp_path / "fresh",
+        *terms(),
+        "--unknown-share",
+        ".1",
+        "--out",
+        tmp_path / "m.gonogo",
+    ]
+    assert main([*map(str, given)]) == 2
+    missing = "--training: missing beside --unknown-share; give the folder of the training pictures, or --split"
+    assert missing in capsys.readouterr().err
+    assert main([*map(str, [*given, "--training", parts])]) == 2
+    # All 200 good ones, of which 20 were trained on.
+    said = "--training: the training did not see 180 of its 200 samples of 'ok'; give what the model was trained on"
+    assert said in capsys.readouterr().err
+
+
+def test_lots_that_are_not_told_are_named(
+    capsys: pytest.CaptureFixture[str], parts: Path, trained: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "data.csv"
+    rows = [f"{path},{path.parent.name}" for path in sorted(parts.glob("*/00?.png"))]
+    table.write_text("\n".join(["path,label,lot", *(f"{row},A" for row in rows[:-1]), f"{rows[-1]},"]))
+    for data, told in (
+        (parts, "--lot-col: found no table with this column; give --groups, --split, or a CSV table as DATA"),
+        (table, f"{table}, line 21: {rows[-1].split(',')[0]} has no lot, expected its name"),
+    ):
+        given = ["calibrate", trained, data, *terms(), "--lot-col", "lot", "--out", tmp_path / "none.gonogo"]
+        assert main([*map(str, given)]) == 2
+        assert f"gonogo calibrate: {told}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "bare"])
+def test_a_table_of_data_tells_the_lots_of_whole_paths_and_bare_names(
+    capsys: pytest.CaptureFixture[str], parts: Path, trained: Path, tmp_path: Path, whole: bool
+) -> None:
+    rows = ["picture,class,lot"]
+    for path in sorted(parts.glob("*/[01]??.png")):
+        name = f"{path.parent.name}{path.name}"
+        (tmp_path / name).write_bytes(path.read_bytes())
+        rows.append(f"{tmp_path / name if whole else name},{path.parent.name},{path.name[:2]}")
+    (tmp_path / "data.csv").write_text("\n".join(rows))
+    columns = ["--path-col", "picture", "--label-col", "class", "--lot-col", "lot"]
+    given = ["calibrate", trained, tmp_path / "data.csv", *columns, *terms(".05"), "--out", tmp_path / "m.gonogo"]
+    # Some of the pictures were trained on, which is found after the lots.
+    assert main([*map(str, given)]) == 2
+    assert "training or validation has seen" in capsys.readouterr().err

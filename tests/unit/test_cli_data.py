@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gonogo.cli import main
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Json = Callable[..., dict[str, Any]]
@@ -60,6 +63,15 @@ def test_synth_refuses(run_gonogo: Run, tmp_path: Path, options: list[str], comp
     failed = run_gonogo("synth", "--out", "castings", *options, exit_code=2, cwd=tmp_path)
     assert failed.stderr.startswith(f"gonogo synth: {complaint}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_synth_shows_in_a_terminal_how_far_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["synth", "--out", str(tmp_path / "castings"), "--n", "7", "--size", "32", "32"]) == 0
+    shown = capsys.readouterr().err
+    assert "drawing" in shown and "7/7" in shown
 
 
 def test_synth_overwrites_nothing(run_gonogo: Run, tmp_path: Path) -> None:
@@ -121,7 +133,9 @@ def test_split_refuses(run_gonogo: Run, castings: Path, tmp_path: Path, options:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_split_serves_training_and_test(gonogo_json: Json, castings: Path, small_net: Path, tmp_path: Path) -> None:
+def test_a_split_serves_training_and_test(
+    gonogo_json: Json, castings: Path, small_net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     split = tmp_path / "split.csv"
     counts = gonogo_json("split", castings, "--fractions", "train=.5,check=.25,test=.25", "--out", split)["counts"]
     model = tmp_path / "m.gonogo"
@@ -131,6 +145,14 @@ def test_a_split_serves_training_and_test(gonogo_json: Json, castings: Path, sma
     assert trained["validation"]["n"] == sum(counts["check"].values())
     tested = gonogo_json("evaluate", model, castings, "--split", split)
     assert tested["n"] == sum(counts["test"].values())
+    for wrong, complaint in (
+        (["--subset", "lot"], "--subset: 'lot' is not a subset of the split; there are: train, check, test"),
+        (["--validation", "train"], "--validation: the subset 'train' is trained on; name another one"),
+    ):
+        again = ["train", castings, "--split", split, *wrong, "--model", small_net, "--out", tmp_path / "none.gonogo"]
+        assert main([*map(str, again)]) == 2
+        assert f"gonogo train: {complaint}\n" in capsys.readouterr().err
+    assert not (tmp_path / "none.gonogo").exists()
 
 
 def test_data_may_be_a_table(gonogo_json: Json, castings: Path, small_net: Path, tmp_path: Path) -> None:

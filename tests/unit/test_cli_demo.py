@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gonogo import InspectionClassifier
 from gonogo.cli import demo as demo_command
 from gonogo.cli import main
 from gonogo.model_file import read_model
@@ -106,3 +107,9 @@ def test_the_demo_refuses_wrong_options(run_gonogo: Run, tmp_path: Path, option:
     failed = run_gonogo("demo", option, value, "--out", tmp_path / "new", exit_code=2)
     assert option in failed.stderr
     assert not (tmp_path / "new").exists()
+
+
+def test_without_matplotlib_the_demo_draws_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(demo_command, "find_spec", lambda _: None)
+    assert demo_command._draw(tmp_path, InspectionClassifier(), None) == []  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -12,6 +13,10 @@ from pathlib import Path
 import pytest
 
 import gonogo
+from gonogo.cli import main
+from gonogo.cli.configuration import apply_configuration
+from gonogo.cli.failures import FAILED, exit_code, one_line
+from gonogo.cli.inspect import _pictures_below
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -134,12 +139,13 @@ def test_pictures_of_several_sizes_need_a_size(run_gonogo: Run, pictures: Path, 
 
 
 def test_bad_files_can_be_skipped_and_are_listed(run_gonogo: Run, pictures: Path, small_net: Path) -> None:
-    spoil_zero_bytes(pictures)
+    for number in range(12):
+        (pictures / "ok_front" / f"{number}a.png").touch()
     arguments = ["train", pictures, "--model", small_net, "--epochs", "1", "--out", pictures.with_name("m.gonogo")]
     completed = run_gonogo(*arguments, "--on-bad", "skip", "--json")
-    assert '"bad_files": 1' in completed.stdout
-    assert "left out" in completed.stderr
-    assert "a.png" in completed.stderr
+    assert '"bad_files": 12' in completed.stdout
+    assert completed.stderr.count("a.png: the file is empty") == 10
+    assert "left out: 2 more bad files\n" in completed.stderr
 
 
 @pytest.mark.parametrize(
@@ -168,6 +174,8 @@ def test_bad_files_can_be_skipped_and_are_listed(run_gonogo: Run, pictures: Path
         (["--schedule", "cosine,speed=1"], "--schedule: unknown key 'speed'"),
         (["--augment", "steel"], "--augment: found 'steel', expected one of casting, none or a TOML file"),
         (["--augment", "none.toml"], "--augment: none.toml: No such file"),
+        (["--preprocess", "none.toml"], "--preprocess: none.toml: No such file"),
+        (["--classes", "ok_front=a", "ok_front=b"], "--classes: a folder is named twice, expected each once"),
         (["--validation", "1.5"], "--validation: found the share 1.5"),
         (["--validation", "later"], "--validation: found 'later', expected a share such as 0.2"),
         (["--patience", "3"], "--patience: needs validation pictures"),
@@ -183,11 +191,23 @@ def test_bad_files_can_be_skipped_and_are_listed(run_gonogo: Run, pictures: Path
     ],
 )
 def test_a_wrong_option_is_named(
-    run_gonogo: Run, castings: Path, small_net: Path, tmp_path: Path, options: list[str], complaint: str
+    castings: Path,
+    small_net: Path,
+    tmp_path: Path,
+    options: list[str],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     model = [] if "--model" in options else ["--model", str(small_net)]
-    arguments = ["train", castings, *model, "--out", "m.gonogo", *options]
-    assert complaint in refused(run_gonogo, *arguments, cwd=tmp_path)
+    try:
+        code = main(["train", str(castings), *model, "--out", "m.gonogo", *options])
+    except SystemExit as ended:  # argparse
+        code = int(str(ended.code))
+    *remarks, line = capsys.readouterr().err.splitlines()
+    assert (code, line.startswith("gonogo train: "), complaint in line) == (2, True, True), line
+    assert not any(remark.startswith(("gonogo", "Traceback")) for remark in remarks)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -292,3 +312,52 @@ def test_one_file_is_not_called_files(castings: Path, model: Path, tmp_path: Pat
     bad.write_bytes(b"no picture")
     assert "1 of 1 file is bad" in run_gonogo("inspect", bad, exit_code=5).stderr
     assert "1 of 1 file could not be classified" in run_gonogo("predict", model, bad, exit_code=2).stderr
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_and_a_failure() -> None:
+    error = RuntimeError("the core\nis odd")
+    said = one_line(error, argparse.ArgumentParser())
+    assert said == "RuntimeError: the core is odd; run again with --debug for the whole story"
+    assert exit_code(error) == FAILED
+
+
+@pytest.mark.parametrize("command", ["synth", "demo"])
+def test_a_file_is_no_folder_to_fill(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    assert main([command, "--out", str(tmp_path / "mine.txt")]) == 2
+    assert f"gonogo {command}: --out: {tmp_path / 'mine.txt'} is a file, expected a folder" in capsys.readouterr().err
+    assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+def test_a_folder_that_went_away_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        _pictures_below(tmp_path / "gone")
+    assert one_line(raised.value, argparse.ArgumentParser()) == f"{tmp_path / 'gone'}: no such file or directory"
+
+
+def configured(tmp_path: Path, text: str) -> argparse.Namespace:
+    """What a command would be given by a configuration file."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--class-weight")
+    parser.add_argument("--model-param", action="append")
+    (tmp_path / "recipe.toml").write_text(text)
+    apply_configuration(parser, tmp_path / "recipe.toml")
+    return parser.parse_args([])
+
+
+def test_a_table_in_a_configuration_file_stands_for_values_by_name(tmp_path: Path) -> None:
+    found = configured(tmp_path, "class-weight = {ok = 2, bad = 0.5}\nmodel-param = {dropout = 0.2, wide = true}\n")
+    assert (found.class_weight, found.model_param) == ("ok=2,bad=0.5", ["dropout=0.2", "wide=true"])
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("epochs = [1, 2]", r"recipe\.toml: epochs: found \[1, 2\], expected one value"),
+        ("epochs = 1979-05-27", r"recipe\.toml: epochs: found datetime\.date\(.*\), expected text or a number"),
+    ],
+)
+def test_a_value_of_another_kind_in_a_configuration_file_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        configured(tmp_path, text)

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gonogo import _core, layers
+from gonogo import InspectionClassifier, _core, layers
+from gonogo.cli import main
+from gonogo.cli import predict as predict_command
 from gonogo.cli.predict import predict
-from gonogo.model_file import model_bytes, parse_model
+from gonogo.model_file import model_bytes, parse_model, read_model
 from gonogo.network import ModelSpec
 from gonogo.synthetic import png
 
@@ -291,3 +293,38 @@ def test_a_damaged_model_is_refused(run_gonogo: Run, castings: Path, damaged: Pa
 def test_a_missing_model_is_bad_input(run_gonogo: Run, tmp_path: Path) -> None:
     failed = run_gonogo("info", tmp_path / "none.gonogo", exit_code=2)
     assert "does not exist" in failed.stderr
+
+
+def test_a_model_of_rows_is_not_asked_about_pictures(
+    castings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = np.random.default_rng(0).normal(size=(8, 3))
+    path = tmp_path / "rows.gonogo"
+    InspectionClassifier([layers.dense("classes")], epochs=1, verbose=False).fit(rows, [0, 1] * 4).save(path)
+    assert main(["predict", str(path), str(first_picture(castings))]) == 2
+    said = f"FILE: {path} is a model of rows of numbers, not of pictures; use it from Python\n"
+    assert said in capsys.readouterr().err
+
+
+def test_a_folder_without_pictures_is_named(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "notes.txt").write_text("no picture")
+    assert main(["predict", str(model), str(tmp_path)]) == 2
+    assert f"PATH: the folder {tmp_path} holds no picture (" in capsys.readouterr().err
+
+
+def test_a_file_that_becomes_a_picture_meanwhile_has_no_wrong_row(
+    model: Path, castings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = tmp_path / "late.png", predict_command.read_pictures
+
+    def written_behind(*arguments: Any, **options: Any) -> Any:
+        try:
+            return read(*arguments, **options)
+        finally:
+            shutil.copy(first_picture(castings), path)
+
+    monkeypatch.setattr(predict_command, "read_pictures", written_behind)
+    with pytest.raises(ValueError, match="none of the 1 files is a good picture"):
+        predict(read_model(model), [path])
+    assert predict(read_model(model), [path])[0]["label"] in ("def_front", "ok_front")

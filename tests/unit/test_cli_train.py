@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gonogo.cli import main
+from gonogo.model_file import read_model
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Json = Callable[..., dict[str, Any]]
@@ -196,6 +200,22 @@ def test_a_diverged_training_writes_nothing(run_gonogo: Run, castings: Path, fas
     failed = run_gonogo("train", castings, *fast, "--learning-rate", "1e30", "--out", out, exit_code=2)
     assert "learning" in failed.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_that_diverges_later_keeps_its_best_epoch(
+    castings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One step an epoch, the first a small one, the second out of the range of numbers."""
+    dense = '[[layers]]\ntype = "dense"\nunits = '
+    (tmp_path / "net.toml").write_text(f'[[layers]]\ntype = "flatten"\n{dense}4\n{dense}"classes"\n')
+    options = ["--model", tmp_path / "net.toml", "--epochs", "4", "--batch-size", "120", "--optimizer", "sgd"]
+    options += ["--schedule", "one_cycle,start_fraction=1e-33", "--learning-rate", "9e29"]
+    given = ["train", castings, *options, "--validation", "0.2", "--out", tmp_path / "m.gonogo", "--json"]
+    assert main([*map(str, given)]) == 0
+    said = capsys.readouterr()
+    assert "is not finite" in said.err and "; the best weights until then are kept\n" in said.err
+    result = json.loads(said.out)
+    assert result["best_epoch"] == 1 and read_model(tmp_path / "m.gonogo").training["epochs"] == 1
 
 
 def test_weights_that_grow_beyond_numbers_name_the_learning_rate(

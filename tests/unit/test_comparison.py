@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gonogo import PassGate, compare
+from gonogo import Dataset, InspectionClassifier, PassGate, Preprocess, Tiles, compare, evaluate, layers
 from gonogo.certificate import Certificate
-from gonogo.comparison import promises_lost
+from gonogo.cli import main
+from gonogo.comparison import compare_reports, promises_lost
 from gonogo.ledger import read_ledger
+from gonogo.png import png
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Json = Callable[..., dict[str, Any]]
@@ -122,6 +124,7 @@ def test_gates_decide_and_a_weaker_certificate_stops_the_release() -> None:
     assert "The certificate promises less: escape rate at most 0.02" in str(found)
     assert compare(gate(OLD), NEW, data).certificate_worse == ["the new model has none"]
     assert "The new model has a certificate, the old one has none." in str(compare(OLD, gate(NEW), data))
+    assert "promises no less than that of the old one" in str(compare(gate(OLD), gate(NEW), data))
 
 
 @pytest.mark.parametrize(
@@ -198,6 +201,74 @@ def test_the_command_compares_model_files(
     assert told["released"] == (told["let_pass"] == [])
     failed = run_gonogo("compare", model, other, castings, "--pass-label", "fine", exit_code=2).stderr
     assert "--pass-label: the class 'fine' is unknown to the model" in failed
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pictures, of which ``ok/small.png`` is smaller, and models: plain, of a region, of tiles, without PASS."""
+    root = tmp_path_factory.mktemp("compare")
+    rng = np.random.default_rng(3)
+    for label, level in (("bad", 0), ("ok", 120)):
+        (root / "parts" / label).mkdir(parents=True)
+        for k in range(8):
+            pixels = rng.integers(0, 100, (12, 12), dtype=np.uint8) + np.uint8(level)
+            (root / "parts" / label / f"{k}.png").write_bytes(
+                png(pixels[:6, :6] if (label, k) == ("ok", 7) else pixels)
+            )
+    net = [layers.flatten(), layers.dense("classes")]
+    for name, passing, options in (
+        ("plain", "ok", {"image_size": (12, 12)}),
+        ("region", "ok", {"preprocess": Preprocess(roi=(0, 0, 10, 10)), "on_bad": "skip", "image_size": (10, 10)}),
+        ("tiles", "ok", {"tiles": Tiles(6, 6)}),
+        ("open", None, {"image_size": (12, 12)}),
+    ):
+        clf = InspectionClassifier(net, epochs=30, learning_rate=0.05, pass_label=passing, verbose=False)
+        clf.fit(Dataset.from_folder(root / "parts", **options)).save(root / f"{name}.gonogo")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("new", "complaint"),
+    [
+        ("region", "data: the two models could not read the same files; correct or remove the bad ones"),
+        ("tiles", "new: {root}/tiles.gonogo reads tiles, which cannot be compared by part"),
+        ("open", "--pass-label: {root}/open.gonogo does not tell its PASS class; name it"),
+    ],
+)
+def test_the_command_refuses_models_that_cannot_be_compared(
+    models: Path, capsys: pytest.CaptureFixture[str], new: str, complaint: str
+) -> None:
+    given = ["compare", models / "plain.gonogo", models / f"{new}.gonogo", models / "parts", "--on-bad", "skip"]
+    assert main([*map(str, given)]) == 2
+    assert f"gonogo compare: {complaint.format(root=models)}\n" in capsys.readouterr().err
+
+
+def test_without_groups_each_picture_counts_as_a_part(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", *[str(models / "plain.gonogo")] * 2, str(models / "parts")]) == 0
+    said = capsys.readouterr()
+    assert "each picture counts as a part: with several pictures of one part, give --groups" in said.err
+    assert said.out.startswith("RELEASED")
+
+
+def test_pictures_are_named_by_their_files_and_tiles_are_refused(models: Path) -> None:
+    data = Dataset.from_folder(models / "parts", image_size=(12, 12))
+    assert compare(models / "plain.gonogo", models / "plain.gonogo", data).names == data.files
+    paths = [models / "parts" / file for file in data.files]
+    labels = [data.classes[label] for label in data.labels]
+    found = compare(models / "plain.gonogo", models / "plain.gonogo", (paths, labels))
+    assert found.names == [str(path) for path in paths]
+    tiles = Dataset.from_folder(models / "parts", tiles=Tiles(6, 6))
+    with pytest.raises(ValueError, match="data: tiles cannot be compared by part; compare the pictures"):
+        compare(models / "tiles.gonogo", models / "tiles.gonogo", tiles)
+
+
+def test_evaluations_of_other_parts_or_without_a_pass_class_are_refused() -> None:
+    one, other = table(("bad", 0, 0), ("ok", 1, 1)), table(("bad", 0, 0), ("bad", 1, 1))
+    nameless = evaluate(Column(0, pass_label=None), one)
+    with pytest.raises(ValueError, match="pass_label: missing, expected evaluations by part with a PASS class"):
+        compare_reports(evaluate(OLD, one), nameless)
+    with pytest.raises(ValueError, match="data: the two models were evaluated on different parts"):
+        compare_reports(evaluate(OLD, one), evaluate(NEW, other))
 
 
 def _loses(old: Path, new: Path, castings: Path) -> bool:

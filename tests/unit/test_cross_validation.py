@@ -15,8 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gonogo import Dataset, InspectionClassifier, cross_validate, layers
+from gonogo import Dataset, InspectionClassifier, Tiles, cross_validate, layers
+from gonogo.cli import main
 from gonogo.data.folds import assign_folds
+from gonogo.png import png
 from gonogo.suspects import find_suspects, label_scores, without_suspects, write_suspects
 from gonogo.worksheet import read_worksheet
 
@@ -192,6 +194,38 @@ def test_the_command_tells_figures_and_writes_a_worksheet_that_training_takes(
     assert "are in doubt: that is the recipe, not the labels" in told.stderr
     refused = run_gonogo("cross-validate", castings, *options, "--folds", "100", exit_code=2)
     assert "--folds: found 100, but the class 'def_front' has" in refused.stderr
+
+
+def test_pictures_without_groups_and_without_doubt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "net.toml").write_text(
+        '[[layers]]\ntype = "flatten"\n\n[[layers]]\ntype = "dense"\nunits = "classes"\n'
+    )
+    for label, level in (("bad", 10), ("ok", 240)):
+        (tmp_path / "parts" / label).mkdir(parents=True)
+        for k in range(8):
+            (tmp_path / "parts" / label / f"{k}.png").write_bytes(png(np.full((4, 5), level + k, np.uint8)))
+    net = ["--model", str(tmp_path / "net.toml"), "--epochs", "40", "--learning-rate", "0.1"]
+    assert main(["cross-validate", str(tmp_path / "parts"), *net, "--folds", "2", "--repeats", "1"]) == 0
+    said = capsys.readouterr()
+    assert "each picture counts as a part: with several pictures of one part, give --groups" in said.err
+    assert said.out.endswith("no label is in doubt\n")
+
+
+@pytest.mark.parametrize("steps", [None, 3])
+def test_one_bar_counts_all_trainings(steps: int | None, capsys: pytest.CaptureFixture[str]) -> None:
+    X, y = pictures(40, 4)
+    cross_validate(recipe(steps_per_epoch=steps, batch_size=8), (X, y), folds=2, repeats=2, verbose=True)
+    total = 2 * 40 * 4 if steps is None else 4 * 4 * 3 * 8
+    assert f"{total}/{total}" in (shown := capsys.readouterr().err) and "training 4 of 4" in shown
+
+
+def test_tiles_have_no_labels_to_doubt(tmp_path: Path) -> None:
+    for label in ("bad", "ok"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "1.png").write_bytes(png(np.zeros((4, 12), np.uint8)))
+    tiles = Dataset.from_folder(tmp_path, tiles=Tiles(4, 4))
+    with pytest.raises(ValueError, match="data: tiles have no files of their own whose labels could be doubted"):
+        find_suspects(tiles, np.full((1, 6, 2), 0.5))
 
 
 @pytest.mark.soak

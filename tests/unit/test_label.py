@@ -239,6 +239,23 @@ def test_the_command_serves_saves_and_ends_with_ctrl_c(root: Path, tmp_path: Pat
     assert sum(row.corrected == "good" for row in read_worksheet(tmp_path / "w.csv").values()) == 1
 
 
+def test_the_command_ends_when_the_page_says_so_and_names_bad_files(root: Path, tmp_path: Path) -> None:
+    (root / "good" / "notes.txt").write_text("no picture")
+    command = [str(Path(sys.executable).with_name("gonogo")), "label", str(root), "--out", str(tmp_path / "w.csv")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None and process.stdout is not None
+        assert "notes.txt" in (told := process.stderr.readline()) and told.startswith("left out: ")
+        assert "open this address in a browser" in process.stderr.readline()
+        host, token = process.stderr.readline().strip().removeprefix("http://").split("/#")
+        headers = {"X-Gonogo-Token": token, "Origin": f"http://{host}", "Content-Type": "application/json"}
+        connection = http.client.HTTPConnection(host, timeout=60)
+        connection.request("POST", "/finish", "{}", headers)
+        assert connection.getresponse().status == 200
+        connection.close()
+        assert "0 of 16 pictures judged" in process.stdout.read()
+        assert process.wait(60) == 0
+
+
 def test_the_command_refuses_what_it_cannot_use(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def refused(*arguments: str | Path) -> str:
         assert main(["label", *map(str, arguments)]) == 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from gonogo import Dataset, LedgerError, NotCertifiable, PassGate, load_split, save_split
 from gonogo.gate import open_test_set
-from gonogo.ledger import open_ledger, read_ledger, record_test
+from gonogo.ledger import open_ledger, read_ledger, record_test, user
 
 
 class Scores:
@@ -280,3 +282,11 @@ def test_lines_are_plain_json(ledger: Path) -> None:
     calibrate(ledger)
     (line,) = ledger.read_text().splitlines()
     assert json.loads(line)["previous"] == "0" * 64
+
+
+def test_who_has_no_name_is_recorded_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr(getpass, "getuser", unknown)
+    assert user() == str(os.getuid())

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from line.commands import FAST, Commands, fill, make_models
 
+from gonogo.cli.sort import _signals
+from gonogo.line.clock import Clock
 from gonogo.line.files import LocalDisk
+from gonogo.line.inspection import InspectorDecider
 
 Run = Commands
 
@@ -185,3 +191,108 @@ def test_recover_without_a_model_sends_what_was_claimed_to_people(
     assert (result["finished"], result["decided"], result["lost"]) == (0, 4, 0)
     assert len(names_below(out / "REVIEW")) == 4
     assert run("verify", out)["problems"] == 0
+
+
+def test_what_a_crash_left_is_finished_first_and_told(
+    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("the program ends here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(InspectorDecider, "decode", fail)
+        run("sort", models["gated"], inbox, tmp_path / "out", *FAST, exit_code=1)
+    assert run("sort", models["gated"], inbox, tmp_path / "out", *FAST)["recovered"]["decided"] == 4
+    assert "recovered: 0 finished, 4 decided, 0 lost\n" in run.error
+
+
+def at_each_pause(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Have something happen whenever a line waits, and then wait."""
+    sleep = Clock.sleep
+
+    def paused(self: Clock, seconds: float) -> None:
+        act()
+        sleep(self, seconds)
+
+    monkeypatch.setattr(Clock, "sleep", paused)
+
+
+def test_a_watched_inbox_is_sorted_until_the_service_is_stopped(
+    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, away, pauses = tmp_path / "out", tmp_path / "away", iter(range(10**6))
+
+    def act() -> None:
+        if (pause := next(pauses)) == 0:
+            inbox.rename(away)
+        elif pause == 2:
+            away.rename(inbox)
+        elif (out / "decisions.csv").is_file() and names_below(out) >= SORTED:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    at_each_pause(monkeypatch, act)
+    assert run("sort", models["gated"], inbox, out, "--watch", *FAST)["sorted"] == 4
+    assert run.error.count("the inbox is not there; waiting for it") == 1
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_ctrl_c_leaves_what_is_not_ready_in_the_inbox(
+    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_each_pause(monkeypatch, lambda: os.kill(os.getpid(), signal.SIGINT))
+    settle = ["--settle-ms", "60000"]
+    result = run("sort", models["gated"], inbox, tmp_path / "out", *settle, exit_code=130)
+    assert (result["sorted"], len(result["waiting"])) == (0, 5)
+    assert "5 files not ready, left in the inbox, such as bad" in run.error
+
+
+def test_a_second_ctrl_c_ends_at_once() -> None:
+    with _signals() as stopped:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert stopped == [signal.SIGTERM, signal.SIGTERM, signal.SIGINT]
+
+
+def test_a_picture_that_is_taken_away_and_a_table_that_cannot_be_written_are_told(
+    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, decode = tmp_path / "out", InspectorDecider.decode
+    (out / "decisions.csv").mkdir(parents=True)
+
+    content = (inbox / "good 1.png").read_bytes()
+
+    def taken_away(*arguments: Any) -> Any:
+        for path in tmp_path.rglob("*"):
+            if path.is_file() and path.read_bytes() == content:
+                path.unlink()
+        return decode(*arguments)
+
+    monkeypatch.setattr(InspectorDecider, "decode", taken_away)
+    result = run("sort", models["gated"], inbox, out, *FAST)
+    assert (result["sorted"], result["lost"]) == (3, 1)
+    assert "ALARM: 1 picture taken away after it was claimed; the journal names it\n" in run.error
+    assert f"{out / 'decisions.csv'}: cannot be written: " in run.error and result["csv_problem"] in run.error
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "says"),
+    [
+        ("--part-timeout", "soon", "found 'soon', expected seconds, such as 30"),
+        ("--max-wait", "-1", "found '-1', expected seconds, such as 30"),
+        ("--audit-share", "2", "found '2', expected a share from 0 to 1, such as 0.02"),
+        ("--audit-share", "few", "found 'few', expected a share from 0 to 1, such as 0.02"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_named(
+    tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str], option: str, text: str, says: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("sort", tmp_path / "m.gonogo", tmp_path, tmp_path / "out", option, text)
+    assert f"gonogo sort: {option}: {says}" in capsys.readouterr().err
+
+
+def test_a_share_is_marked_for_people(models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
+    assert run("sort", models["gated"], inbox, tmp_path / "out", "--audit-share", "1", *FAST)["sorted"] == 4

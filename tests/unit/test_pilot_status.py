@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -311,6 +312,20 @@ def test_the_plan_is_printed_and_drawn(capsys: pytest.CaptureFixture[str], tmp_p
     assert b"<svg" in pictures[0].read_bytes()
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert pictures[2].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_plan_that_ends_early_says_that_certainty_comes_later(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pilot", "plan", "--bad-share", ".01", "--true-escape", ".002", "--bad-parts", "400"]) == 0
+    assert "later" in capsys.readouterr().out
+
+
+def test_without_matplotlib_a_plot_is_refused_before_the_work(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["pilot", "plan", "--bad-share", ".01", "--plot", str(tmp_path / "plan.svg")]) == 2
+    said = capsys.readouterr().err
+    assert "--plot: matplotlib is not installed; leave --plot out or install gonogo[notebook]" in said
 
 
 @pytest.mark.parametrize(

@@ -307,6 +307,21 @@ def test_a_table_with_the_corrections_is_read_as_data(parts: Path, tmp_path: Pat
     assert "read by this command too" in relabel(out, second, "--root", parts, "--csv", out, exit_code=2).stderr
 
 
+def test_a_table_brings_its_groups_and_bad_files_are_told(parts: Path, tmp_path: Path, relabel: Run) -> None:
+    rows = [f"{path.relative_to(parts).as_posix()},{path.parent.name},{path.stem}" for path in parts.glob("*/*")]
+    (tmp_path / "all.csv").write_text("\n".join(["path,label,part", *sorted(rows)]))
+    sheet = worksheet(tmp_path, bad0="good")
+    arguments = (tmp_path / "all.csv", sheet, "--root", parts, "--group-col", "part", "--csv", tmp_path / "new.csv")
+    relabel(*arguments)
+    with (tmp_path / "new.csv").open(newline="") as file:
+        assert {row["path"]: (row["label"], row["group"]) for row in csv.DictReader(file)}["bad/bad0.png"] == (
+            "good",
+            "bad0",
+        )
+    (parts / "good" / "notes.txt").write_text("no picture")
+    assert "left out: " in (told := relabel(parts, sheet, "--dry-run").stderr) and "notes.txt" in told
+
+
 def calibrated(parts: Path, ledger: Path, group: str) -> None:
     """Write into a ledger that a part of two pictures was calibrated on."""
     paths = [parts / group.split("-")[0] / f"{group.split('-')[0]}{i}.png" for i in (2, 3)]

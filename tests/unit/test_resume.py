@@ -15,6 +15,9 @@ import pytest
 import gonogo as gg
 from gonogo import layers
 from gonogo.callbacks.weights import weights_state
+from gonogo.cli import main
+from gonogo.cli.watching import EpochLines
+from gonogo.model_file import read_model
 
 pytestmark = pytest.mark.any_engine
 
@@ -329,3 +332,24 @@ def test_what_resume_needs_is_told(run_gonogo: Run, castings: Path, small_net: P
     assert "--backup: " in run_gonogo(*command, "--backup", tmp_path / "file", exit_code=2).stderr
     assert "the training begins anew" in run_gonogo(*command, "--resume").stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "m.gonogo"]
+
+
+def test_a_resumed_command_without_validation_keeps_what_was_completed(
+    castings: Path,
+    small_net: Path,
+    tmp_path: Path,
+    instruction_set_arguments: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Interrupted again in the first epoch after the kill, the command writes the model of the epochs before."""
+    out = tmp_path / "m.gonogo"
+    command = ["train", castings, "--model", small_net, "--epochs", "50", "--resume", "--save-every", "2", "--out", out]
+    command += ["--batch-size", "16", *instruction_set_arguments]
+    assert killed_after(command, 3, 0.001)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EpochLines, "on_epoch_end", interrupt)
+    assert main([*map(str, command)]) == 130
+    assert 3 <= read_model(out).training["epochs"] < 50

@@ -10,7 +10,7 @@ from typing import Any
 from gonogo.cli.arguments import Commands, add_command, add_common
 from gonogo.cli.failures import DONE
 from gonogo.cli.output import counted, note, show, table
-from gonogo.cli.sort import user
+from gonogo.ledger import user
 from gonogo.line.archive import Action, Wish, archive
 from gonogo.line.clock import Clock
 from gonogo.line.files import LocalDisk

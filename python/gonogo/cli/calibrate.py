@@ -27,6 +27,7 @@ from gonogo.cli.datasets import (
 from gonogo.cli.failures import DONE, check_writable, writing
 from gonogo.cli.output import note, show
 from gonogo.data import Dataset
+from gonogo.data.reading import names_below
 from gonogo.data.tables import read_table
 from gonogo.errors import NotCertifiable
 from gonogo.gate import PassGate
@@ -215,20 +216,19 @@ def _show_refusal(args: argparse.Namespace, refusal: NotCertifiable) -> None:
 
 def _lots(args: argparse.Namespace, dataset: Dataset) -> NDArray[np.str_]:
     """The lot of each picture."""
-    source = args.groups or args.split
-    if Path(args.data).is_file():
-        source = args.data
+    data = Path(args.data)
+    root = Path(args.root or data.parent)
+    source = args.data if data.is_file() else args.groups or args.split
     if source is None:
         raise ValueError("lot_col: found no table with this column; give --groups, --split, or a CSV table as DATA")
     path_col = args.path_col if source == args.data else "file"
     lots: dict[str, str] = {}
     for line, row in read_table(source, (path_col, args.lot_col), "lot_col"):
-        name = row[path_col] if "/" in row[path_col] or "class" not in row else f"{row['class']}/{row[path_col]}"
+        if source == args.data:
+            name = names_below([root / row[path_col]], root)[0]
+        else:
+            name = row["file"] if "/" in row["file"] or "class" not in row else f"{row['class']}/{row['file']}"
         if not row[args.lot_col]:
             raise ValueError(f"{source}, line {line}: {name} has no lot, expected its name")
         lots[name] = row[args.lot_col]
-    if lacking := [file for file in dataset.files if file not in lots]:
-        raise ValueError(
-            f"{source}: {len(lacking)} of {len(dataset)} pictures have no lot, such as {lacking[0]}; list each"
-        )
     return np.array([lots[file] for file in dataset.files], np.str_)

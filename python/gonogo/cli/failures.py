@@ -30,7 +30,12 @@ _OF_INPUT = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirector
 
 
 # Parameters whose options are called otherwise.
-_OTHER_NAMES = {"model_params": "--model-param", "random_state": "--seed", "n_threads": "--threads"}
+_OTHER_NAMES = {
+    "model_params": "--model-param",
+    "random_state": "--seed",
+    "n_threads": "--threads",
+    "training_data": "--training",
+}
 
 
 class WriteError(Exception):

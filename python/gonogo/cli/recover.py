@@ -8,7 +8,7 @@ from pathlib import Path
 from gonogo.cli.arguments import Commands, add_command, add_common
 from gonogo.cli.failures import DONE, PROBLEMS
 from gonogo.cli.output import counted, show
-from gonogo.cli.sort import user
+from gonogo.ledger import user
 from gonogo.line.clock import Clock
 from gonogo.line.files import LocalDisk
 from gonogo.line.rebuilding import recover

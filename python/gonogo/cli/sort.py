@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import getpass
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from gonogo.cli.arguments import Commands, Parser, add_command, add_common, as_n
 from gonogo.cli.failures import DONE, INTERRUPTED, PROBLEMS
 from gonogo.cli.output import counted, note, show, table
 from gonogo.inspector import Inspector
+from gonogo.ledger import user
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import DECIMALS, ON_ALARM, SEPARATORS, SUBFOLDERS, Configuration, check_places
 from gonogo.line.files import LocalDisk
@@ -229,11 +228,3 @@ def _signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def user() -> str:
-    """Return who runs the command, for the journal."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a number without a name, as in containers
-        return str(os.getuid())

@@ -149,8 +149,7 @@ def run(args: argparse.Namespace) -> int:
             raise
         note(args, f"{args.parser.prog}: {error}; the best weights until then are kept")
     seconds = time.perf_counter() - begun
-    if best.best_epoch is None:
-        raise ValueError("learning_rate: the validation loss is not a number after any epoch; give a smaller one")
+    assert best.best_epoch is not None  # a training whose first epoch does not end ends with an error
     reason = None
     if validation_data is not None and not args.no_temperature:
         reason = _fit_temperature(args, classifier, validation_data)
