@@ -125,6 +125,9 @@ class RealLine:
         return problems
 
 
+REPORTS = {"decisions.csv", "status.json", ".status.json.new", "gonogo.prom", ".gonogo.prom.new"}
+
+
 def digest(data: bytes) -> str:
     """SHA-256."""
     return hashlib.sha256(data).hexdigest()
@@ -136,6 +139,6 @@ def files(folder: Path) -> list[Path]:
     for place, folders, names in os.walk(folder):
         if place == str(folder):
             folders[:] = [name for name in folders if name != ".gonogo"]
-            names = [name for name in names if name != "decisions.csv"]
+            names = [name for name in names if name not in REPORTS]
         found += [Path(place, name) for name in names if stat.S_ISREG(Path(place, name).lstat().st_mode)]
     return found

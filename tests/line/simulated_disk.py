@@ -282,6 +282,9 @@ class SimulatedDisk:
         self.step()
         self._note(str(path), self._new(str(path), "file", data).inode)
 
+    def publish(self, path: Path, data: bytes) -> None:
+        self.replace(path, data)
+
     def sync_folder(self, path: Path) -> None:
         self._folder(path)
         self.step()

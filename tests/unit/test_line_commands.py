@@ -48,7 +48,8 @@ def names_below(folder: Path) -> set[str]:
     }
 
 
-SORTED = {"ok/good 1.png", "ok/good 2.png", "bad/bad 1.png", "bad/bad\n2.png", "QUARANTINE/half.png", "decisions.csv"}
+REPORTS = {"decisions.csv", "status.json", "gonogo.prom"}
+SORTED = {"ok/good 1.png", "ok/good 2.png", "bad/bad 1.png", "bad/bad\n2.png", "QUARANTINE/half.png", *REPORTS}
 
 
 def test_the_way_from_inbox_to_class_folders(models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
@@ -58,7 +59,7 @@ def test_the_way_from_inbox_to_class_folders(models: dict[str, Path], inbox: Pat
     assert (result["sorted"], result["review"], result["quarantined"], result["lost"]) == (4, 0, 1, 0)
     assert result["refused"] == ["link.png", "pipe.png", "x.png"]
     assert names_below(out) == SORTED
-    assert all(before[Path(name).name] == (out / name).read_bytes() for name in SORTED - {"decisions.csv"})
+    assert all(before[Path(name).name] == (out / name).read_bytes() for name in SORTED - REPORTS)
     assert {path.name for path in inbox.iterdir()} == {".hidden", "link.png", "pipe.png", "x.png"}
     verified = run("verify", out)
     assert (verified["problems"], verified["pictures"], verified["missing"]) == (0, 5, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,20 @@ from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
 from gonogo.line.rehearsal import rehearse
 from gonogo.line.running import Line, open_line
+from gonogo.line.sorter import Counts
 
 DESCRIPTION = """
-Take pictures from INBOX, decide on each part with the certified PASS threshold of FILE, and move them to OUT/<class>, OUT/REVIEW
-(any doubt) or OUT/QUARANTINE (damaged files). Every step is first written to a journal (OUT/.gonogo/journal.db), so that after a
-crash or a power loss the next start finishes what was begun: no picture is lost, doubled or overwritten. OUT/decisions.csv is a
-table for spreadsheets. A file that is still being written is left alone until it has come to rest.
+Take pictures from INBOX, decide on each part with the certified PASS threshold of FILE, and move them to OUT/<class>,
+OUT/REVIEW (any doubt) or OUT/QUARANTINE (damaged files). Every step is first written to a journal (OUT/.gonogo/journal.db), so
+that after a crash or a power loss the next start finishes what was begun: no picture is lost, doubled or overwritten.
+OUT/decisions.csv is a table for spreadsheets, OUT/status.json and OUT/gonogo.prom (Prometheus) tell how the line is. A file
+that is still being written is left alone until it has come to rest.
 
 With --copy the inbox stays as it is and pictures are copied; with --dry-run nothing is written at all. All options can stand in a
 TOML file (--config), unknown keys are refused. SIGTERM and Ctrl-C finish the batch in hand.
+
+Another model than the one that decided in OUT until now needs --approve with a reason. At the start, and every --self-test-hours
+while watching, the model computes the pictures in its file; where it gives other scores nothing more is taken (exit code 3).
 """
 EXAMPLES = """
 gonogo sort impeller.gonogo inbox/ sorted/
@@ -69,6 +74,9 @@ def add_parser(commands: Commands) -> None:
         metavar="NAME",
         help="NAME has looked into the alarm of drift, which ends with that",
     )
+    parser.add_argument(
+        "--approve", metavar="REASON", help="let FILE decide in place of another model; the journal keeps who and why"
+    )
     parser.add_argument("--journal", metavar="FILE", help="journal on a local disk (default: OUT/.gonogo/journal.db)")
     parser.add_argument("--config", metavar="FILE", help="TOML file with options; the command line wins")
     _add_settings(parser)
@@ -94,6 +102,11 @@ def _add_settings(parser: Parser) -> None:
         ("frozen-after", {"type": whole(0), "metavar": "N"}, "equal pictures in a row are a frozen camera; 0: never"),
         ("audit-share", {"type": _share, "metavar": "P"}, "share of passed parts that is marked for people to look at"),
         ("subfolders", {"choices": SUBFOLDERS}, "day: class folders get a folder for each day"),
+        (
+            "self-test-hours",
+            {"type": _hours, "metavar": "H"},
+            "hours between self-tests while watching; 0: only at the start",
+        ),
         ("reserve-mb", {"type": whole(0), "metavar": "MB"}, "with less room nothing is taken from the inbox"),
         ("csv-separator", {"choices": SEPARATORS}, "between the columns of decisions.csv"),
         ("csv-decimal", {"choices": DECIMALS}, "sign before decimals in decisions.csv"),
@@ -116,6 +129,13 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _hours(text: str) -> float:
+    value = as_number(text)
+    if value is None or not 0 <= value < 1e6:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected hours, such as 24")
+    return value
+
+
 def _share(text: str) -> float:
     value = as_number(text)
     if value is None or not 0 <= value <= 1:
@@ -134,38 +154,49 @@ def run(args: argparse.Namespace) -> int:
     disk, clock = LocalDisk(), Clock()
     if args.dry_run:
         return _show_rehearsal(args, rehearse(inbox, configuration, decider, disk=disk, clock=clock))
-    with (
-        _signals() as stopped,
-        open_line(
-            inbox,
-            out,
-            configuration,
-            decider,
-            disk=disk,
-            clock=clock,
-            journal=None if args.journal is None else Path(args.journal),
-            keeps=args.copy,
-            settings={
-                **settings,
-                "copy": args.copy,
-                "model_file": str(Path(args.model_file).absolute()),
-                "model_file_sha256": inspector.model_file.core.file_sha256,
-            },
-            user=user(),
-            facts=decider.facts,
-            acknowledged_by=args.acknowledge,
-        ) as line,
-    ):
-        if any(line.recovered.values()):
-            note(args, f"recovered: {', '.join(f'{value} {key}' for key, value in line.recovered.items())}")
-        waiting: list[str] = []
-        if args.watch:
-            line.watch(lambda: bool(stopped), lambda problem: note(args, problem))
-        else:
-            waiting = line.once(lambda: bool(stopped))
-        _show_result(args, line, waiting)
-        ended = PROBLEMS if line.sorter.stops else DONE
+    started = {
+        **settings,
+        "copy": args.copy,
+        "model_file": str(Path(args.model_file).absolute()),
+        "model_file_sha256": inspector.model_file.core.file_sha256,
+    }
+    counts, goes_on, acknowledged_by = Counts(), True, args.acknowledge
+    with _signals() as stopped:
+        while goes_on:
+            with open_line(
+                inbox,
+                out,
+                configuration,
+                decider,
+                disk=disk,
+                clock=clock,
+                journal=None if args.journal is None else Path(args.journal),
+                keeps=args.copy,
+                settings=started,
+                user=user(),
+                facts=decider.facts,
+                acknowledged_by=acknowledged_by,
+                approval=args.approve,
+                counts=counts,
+                tell=lambda text: note(args, text),
+            ) as line:
+                goes_on, acknowledged_by = _sort(args, line, lambda: bool(stopped)), ""
+                ended = PROBLEMS if line.sorter.stops else DONE
     return INTERRUPTED if signal.SIGINT in stopped else ended
+
+
+def _sort(args: argparse.Namespace, line: Line, is_stopped: Callable[[], bool]) -> bool:
+    """Sort; return whether to go on with a new journal."""
+    if any(line.recovered.values()):
+        note(args, f"recovered: {', '.join(f'{value} {key}' for key, value in line.recovered.items())}")
+    waiting: list[str] = []
+    if args.watch:
+        if line.watch(is_stopped):
+            return True
+    else:
+        waiting = line.once(is_stopped)
+    _show_result(args, line, waiting)
+    return False
 
 
 def _show_result(args: argparse.Namespace, line: Line, waiting: list[str]) -> None:

@@ -45,6 +45,8 @@ class Configuration:
         Share of passed parts that are marked for people to look at.
     subfolders : {"none", "day"}
         Whether class folders get a folder for each day.
+    self_test_hours : float
+        A line that watches has the model compute the pictures in its file again after so many hours; 0: only at the start.
     reserve_mb : int
         With less room (in MB) on a disk nothing is taken from the inbox.
     csv_separator, csv_decimal : str
@@ -74,6 +76,7 @@ class Configuration:
     frozen_after: int = 10
     audit_share: float = 0.0
     subfolders: Literal["none", "day"] = "none"
+    self_test_hours: float = 24.0
     reserve_mb: int = 64
     csv_separator: str = ","
     csv_decimal: str = "."
@@ -86,6 +89,7 @@ class Configuration:
             check_integer(name, getattr(self, name), least)
         for name in ("max_wait", "part_timeout"):
             check_number(name, getattr(self, name), "seconds, 0 or more", least=0)
+        check_number("self_test_hours", self.self_test_hours, "hours, 0 or more", least=0)
         if check_number("audit_share", self.audit_share, "a share from 0 to 1", least=0) > 1:
             raise ValueError(f"audit_share: found {self.audit_share!r}, expected a share from 0 to 1")
         if self.frozen_after == 1:

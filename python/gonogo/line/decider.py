@@ -46,6 +46,9 @@ class Decider(Protocol):
     def decide(self, parts: Sequence[Sequence[Any]]) -> list[Decision]:
         """Return the decision about each part, from the pixels of all its pictures."""
 
+    def self_test(self) -> float:
+        """Compute what the model stores; return the largest difference, or raise ``ModelFileError`` where that is too large."""
+
 
 @runtime_checkable
 class Measuring(Protocol):

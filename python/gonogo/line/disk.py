@@ -137,6 +137,9 @@ class Disk(Protocol):
     def replace(self, path: Path, data: bytes) -> None:
         """Write a file whole or not at all, in place of what was there."""
 
+    def publish(self, path: Path, data: bytes) -> None:
+        """Write a file that readers find whole, in place of what was there; after a power loss it may be an old or empty one."""
+
     def sync_folder(self, path: Path) -> None:
         """Bring the names in a folder to the disk."""
 

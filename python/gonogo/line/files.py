@@ -183,6 +183,17 @@ class LocalDisk:
         """As ``Disk`` says."""
         write_atomically(path, data)
 
+    def publish(self, path: Path, data: bytes) -> None:
+        """As ``Disk`` says."""
+        unfinished = path.with_name(f".{path.name}.new")  # always the same name: one that a crash leaves is used again
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(unfinished, flags, 0o666)
+        try:
+            _write_all(handle, data)
+        finally:
+            os.close(handle)
+        unfinished.replace(path)
+
     def sync_folder(self, path: Path) -> None:
         """As ``Disk`` says."""
         with _handle(path) as handle:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gonogo import _core
 from gonogo.certificate_words import promise
 from gonogo.decision import REVIEW, Decision, most_probable_classes
+from gonogo.errors import ModelFileError
 from gonogo.inspector import Inspector, Sample
 from gonogo.line.decider import PROVEN, Fault
 from gonogo.line.drift import Monitor, make_monitors
@@ -135,6 +136,13 @@ class InspectorDecider:
 
         decisions = self._inspector.decide_many([list(views) for views in parts], measure)
         return list(zip(decisions, measures, strict=True))
+
+    def self_test(self) -> float:
+        """As ``Decider`` says."""
+        try:
+            return self._file.core.self_test()
+        except (ValueError, RuntimeError) as error:
+            raise ModelFileError("FILE", str(error)) from None
 
     def _most_probable(self, views: Sequence[Any]) -> Decision:
         try:

@@ -9,7 +9,10 @@ Table ``journal``, one row for each thing that happened, by ``kind``:
 ==========  ===========================================================================================================
 SEGMENT     first row of each file: ``previous`` (file of the rows before, or null), ``head`` (its last chain), ``mark``
 START       a sorter began: ``model``, ``settings``, ``version``, ``fingerprint``, ``work``, ``inbox``, ``user``
-MODEL       what decides from now on: ``model`` and ``certificate`` (SHA-256), ``version``, ``fingerprint``
+MODEL       what decides from now on: ``model`` and ``certificate`` (SHA-256), ``version``, ``fingerprint``; where the model is
+            another one than before: ``change`` (``"change"``, or ``"rollback"`` to one that was in use), ``previous``,
+            ``previous_certificate``, ``user`` and ``reason``
+SELFTEST    the pictures in the model file were computed again: ``difference`` of the scores, ``fingerprint``
 BATCH       pictures that are looked at from now on: ``files``, each id, name, identity, how often it was tried, part (null: its
             name), doubt; ``work``: where they are claimed to, in a folder with the row's number
 INTENT      what will be done with a picture (``content``: SHA-256, ``refers``: MODEL): decision, passed, reason, cause, doubt,
@@ -199,10 +202,21 @@ class Journal:
         where = f"WHERE {_one_of([kind])} ORDER BY sequence DESC LIMIT 1"
         return next((row for file in files for row in self._select(where, (), file)), None)
 
+    def count(self, *kinds: str) -> int:
+        """Return how many rows of some kinds are in this file."""
+        return int(self._connection.execute(f"SELECT count(*) FROM journal WHERE {_one_of(kinds)}").fetchone()[0])
+
     def open_batches(self) -> list[Row]:
         """Return the BATCH rows that have no END."""
         ended = "EXISTS (SELECT 1 FROM journal AS e WHERE e.kind = 'END' AND e.batch = journal.sequence)"
         return list(self._select(f"WHERE kind = 'BATCH' AND NOT {ended} ORDER BY sequence", ()))
+
+    def models(self) -> Iterator[Mapping[str, Any]]:
+        """Yield what MODEL rows say, in all files, newest first, without those where nothing decided."""
+        query = f"SELECT body FROM journal WHERE {_one_of(['MODEL'])} ORDER BY sequence DESC"
+        for (text,) in self._ask(query, (), newest_first=True):
+            if (body := json.loads(text))["model"]:
+                yield body
 
     def finals(self, paths: Sequence[str]) -> set[str]:
         """Return those of some paths, as they are shown, that a picture was ever meant for."""

@@ -2,53 +2,117 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from gonogo.line.approval import change_of_model, self_test
 from gonogo.line.claim import places_of
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, Places, check_places, journal_of
 from gonogo.line.decider import Decider
-from gonogo.line.disk import Disk
+from gonogo.line.disk import Disk, NotRegularError
 from gonogo.line.drift_watch import watch_line
+from gonogo.line.heads import write_head
 from gonogo.line.recovery import Recovery
 from gonogo.line.segments import open_journal, translated
-from gonogo.line.sorter import DiskFullError, Sorter, start_row
+from gonogo.line.sorter import Counts, DiskFullError, Sorter, start_row
+from gonogo.line.status import Status
 
 _LONGEST_PAUSE = 1.0  # seconds between two looks at the inbox, at most
 
 
 class Line:
-    """A sorter at work. Made by ``open_line``; ``recovered`` says what a crash had left to do."""
+    """A sorter at work. Made by ``open_line``; ``recovered`` says what a crash had left to do.
 
-    def __init__(self, sorter: Sorter, recovered: Mapping[str, int], clock: Clock) -> None:
+    Parameters
+    ----------
+    sorter : Sorter
+        Which sorts.
+    clock : Clock
+        Of the machine.
+    tell : callable
+        Gets what a person should read in the log.
+    """
+
+    def __init__(self, sorter: Sorter, clock: Clock, tell: Callable[[str], None]) -> None:
         self.sorter = sorter
-        self.recovered = dict(recovered)
-        self._clock = clock
+        self.status = Status(sorter, clock)
+        self._clock, self._tell, self._told = clock, tell, set[str]()
         settle = sorter.configuration.settle_ms / 1000
         self._pause = min(max(settle / 2, 0.01), _LONGEST_PAUSE)
+        self._tested = clock.steady()
+        self._month = f"{clock.today():%Y-%m}"
+        self._day: datetime.date | None = None
+
+    @property
+    def recovered(self) -> dict[str, int]:
+        """What a crash had left to do."""
+        return dict(self.status.recovered)
+
+    def begin(self) -> None:
+        """Test the model, and finish what a crash left.
+
+        Raises
+        ------
+        ModelFileError
+            The model computes something else than where it was made.
+        """
+        self.test()
+        self.status.recovered = Recovery(self.sorter).run()
+        self.keep_head()
+
+    def test(self) -> None:
+        """Have the model compute the pictures in its file; raise ``ModelFileError`` where the scores are others."""
+        self.status.self_test = self_test(self.sorter.decider, self.sorter.journal, self._clock)
+        self._tested = self._clock.steady()
+
+    def keep_head(self) -> None:
+        """Write the journal's head where the journal is not, once a day."""
+        sorter, today = self.sorter, self._clock.today().date()
+        if today == self._day:
+            return
+        try:
+            if line := write_head(sorter.disk, self._clock, sorter.places, sorter.journal):
+                self._tell(f"journal: {line}")
+            self._day = today
+        except (OSError, NotRegularError) as error:
+            self._say({f"heads.log: cannot be written: {error}"})
 
     def once(self, is_stopped: Callable[[], bool] = lambda: False) -> list[str]:
         """Sort what lies in the inbox now, and return the names of what is still not ready when nothing more can be expected."""
         configuration, inbox = self.sorter.configuration, self.sorter.inbox
+        self._prepare(is_stopped, "sorting")
         self.sorter.step()
         names = list(inbox.waiting)
         patience = max(configuration.max_wait, configuration.part_timeout) + configuration.settle_ms / 1000 + 1
         last = self._clock.steady()
         while inbox.waiting and not is_stopped() and not self.sorter.stops and self._clock.steady() - last < patience:
+            self.status.tell("sorting")
             self._clock.sleep(self._pause)
             if self.sorter.step(names):
                 last = self._clock.steady()
         return sorted(inbox.waiting)
 
-    def watch(self, is_stopped: Callable[[], bool], tell: Callable[[str], None]) -> None:
+    def watch(self, is_stopped: Callable[[], bool]) -> bool:
         """Sort whatever comes until somebody says stop; the batch in hand is finished.
 
         A missing inbox and a full disk are waited for and told once; nothing is taken meanwhile.
+
+        Returns
+        -------
+        bool
+            Whether to open the line anew and go on: a month is over, and its journal is to be closed.
+
+        Raises
+        ------
+        ModelFileError
+            The model computes something else than where it was made; nothing more is taken.
         """
-        told = ""
+        self._prepare(is_stopped, "watching")
+        hours = self.sorter.configuration.self_test_hours
         while not is_stopped() and not self.sorter.stops:
             problem = ""
             try:
@@ -59,11 +123,24 @@ class Line:
                 if self.sorter.disk.status(self.sorter.places.inbox) is not None:
                     raise
                 problem = f"{self.sorter.places.inbox}: the inbox is not there; waiting for it ({error.strerror})"
-            problem = problem or self.sorter.csv.problem
-            if problem and problem != told:
-                tell(problem)
-            told = problem
+            self.status.tell("waiting" if problem else "watching", problem)
+            self._say({problem, self.sorter.csv.problem, self.status.problem} - {""})
+            if hours and self._clock.steady() - self._tested >= hours * 3600:
+                self.test()
+            self.keep_head()
+            if f"{self._clock.today():%Y-%m}" > self._month and not self.sorter.csv.problem:
+                return True
             self._clock.sleep(self._pause)
+        return False
+
+    def _prepare(self, is_stopped: Callable[[], bool], state: str) -> None:
+        self.sorter.is_stopped = is_stopped
+        self.sorter.after_batch = lambda: self.status.tell(state)
+
+    def _say(self, problems: set[str]) -> None:
+        for problem in sorted(problems - self._told):
+            self._tell(problem)
+        self._told = problems
 
 
 @contextmanager
@@ -81,6 +158,9 @@ def open_line(
     user: str = "",
     facts: Mapping[str, Any] | None = None,
     acknowledged_by: str = "",
+    approval: str | None = None,
+    counts: Counts | None = None,
+    tell: Callable[[str], None] = lambda _text: None,
 ) -> Iterator[Line]:
     """Take inbox and output, finish what a crash left, and yield the line.
 
@@ -102,9 +182,17 @@ def open_line(
         For the row that tells of the start: how it sorts, who began it, and what the pages say about the model.
     acknowledged_by : str
         Who has looked into an alarm of drift, which ends with that; empty: nobody.
+    approval : str, optional
+        Why another model may decide than before.
+    counts : Counts, optional
+        Of a line that goes on.
+    tell : callable
+        Gets what a person should read in the log.
 
     Raises
     ------
+    ModelFileError
+        The model computes something else than where it was made.
     LockedError
         Another sorter works there.
     JournalError
@@ -122,13 +210,24 @@ def open_line(
         places = places_of(inbox, out, path, disk)
         stack.enter_context(translated(path))
         opened = stack.enter_context(open_journal(path, disk, clock))
+        change = change_of_model(decider.description, opened, user, approval)
         drift = watch_line(decider, configuration, opened, clock)
         sorter = Sorter(disk, clock, places, configuration, decider, opened, keeps=keeps, drift=drift)
-        opened.append([start_row(places, dict(settings or {}), dict(decider.description), user, facts or {})])
+        sorter.counts = counts or sorter.counts
+        start = start_row(places, dict(settings or {}), dict(decider.description), user, facts or {})
+        opened.append([start] if change is None else [start, change])
         if drift is not None and acknowledged_by:
             opened.append(drift.acknowledge(acknowledged_by))
-        yield Line(sorter, Recovery(sorter).run(), clock)
-        opened.append([] if drift is None else drift.take_rows(at_end=True))
+        line = Line(sorter, clock, tell)
+        try:
+            line.status.tell("starting", at_once=True)
+            line.begin()
+            yield line
+            opened.append([] if drift is None else drift.take_rows(at_end=True))
+        except BaseException as error:
+            line.status.tell("failed", str(error) or type(error).__name__, at_once=True)
+            raise
+        line.status.tell("ended", at_once=True)
 
 
 def lock_output(out: Path, disk: Disk, stack: ExitStack) -> None:

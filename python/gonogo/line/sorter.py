@@ -115,6 +115,8 @@ class Sorter:
         self._known: set[tuple[int, ...]] = set()
         self._gone: list[Entry] = []
         self._thread: ThreadPoolExecutor | None = None
+        self.is_stopped: Callable[[], bool] = lambda: False
+        self.after_batch: Callable[[], None] = lambda: None
         self._camera = FrozenCamera(configuration, journal)
         segment = journal.last("SEGMENT")
         self._mark = "" if segment is None else str(segment.body["mark"])
@@ -138,7 +140,7 @@ class Sorter:
         taken, before = 0, None
         while parts or before is not None:
             batch = None
-            if self.stops:
+            if self.stops or self.is_stopped():
                 parts = []
             if parts:
                 chosen = self._take(parts)
@@ -261,6 +263,7 @@ class Sorter:
             self.sort_strangers(folder, "it was written anew after it had been copied")
             self.disk.remove_empty_folder(folder)
         self.csv.write()
+        self.after_batch()
         return len(decided)
 
     def sort_strangers(self, folder: Path, doubt: str) -> int:

@@ -20,7 +20,7 @@ VERSION = 1
 _RARE = " OR ".join(
     f"kind = '{kind}'"
     for kind in (
-        *("SEGMENT", "START", "MODEL", "BATCH", "END", "RETURNED", "LOST", "ALARM", "FOUND"),
+        *("SEGMENT", "START", "MODEL", "SELFTEST", "BATCH", "END", "RETURNED", "LOST", "ALARM", "FOUND"),
         *("AUDIT", "ARCHIVE", "ARCHIVED", "KEPT", "DRIFT", "ACKNOWLEDGED"),
     )
 )

@@ -1,0 +1,80 @@
+"""Whether a model may decide: it computes what it did where it was made, and a person approved it in place of another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gonogo.errors import ModelFileError
+from gonogo.line.clock import Clock
+from gonogo.line.decider import Decider
+from gonogo.line.journal import Entry, Journal
+
+_WHAT = ("model", "certificate")
+
+
+def change_of_model(description: Mapping[str, Any], journal: Journal, user: str, reason: str | None) -> Entry | None:
+    """Return the row that tells of another model than before; None where it is the same, or the first one of a journal.
+
+    Parameters
+    ----------
+    description : mapping
+        Of what shall decide now.
+    journal : Journal
+        Tells what decided before.
+    user, reason : str
+        Who approves the change, and why.
+
+    Raises
+    ------
+    ValueError
+        It is another model, and nobody approves of it.
+    """
+    earlier = list(journal.models())
+    if not earlier or _identity(earlier[0]) == _identity(description):
+        return None
+    last, here = earlier[0], f"{description['model'][:16]} with the certificate {_short(description['certificate'])}"
+    was = f"{last['model'][:16]} with the certificate {_short(last['certificate'])}"
+    if reason is None:
+        raise ValueError(
+            f"FILE: found the model {here}, pictures were sorted here with {was}; to change it, add --approve 'REASON', "
+            "which is written to the journal, or name the file that was used before"
+        )
+    known = any(_identity(row) == _identity(description) for row in earlier)
+    body = {
+        **description,
+        "change": "rollback" if known else "change",
+        "previous": last["model"],
+        "previous_certificate": last["certificate"],
+        "user": user,
+        "reason": reason,
+    }
+    return Entry("MODEL", body=body)
+
+
+def self_test(decider: Decider, journal: Journal, clock: Clock) -> dict[str, Any]:
+    """Have a model compute the pictures in its file, write a row about it and return what a status tells.
+
+    Raises
+    ------
+    ModelFileError
+        It computes something else than where it was made; an ALARM row says so.
+    """
+    try:
+        difference = decider.self_test()
+    except ModelFileError as error:
+        journal.append([Entry("ALARM", body={"reason": f"self-test: {error}"})])
+        raise
+    journal.append(
+        [Entry("SELFTEST", body={"difference": difference, "fingerprint": decider.description["fingerprint"]})]
+    )
+    now = clock.today()
+    return {"time": now.isoformat(timespec="seconds"), "timestamp": now.timestamp(), "difference": difference}
+
+
+def _identity(said: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(said[name] for name in _WHAT)
+
+
+def _short(digest: str) -> str:
+    return digest[:16] or "(none)"

@@ -1,0 +1,235 @@
+"""What a line says of itself, and when it refuses to go on: status files, self-tests, another model, daily heads, months."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from line.commands import FAST, Commands, fill, make_models
+from line.world import HandClock, TextDecider
+from prometheus_client.parser import text_string_to_metric_families
+
+from gonogo.errors import ModelFileError
+from gonogo.line.configuration import Configuration
+from gonogo.line.files import LocalDisk
+from gonogo.line.running import Line, open_line
+from gonogo.line.segments import closed_segments
+from gonogo.line.verify import verify
+
+NAMES = ("model", "certificate", "version", "fingerprint")
+
+
+class Days(HandClock):
+    """Time passes when somebody waits, and when the test says so."""
+
+    def __init__(self, day: str = "2026-03-14") -> None:
+        super().__init__()
+        self.start = datetime.datetime.fromisoformat(f"{day}T12:00:00+02:00")
+
+    def today(self) -> datetime.datetime:
+        return self.start + datetime.timedelta(seconds=self.seconds)
+
+
+def decider(model: str = "m1", certificate: str = "c1") -> TextDecider:
+    return TextDecider(description=dict(zip(NAMES, (model, certificate, "v", "f"), strict=True)))
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Callable[..., Any]:
+    """``with opened(clock=..., decider=...) as line`` opens a line on real files."""
+    (tmp_path / "in").mkdir()
+
+    @contextmanager
+    def line(**options: Any) -> Iterator[Line]:
+        settings = {"settle_ms": 10, "max_wait": 0.1, "reserve_mb": 0, **options.pop("settings", {})}
+        values = {"disk": LocalDisk(), "clock": Days(), "decider": decider(), **options}
+        with open_line(tmp_path / "in", tmp_path / "out", Configuration(**settings), **values) as made:
+            yield made
+
+    return line
+
+
+def read_status(tmp_path: Path) -> dict[str, Any]:
+    return dict(json.loads((tmp_path / "out" / "status.json").read_text()))
+
+
+def metrics(tmp_path: Path) -> dict[tuple[str, ...], float]:
+    """(name, label values...) -> value, as a Prometheus client reads the file."""
+    text = (tmp_path / "out" / "gonogo.prom").read_text()
+    families = list(text_string_to_metric_families(text))
+    assert all(family.documentation and family.type in ("gauge", "counter") for family in families)
+    return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
+
+
+def journal_rows(tmp_path: Path, kind: str) -> list[dict[str, Any]]:
+    with sqlite3.connect(tmp_path / "out" / ".gonogo" / "journal.db") as database:
+        return [json.loads(body) for (body,) in database.execute("SELECT body FROM journal WHERE kind = ?", (kind,))]
+
+
+def test_both_files_tell_how_the_line_is(opened: Callable[..., Any], tmp_path: Path) -> None:
+    for name, data in (("a.png", b"ok 1"), ("b.png", b"bad 2"), ("c.png", b"progressive"), ("d.png", b"half")):
+        (tmp_path / "in" / name).write_bytes(data)
+    with opened() as line:
+        assert read_status(tmp_path)["state"] == "starting"
+        line.once()
+    status = read_status(tmp_path)
+    assert (status["state"], status["problems"], status["waiting"]) == ("ended", [], 0)
+    assert status["pictures"]["labels"] == {"QUARANTINE": 1, "REVIEW": 1, "bad": 1, "ok": 1}
+    assert [status[name] for name in NAMES] == ["m1", "c1", "v", "f"]
+    assert status["self_test"]["difference"] == 0.0
+    assert status["alarms"] == {"count": 0, "last": None}
+    assert status["time"].startswith("2026-03-14T12:00:0")
+    assert status["room_bytes"]["out"] > 0
+    assert len(status["journal"]["head"]) == 64
+    found = metrics(tmp_path)
+    assert found["gonogo_pictures_total", "ok"] == 1.0
+    assert found["gonogo_info", "m1", "c1", "v", "f"] == 1.0
+    assert found["gonogo_state", "ended"] == 1.0
+    assert found["gonogo_room_bytes", "journal"] > 0
+    assert found["gonogo_timestamp_seconds",] == pytest.approx(status["timestamp"])
+
+
+def test_labels_that_are_no_plain_words_are_escaped(opened: Callable[..., Any], tmp_path: Path) -> None:
+    with opened() as line:
+        line.sorter.counts.labels['a "quoted\\ label'] = 3
+    assert metrics(tmp_path)["gonogo_pictures_total", 'a "quoted\\ label'] == 3.0
+
+
+def test_files_are_written_once_a_second_and_when_nothing_happens_every_ten(opened: Callable[..., Any]) -> None:
+    clock, disk = Days(), LocalDisk()
+    written: list[float] = []
+
+    def publish(path: Path, data: bytes) -> None:
+        LocalDisk.publish(disk, path, data)
+        written.extend([clock.seconds] * (path.name == "status.json"))
+
+    disk.publish = publish  # type: ignore[method-assign]
+    with opened(clock=clock, disk=disk, settings={"settle_ms": 200}) as line:
+        line.watch(lambda: clock.seconds > 35)
+        gaps = [round(after - before) for before, after in pairwise(written)]
+    assert gaps[:3] == [1, 10, 10]
+
+
+def test_status_that_cannot_be_written_never_stops_sorting(opened: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "in" / "a.png").write_bytes(b"ok 1")
+    disk, clock, told = LocalDisk(), Days(), list[str]()
+
+    def publish(path: Path, _data: bytes) -> None:
+        raise PermissionError(errno.EACCES, "held by another program", str(path))
+
+    disk.publish = publish  # type: ignore[method-assign]
+    with opened(disk=disk, clock=clock, tell=told.append) as line:
+        line.watch(lambda: clock.seconds > 3)
+    assert (tmp_path / "out" / "ok" / "a.png").exists()
+    assert sum("status.json or gonogo.prom cannot be written" in text for text in told) == 1, "said once"
+
+
+def test_a_failure_is_told_by_the_status(opened: Callable[..., Any], tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), opened():
+        raise RuntimeError("the cable is out")
+    assert (read_status(tmp_path)["state"], read_status(tmp_path)["problems"]) == ("failed", ["the cable is out"])
+
+
+def test_a_model_that_computes_something_else_stops_the_line(opened: Callable[..., Any], tmp_path: Path) -> None:
+    right, clock = decider(), Days()
+    (tmp_path / "in" / "a.png").write_bytes(b"ok 1")
+
+    def fail() -> float:
+        raise ModelFileError("FILE", "the stored pictures give other scores")
+
+    with opened(decider=right, clock=clock, settings={"self_test_hours": 0.001}) as line:
+        line.watch(lambda: clock.seconds > 4)
+        assert len(journal_rows(tmp_path, "SELFTEST")) == 2
+        right.self_test = fail  # type: ignore[method-assign]
+        (tmp_path / "in" / "b.png").write_bytes(b"ok 2")
+        line.sorter.configuration.__dict__["settle_ms"] = 10**9
+        with pytest.raises(ModelFileError):
+            line.watch(lambda: clock.seconds > 100)
+    assert (tmp_path / "in" / "b.png").exists()
+    assert "other scores" in journal_rows(tmp_path, "ALARM")[0]["reason"]
+    with pytest.raises(ModelFileError), opened(decider=right):
+        pytest.fail("it began")
+
+
+def test_another_model_needs_approval_and_a_way_back_is_told(opened: Callable[..., Any], tmp_path: Path) -> None:
+    def sort(model: str, certificate: str = "c1", **options: Any) -> None:
+        (tmp_path / "in" / f"{model}{certificate}{len(options)}.png").write_bytes(f"ok {model} {options}".encode())
+        with opened(decider=decider(model, certificate), user="anna", **options) as line:
+            line.once()
+
+    sort("m1")
+    sort("m1", approval="not needed")
+    for changed in (("m2", "c1"), ("m1", "c2")):
+        with pytest.raises(ValueError, match=r"add --approve 'REASON'.*or name the file that was used before"):
+            sort(*changed)
+    sort("m2", approval="trained on new lots")
+    sort("m1", approval="the new one refuses too much")
+    with sqlite3.connect(tmp_path / "out" / ".gonogo" / "journal.db") as database:
+        models = database.execute("SELECT model FROM decisions ORDER BY sequence").fetchall()
+    assert [model for (model,) in models] == ["m1", "m1", "m2", "m2", "m2", "m1"], (
+        "refused starts leave pictures in the inbox"
+    )
+    rows = [row for row in journal_rows(tmp_path, "MODEL") if "change" in row]
+    assert [(row["change"], row["previous"], row["model"], row["user"], row["reason"]) for row in rows] == [
+        ("change", "m1", "m2", "anna", "trained on new lots"),
+        ("rollback", "m2", "m1", "anna", "the new one refuses too much"),
+    ]
+
+
+def test_the_head_is_written_once_a_day_where_the_journal_is_not(opened: Callable[..., Any], tmp_path: Path) -> None:
+    told: list[str] = []
+    for day, seconds in (("2026-03-14", 0), ("2026-03-14", 0), ("2026-03-15", 86_400 * 1.5)):
+        clock = Days(day)
+        with opened(clock=clock, tell=told.append, settings={"settle_ms": 10**6}) as line:
+            clock.seconds += seconds
+            line.watch(lambda clock=clock, end=clock.seconds + 2: clock.seconds > end)  # type: ignore[misc]
+    lines = (tmp_path / "out" / ".gonogo" / "heads.log").read_text().splitlines()
+    assert [line[:10] for line in lines] == ["2026-03-14", "2026-03-15", "2026-03-17"]
+    assert [line.removeprefix("journal: ") for line in told] == lines
+    with sqlite3.connect(tmp_path / "out" / ".gonogo" / "journal.db") as database:
+        chains = {f"row {n} head {chain.hex()}" for n, chain in database.execute("SELECT sequence, chain FROM journal")}
+    assert {line.partition(" ")[2] for line in lines} <= chains
+
+
+def test_a_line_that_watches_closes_the_month(opened: Callable[..., Any], tmp_path: Path) -> None:
+    clock, counts, (out, disk) = Days("2026-03-31"), None, (tmp_path / "out", LocalDisk())
+    for number, goes_on in ((1, True), (2, False)):
+        (tmp_path / "in" / f"{number}.png").write_bytes(b"ok %d" % number)
+        with opened(clock=clock, counts=counts, settings={"settle_ms": 2000}) as line:
+            clock.seconds += 43_190 if goes_on else 0
+            assert line.watch(lambda end=clock.seconds + 20: clock.seconds > end) == goes_on  # type: ignore[misc]
+            counts = line.sorter.counts
+    assert counts is not None
+    assert counts.sorted == 2
+    assert [file.name for file in closed_segments(out / ".gonogo" / "journal.db", disk)] == ["journal-2026-03.db"]
+    assert verify(out, disk)["problems"] == 0
+    assert read_status(tmp_path)["pictures"]["sorted"] == 2
+
+
+def test_the_command_refuses_and_approves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, models, out = Commands(capsys), make_models(tmp_path), tmp_path / "out"
+    inbox = fill(tmp_path / "inbox", {"a.png": 120, "b.png": 0})
+    run("sort", models["gated"], inbox, out, *FAST)
+    fill(inbox, {"c.png": 120}, seed=3)
+    run("sort", models["plain"], inbox, out, "--no-gate", *FAST, exit_code=2)
+    assert "add --approve 'REASON'" in run.error
+    assert (inbox / "c.png").exists()
+    run("sort", models["plain"], inbox, out, "--no-gate", "--approve", "a trial", *FAST)
+    assert journal_rows(tmp_path, "MODEL")[-1]["reason"] == "a trial"
+    assert read_status(tmp_path)["state"] == "ended"
+
+    def fail(_: object) -> float:
+        raise ModelFileError("FILE", "the stored pictures give other scores")
+
+    monkeypatch.setattr("gonogo.line.inspection.InspectorDecider.self_test", fail)
+    run("sort", models["plain"], inbox, out, "--no-gate", *FAST, exit_code=3)
