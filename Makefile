@@ -129,7 +129,10 @@ $(VENV)/tests.stamp: pyproject.toml | $(VENV)/bin/python
 	echo "no chromium could be installed: the tests of pages will say so"
 	@command -v strace >/dev/null || { echo "installing strace" && $(SUDO) apt-get update -qq && \
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends strace >/dev/null || \
-	echo "no strace could be installed: one test will say so"; }
+	echo "no strace could be installed: some tests will say so"; }
+	@command -v systemd-analyze >/dev/null || { echo "installing systemd" && $(SUDO) apt-get update -qq && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd >/dev/null || \
+	echo "no systemd could be installed: some tests will say so"; }
 	@touch $@
 
 # The first build installs the package too; later ones only compile what changed.

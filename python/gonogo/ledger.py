@@ -8,7 +8,6 @@ they belong to. Entries list the ids of their parts, so that any overlap of two 
 from __future__ import annotations
 
 import datetime
-import getpass
 import hashlib
 import json
 import os
@@ -188,8 +187,8 @@ _CHANGES = {
 
 
 def user() -> str:
-    """Return who runs this program, for records: the name, or the number of one without."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a number without a name, as in containers
-        return str(os.getuid())
+    """Return who runs this process: the name that the session gives, or else the number.
+
+    The system is not asked for a name: it may open a socket to a name service, and the sorter opens none.
+    """
+    return os.environ.get("LOGNAME") or os.environ.get("USER") or str(os.getuid())

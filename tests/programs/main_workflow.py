@@ -63,6 +63,11 @@ COMMANDS: list[tuple[str, set[int], list[object]]] = [
     ("label", {2}, [FOLDER / "nowhere"]),  # what it serves, it serves until Ctrl-C
     ("relabel", {0}, [CASTINGS, FOLDER / "suspects.csv", "--csv", FOLDER / "relabelled.csv"]),
     ("sort", {0}, [FOLDER / "c.gonogo", CASTINGS / "ok_front", FOLDER / "sorted", "--copy"]),
+    (
+        "service",
+        {0},
+        ["write", FOLDER / "c.gonogo", CASTINGS / "ok_front", FOLDER / "sorted", "--user", "line", "--json"],
+    ),
     ("review", {2}, [FOLDER / "nowhere"]),  # as label
     ("recover", {0}, [FOLDER / "sorted"]),
     ("verify", {0}, [FOLDER / "sorted"]),

@@ -92,6 +92,9 @@ FILE_METHODS = {
     *("symlink_to", "touch", "unlink", "write_bytes", "write_text"),
 }
 HOLDS_THE_JOURNAL = {"line/journal.py", "line/segments.py", "line/tables.py", "line/verdicts.py"}
+# Who may open sockets: the words to systemd, and the pages on loopback. The sorter opens no other.
+SOCKET_MODULES = ("socket", "socketserver", "http.server", "http.client", "ssl", "asyncio", "urllib.request", "smtplib")
+HOLDS_A_SOCKET = {"systemd.py", "pages/server.py"}
 TEXT = {"", ".c", ".cfg", ".csv", ".h", ".in", ".ipynb", ".json", ".md", ".py", ".pyi", ".toml", ".yaml"}
 
 Rule = Callable[[Path], list[str]]
@@ -340,6 +343,17 @@ def line_has_one_door_to_files(root: Path) -> list[str]:
     return problems
 
 
+def sockets_are_opened_in_few_places(root: Path) -> list[str]:
+    package = root / "python" / "gonogo"
+    return [
+        f"{path.relative_to(package)}: imports {name}"
+        for path in tree(root, "python/gonogo", ".py")
+        for name in sorted(imported(path, package, inside_functions=True))
+        if any(f"{name}.".startswith(f"{module}.") for module in SOCKET_MODULES)
+        and path.relative_to(package).as_posix() not in HOLDS_A_SOCKET
+    ]
+
+
 def promises_name_their_tests(root: Path) -> list[str]:
     """Each row of the table names a promise, and files of tests, or tests in them, that exist."""
     name = "csrc/README.md"
@@ -371,6 +385,7 @@ SOURCE_RULES: list[Rule] = [
     heavy_packages_are_imported_where_used,
     packages_are_installed,
     line_has_one_door_to_files,
+    sockets_are_opened_in_few_places,
     promises_name_their_tests,
 ]
 OBJECT_RULES: list[Rule] = [
@@ -424,6 +439,8 @@ PLANTED_SOURCES: list[tuple[Rule, str, str]] = [
     (line_has_one_door_to_files, "python/gonogo/line/sorter.py", "from gonogo.storage import write_atomically\n"),
     (line_has_one_door_to_files, "python/gonogo/line/sorter.py", "open('x', 'w')\n"),
     (line_has_one_door_to_files, "python/gonogo/line/journal.py", "path.unlink()\n"),
+    (sockets_are_opened_in_few_places, "python/gonogo/data.py", "def f():\n    import urllib.request\n"),
+    (sockets_are_opened_in_few_places, "python/gonogo/cli/sort.py", "from socket import socket\n"),
     (packages_are_installed, "python/gonogo/attic/a.py", "\n"),
     (promises_name_their_tests, "csrc/README.md", "# The core\n"),
     (promises_name_their_tests, "csrc/README.md", PROMISES),

@@ -22,6 +22,7 @@ from gonogo.line.inspection import InspectorDecider
 from gonogo.line.rehearsal import rehearse
 from gonogo.line.running import Line, open_line
 from gonogo.line.sorter import Counts
+from gonogo.systemd import notify
 
 DESCRIPTION = """
 Take pictures from INBOX, decide on each part with the certified PASS threshold of FILE, and move them to OUT/<class>,
@@ -191,12 +192,20 @@ def _sort(args: argparse.Namespace, line: Line, is_stopped: Callable[[], bool]) 
         note(args, f"recovered: {', '.join(f'{value} {key}' for key, value in line.recovered.items())}")
     waiting: list[str] = []
     if args.watch:
-        if line.watch(is_stopped):
+        # A service is ready from here on, and alive as long as there is progress.
+        notify("READY=1")
+        if line.watch(is_stopped, lambda: notify("WATCHDOG=1", f"STATUS={_counted(line)}")):
             return True
+        notify("STOPPING=1")
     else:
         waiting = line.once(is_stopped)
     _show_result(args, line, waiting)
     return False
+
+
+def _counted(line: Line) -> str:
+    counts = line.sorter.counts
+    return f"{counts.sorted} sorted, {counts.review} in REVIEW, {counts.quarantined} in QUARANTINE since the start"
 
 
 def _show_result(args: argparse.Namespace, line: Line, waiting: list[str]) -> None:

@@ -96,10 +96,11 @@ class Line:
                 last = self._clock.steady()
         return sorted(inbox.waiting)
 
-    def watch(self, is_stopped: Callable[[], bool]) -> bool:
+    def watch(self, is_stopped: Callable[[], bool], progress: Callable[[], None] = lambda: None) -> bool:
         """Sort whatever comes until somebody says stop; the batch in hand is finished.
 
-        A missing inbox and a full disk are waited for and told once; nothing is taken meanwhile.
+        A missing inbox and a full disk are waited for and told once; nothing is taken meanwhile. Each finished look at the inbox
+        and each finished batch is ``progress``.
 
         Returns
         -------
@@ -111,7 +112,7 @@ class Line:
         ModelFileError
             The model computes something else than where it was made; nothing more is taken.
         """
-        self._prepare(is_stopped, "watching")
+        self._prepare(is_stopped, "watching", progress)
         hours = self.sorter.configuration.self_test_hours
         while not is_stopped() and not self.sorter.stops:
             problem = ""
@@ -130,12 +131,19 @@ class Line:
             self.keep_head()
             if f"{self._clock.today():%Y-%m}" > self._month and not self.sorter.csv.problem:
                 return True
+            progress()
             self._clock.sleep(self._pause)
         return False
 
-    def _prepare(self, is_stopped: Callable[[], bool], state: str) -> None:
+    def _prepare(
+        self, is_stopped: Callable[[], bool], state: str, progress: Callable[[], None] = lambda: None
+    ) -> None:
+        def after_batch() -> None:
+            self.status.tell(state)
+            progress()
+
         self.sorter.is_stopped = is_stopped
-        self.sorter.after_batch = lambda: self.status.tell(state)
+        self.sorter.after_batch = after_batch
 
     def _say(self, problems: set[str]) -> None:
         for problem in sorted(problems - self._told):
