@@ -135,9 +135,7 @@ class Line:
             self._clock.sleep(self._pause)
         return False
 
-    def _prepare(
-        self, is_stopped: Callable[[], bool], state: str, progress: Callable[[], None] = lambda: None
-    ) -> None:
+    def _prepare(self, is_stopped: Callable[[], bool], state: str, progress: Callable[[], None] = lambda: None) -> None:
         def after_batch() -> None:
             self.status.tell(state)
             progress()
