@@ -7,16 +7,20 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration
 from gonogo.line.files import LocalDisk
-from gonogo.line.running import open_line
+from gonogo.line.running import Line, open_line
 from gonogo.line.sorter import Counts
 from gonogo.line.verify import verify
 from line.world import TextDecider
+
+# In an output, besides pictures.
+OURS = frozenset({".gonogo", "decisions.csv", "status.json", ".status.json.new", "gonogo.prom", ".gonogo.prom.new"})
 
 
 class RestlessClock(Clock):
@@ -56,6 +60,8 @@ class RealLine:
         self.inbox, self.out, self.disk, self.keeps = inbox, out, disk or LocalDisk(), keeps
         fast = {"settle_ms": 0, "max_wait": 0.0, "part_timeout": 0.0, "reserve_mb": 0, "frozen_after": 0}
         self.configuration = Configuration(**{**fast, **settings})
+        self.clock: Clock = RestlessClock()
+        self.decider = TextDecider()
         self.is_good: Callable[[bytes], bool] = lambda data: data.startswith(b"ok")
         self.brought: Counter[str] = Counter()
         self.foreign: dict[Path, str] = {}
@@ -76,21 +82,25 @@ class RealLine:
         path.write_bytes(data)
         self.foreign[path] = digest(data)
 
+    def open(self) -> AbstractContextManager[Line]:
+        """The sorter, after it has finished what a crash left."""
+        return open_line(
+            self.inbox,
+            self.out,
+            self.configuration,
+            self.decider,
+            disk=self.disk,
+            clock=self.clock,
+            keeps=self.keeps,
+            settings={"copy": self.keeps},
+        )
+
     def once(self, begin: Callable[[], object] = lambda: None) -> tuple[Counts, dict[str, int]]:
         """One life of the sorter, until the inbox is empty; return what it counted, and what a crash had left to do.
 
         ``begin`` is called when that is done, before new pictures are looked at.
         """
-        with open_line(
-            self.inbox,
-            self.out,
-            self.configuration,
-            TextDecider(),
-            disk=self.disk,
-            clock=RestlessClock(),
-            keeps=self.keeps,
-            settings={"copy": self.keeps},
-        ) as line:
+        with self.open() as line:
             begin()
             line.once()
             return line.sorter.counts, line.recovered
@@ -108,7 +118,9 @@ class RealLine:
         """Every picture lies in one folder, once, with the bytes that it was brought with; nothing else was touched."""
         kept = {path: digest(path.read_bytes()) for path in self.foreign if path.exists()}
         problems = [f"{path}: was overwritten" for path, data in self.foreign.items() if kept.get(path) != data]
-        ours = {path: data for path in files(self.out) if path not in self.foreign for data in [path.read_bytes()]}
+        ours = {
+            path: data for path in files(self.out, OURS) if path not in self.foreign for data in [path.read_bytes()]
+        }
         names = {path: digest(data) for path, data in ours.items()}
         there = Counter(names.values())
         for content in self.brought | there:
@@ -125,7 +137,6 @@ class RealLine:
         return problems
 
 
-REPORTS = {"decisions.csv", "status.json", ".status.json.new", "gonogo.prom", ".gonogo.prom.new"}
 
 
 def digest(data: bytes) -> str:
@@ -133,12 +144,11 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def files(folder: Path) -> list[Path]:
-    """Regular files below a folder, without what gonogo keeps for itself."""
+def files(folder: Path, without: frozenset[str] = frozenset()) -> list[Path]:
+    """Regular files below a folder, but for some names in the folder itself."""
     found: list[Path] = []
     for place, folders, names in os.walk(folder):
         if place == str(folder):
-            folders[:] = [name for name in folders if name != ".gonogo"]
-            names = [name for name in names if name not in REPORTS]
+            folders[:], names = ([name for name in some if name not in without] for some in (folders, names))
         found += [Path(place, name) for name in names if stat.S_ISREG(Path(place, name).lstat().st_mode)]
     return found

@@ -104,8 +104,11 @@ def claim(picture: Picture, folder: Path, disk: Disk) -> bool:
         if error.errno in BUSY:
             return False
         raise
-    picture.place = target
     found = disk.status(target)
+    if found is not None and found.kind != "file":  # somebody put a link, a pipe or a folder in its place
+        disk.move(target, picture.place)
+        return False
+    picture.place = target
     if found is None or found.identity != picture.status.identity:
         picture.data, picture.content = b"", ""
     return True
