@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOT_RUN = "not run: no "
 FIGURES = pytest.StashKey[dict[str, str]]()
 # The only things a machine may lack, or forbid, without a test failing: they cannot be installed.
-HARDWARE = ("AVX2", "AVX-512", "AMX", "second processor", "CPUID faulting", "ptrace")
+HARDWARE = ("AVX2", "AVX-512", "AMX", "second processor", "CPUID faulting", "mounts", "ptrace")
 
 # No test asserts a time, however busy the machine is. Where CI is set, the same examples are drawn every time: a red run
 # can be repeated.

@@ -1,0 +1,182 @@
+"""A line in trouble, on real files: slow writers, full disks, folders that cannot be written, clocks that step back, rivals."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from line.real_line import RealLine, UnsyncedDisk, digest, files
+from line.world import TextDecider
+from line.writing import content
+
+from gonogo.line.clock import Clock
+from gonogo.line.configuration import Configuration
+from gonogo.line.decider import Fault
+from gonogo.line.disk import LockedError
+from gonogo.line.files import LocalDisk
+from gonogo.line.verify import verify
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Trusting(TextDecider):
+    """Takes everything for a whole picture: only rest in the inbox keeps it from half ones."""
+
+    def check(self, data: bytes) -> Fault | None:  # noqa: ARG002 - as a decider
+        return None
+
+
+@pytest.mark.soak
+def test_no_partial_picture_is_decided_on(memory: Path, often: Callable[[int, int], int]) -> None:
+    line = RealLine(memory / "in", memory / "out", disk=UnsyncedDisk())
+    line.configuration = Configuration(settle_ms=150, max_wait=1.0, reserve_mb=0, frozen_after=0)
+    line.decider, line.clock = Trusting(), Clock()
+    count = often(15, 2_000)
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "line.writing", str(line.inbox), str(count), str(seed)], cwd=ROOT / "tests"
+        )
+        for seed in range(2)
+    ]
+    with line.open() as opened:
+        while any(writer.poll() is None for writer in writers):
+            opened.sorter.step()
+            time.sleep(0.02)
+        opened.once()
+    assert [writer.returncode for writer in writers] == [0, 0]
+    found = [path.read_bytes() for path in files(line.out / "ok")]
+    assert len(found) >= 2 * count
+    assert all(data == content(int(data.split()[1])) for data in found), "half a picture was decided on"
+    assert not any((line.out / name).exists() for name in ("bad", "REVIEW", "QUARANTINE"))
+    for data in found:
+        line.brought[digest(data)] += 1
+    assert line.violations() == []
+
+
+class SteppingBack(Clock):
+    """Each look at the day shows an earlier one, months back."""
+
+    def __init__(self) -> None:
+        self.day = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
+
+    def today(self) -> datetime.datetime:
+        self.day -= datetime.timedelta(hours=7)
+        return self.day
+
+    def sleep(self, seconds: float) -> None:
+        pass
+
+
+def test_a_clock_that_steps_back_loses_nothing(memory: Path) -> None:
+    line = RealLine(memory / "in", memory / "out", disk=UnsyncedDisk(), subfolders="day", batch=2)
+    line.clock = SteppingBack()
+    for life in range(4):
+        for number in range(5):
+            line.bring(f"{number}.png", b"ok %d %d" % (life, number))
+            os.utime(line.inbox / f"{number}.png", (4e9 - number, 4e9 * (number % 2)))
+        line.once()
+    assert line.violations() == []
+    assert len(list((line.out / "ok").iterdir())) > 4
+
+
+def as_nobody(live: Callable[[], object]) -> int:
+    """Live in a child without the rights of root; return 0, or 1 after an error."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            if os.getuid() == 0:
+                os.setuid(65534)
+            live()
+            code = 0
+        except OSError:
+            pass
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize("place", ["ok", "", ".gonogo", "work"])
+def test_folders_that_cannot_be_written_lose_nothing(place: str, memory: Path) -> None:
+    line = RealLine(memory / "in", memory / "out", disk=UnsyncedDisk())
+    for name in ("ok", ".gonogo", "work"):
+        (line.out / name).mkdir()
+    for folder in (line.inbox, line.out, *line.out.iterdir()):
+        folder.chmod(0o777)
+    for number in range(3):
+        line.bring(f"{number}.png", b"ok %d" % number)
+        (line.inbox / f"{number}.png").chmod(0o644)
+    (line.out / place).chmod(0o555)
+    assert as_nobody(line.once) == 1
+    (line.out / place).chmod(0o777)
+    assert as_nobody(line.once) == 0
+    assert line.violations() == []
+
+
+def test_a_file_where_a_class_folder_belongs_is_kept(memory: Path) -> None:
+    line = RealLine(memory / "in", memory / "out", disk=UnsyncedDisk())
+    line.leave("ok", b"ok, a file of the plant")
+    line.bring("a.png", b"ok 1")
+    with pytest.raises(FileExistsError):
+        line.once()
+    assert line.violations_of_files()[0].endswith("was left"), "it waits in work/"
+    (line.out / "ok").rename(line.out / "renamed")
+    line.foreign = {line.out / "renamed": digest(b"ok, a file of the plant")}
+    line.once()
+    assert line.violations() == []
+
+
+def test_rivals_for_one_inbox(memory: Path) -> None:
+    """Many sorters at the same time, two outputs: one works, the others are told."""
+    line, other = RealLine(memory / "in", memory / "out"), RealLine(memory / "none", memory / "other")
+    other.inbox = line.inbox
+    for number in range(20):
+        line.bring(f"{number}.png", b"ok %d" % number)
+    children = []
+    for one in (line, other) * 3:
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                one.once()
+                code = 0
+            except LockedError:
+                code = 2
+            finally:
+                os._exit(code)
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert set(codes) <= {0, 2}
+    assert 0 in codes
+    found = sorted(digest(path.read_bytes()) for out in (line.out, other.out) for path in files(out / "ok"))
+    assert found == sorted(line.brought)
+    for one in (line, other):
+        one.once()
+        assert verify(one.out, LocalDisk())["problems"] == 0
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, not_run: Callable[[str], NoReturn]) -> None:
+    """Inbox and output on a disk of a few megabytes, with more or less room left."""
+    apart = ["unshare", "--user", "--map-root-user", "--mount"]
+    program = [sys.executable, "-m", "line.full", str(tmp_path)]
+    mount = 'mount -t tmpfs -o size=4m none "$0"'
+    if subprocess.run([*apart, "sh", "-c", mount, tmp_path], capture_output=True, check=False).returncode != 0:
+        not_run("mounts")
+    script = f'{mount} && exec "$@"'
+    completed = subprocess.run(
+        [*apart, "sh", "-c", script, tmp_path, *program],
+        cwd=ROOT / "tests",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stderr
+    ends = completed.stdout.split()
+    assert (ends[0], ends[-1]) == ("full", "sorted"), "the disk was large enough, or always too small"
