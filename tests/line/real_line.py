@@ -137,8 +137,6 @@ class RealLine:
         return problems
 
 
-
-
 def digest(data: bytes) -> str:
     """SHA-256."""
     return hashlib.sha256(data).hexdigest()
