@@ -32,6 +32,7 @@ def model_card(model: ModelFile) -> dict[str, Any]:
         "certificate": None if certificate is None else certificate.to_dict(),
         "review_zone": None if model.review_zone is None else model.review_zone.to_dict(),
         "unknown_guard": None if model.unknown_guard is None else model.unknown_guard.to_dict(),
+        "reference": None if model.reference is None else model.reference.to_dict(),
         "versions": model.versions,
         "model_sha256": model.core.model_sha256,
         "file_sha256": model.core.file_sha256,

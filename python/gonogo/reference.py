@@ -65,6 +65,14 @@ class Reference:
         kept = self.values(quantity)
         return kept[len(kept) // 2]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts, and of each quantity the values that a tenth, a half and nine tenths of the parts stay below."""
+        plain: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        for quantity in QUANTITIES:
+            kept = self.values(quantity)
+            plain[quantity] = [kept[round(share * (len(kept) - 1))] for share in (0.1, 0.5, 0.9)]
+        return plain
+
     def to_json(self) -> dict[str, Any]:
         """Return what is stored."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}

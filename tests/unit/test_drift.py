@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import sqlite3
@@ -373,6 +374,20 @@ def test_a_darker_lamp_is_told_and_followed(models: dict[str, Path], tmp_path: P
     identifier, reason = reviewed.fetchone()
     assert reason.startswith("drift since")
     assert run("replay", out, identifier)["same"]
+
+
+def test_the_status_tells_of_drift(models: dict[str, Path], tmp_path: Path, run: Commands) -> None:
+    inbox, out = tmp_path / "inbox", tmp_path / "out"
+    for level, alarmed in ((120, False), (150, True)):
+        fill(inbox, {f"{level}-{i:02}.png": level for i in range(20)}, seed=level)
+        run("sort", models["gated"], inbox, out, *FAST)
+        told = json.loads((out / "status.json").read_text())
+        assert told["drift"]["level"] == 1_000_000
+        assert bool(told["drift"]["alarm"]) == alarmed
+        assert any("drift" in problem for problem in told["problems"]) == alarmed
+        assert f"gonogo_drift_alarm {int(alarmed)}\n" in (out / "gonogo.prom").read_text()
+    assert run("info", models["gated"])["reference"]["passed"] > 100
+    assert run("info", models["plain"])["reference"] is None
 
 
 def test_acknowledging_cannot_stand_in_a_file(models: dict[str, Path], tmp_path: Path, run: Commands) -> None:

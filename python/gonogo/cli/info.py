@@ -14,6 +14,7 @@ from gonogo.cli.output import show, table
 from gonogo.machine import fingerprint_differences
 from gonogo.model_card import in_words, model_card
 from gonogo.model_file import ModelFile
+from gonogo.reference import Reference
 
 DESCRIPTION = """
 Show what is in a model file: classes, the pictures it expects, layers, how it was trained, and its digests. model_sha256 names
@@ -75,6 +76,7 @@ def _text(model: ModelFile, result: dict[str, Any]) -> str:
         ["parameters", f"{result['parameters']:,}"],
         ["multiply-adds", f"{result['multiply_adds']:,} a picture"],
         ["temperature", "none" if model.temperature is None else model.temperature],
+        ["drift reference", _reference(model.reference)],
         ["self-test", f"passed, largest difference {result['max_abs_diff']:.3g}"],
         ["made by", _origin(result)],
         ["model_sha256", result["model_sha256"]],
@@ -87,6 +89,13 @@ def _text(model: ModelFile, result: dict[str, Any]) -> str:
     ]
     training: list[list[object]] = [[key, in_words(value)] for key, value in sorted(result["training"].items())]
     return "\n\n".join([table(facts), table(rows, right=(3,)), "training\n" + table(training)])
+
+
+def _reference(reference: Reference | None) -> str:
+    if reference is None:
+        return "none"
+    low, middle, high = reference.to_dict()["brightness"]
+    return f"{reference.passed:,} good parts; brightness {low:.4g} to {high:.4g}, median {middle:.4g}"
 
 
 def _differences(versions: dict[str, Any]) -> list[str] | None:

@@ -220,7 +220,7 @@ def _show_result(args: argparse.Namespace, line: Line, waiting: list[str]) -> No
         "refused": refused,
         "recovered": line.recovered,
         "csv_problem": line.sorter.csv.problem,
-        "drift": None if drift is None else {"statistic": drift.statistic, "alarm": drift.alarm},
+        "drift": None if drift is None else drift.figures,
         "head": line.sorter.journal.head,
     }
     rows: list[list[object]] = [[label, count] for label, count in sorted(counts.labels.items())]
@@ -233,8 +233,8 @@ def _show_result(args: argparse.Namespace, line: Line, waiting: list[str]) -> No
         note(args, f"ALARM: {counted(counts.lost, 'picture')} taken away after it was claimed; the journal names it")
     if line.sorter.csv.problem:
         note(args, line.sorter.csv.problem)
-    if drift is not None and drift.alarm is not None:
-        note(args, f"ALARM of {drift.alarm['time']}: {drift.alarm['reason']}")
+    if drift is not None and drift.problem and not args.watch:  # a line that watches has told it
+        note(args, drift.problem)
     show(args, result, text)
 
 

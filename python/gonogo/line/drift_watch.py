@@ -85,6 +85,19 @@ class DriftWatch:
         return f"drift since {self.alarm['time']}: {', '.join(self.alarm['monitors'])}; see the alarm in the journal"
 
     @property
+    def problem(self) -> str:
+        """The alarm in words; empty without one."""
+        return "" if self.alarm is None else f"ALARM of {self.alarm['time']}: {self.alarm['reason']}"
+
+    @property
+    def figures(self) -> dict[str, Any] | None:
+        """``statistic``, ``level`` and ``alarm`` (or None), for a status; None where nothing is watched and no alarm stands."""
+        if not self.monitors and self.alarm is None:
+            return None
+        level = self._configuration.drift_run_length
+        return {"statistic": self.statistic, "level": level, "alarm": self.alarm}
+
+    @property
     def stops(self) -> bool:
         """Whether the sorter has to end."""
         return self.alarm is not None and self._configuration.on_alarm == "stop"

@@ -125,7 +125,8 @@ class Line:
                     raise
                 problem = f"{self.sorter.places.inbox}: the inbox is not there; waiting for it ({error.strerror})"
             self.status.tell("waiting" if problem else "watching", problem)
-            self._say({problem, self.sorter.csv.problem, self.status.problem} - {""})
+            alarm = "" if self.sorter.drift is None else self.sorter.drift.problem
+            self._say({problem, alarm, self.sorter.csv.problem, self.status.problem} - {""})
             if hours and self._clock.steady() - self._tested >= hours * 3600:
                 self.test()
             self.keep_head()

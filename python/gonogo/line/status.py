@@ -71,12 +71,13 @@ class Status:
         """What is worth a write when it is another one."""
         sorter, counts = self._sorter, self._sorter.counts
         done = counts.sorted + counts.review + counts.quarantined
+        alarm = "" if sorter.drift is None else sorter.drift.problem
         self._seen.append((now, done))
         while len(self._seen) > 2 and now - self._seen[1][0] >= _WINDOW:
             self._seen.popleft()
         return {
             "state": state,
-            "problems": [text for text in (problem, sorter.csv.problem) if text],
+            "problems": [text for text in (problem, alarm, sorter.csv.problem) if text],
             "started": self._started,
             "pictures": {
                 "sorted": counts.sorted,
@@ -111,6 +112,7 @@ class Status:
                 "count": sorter.journal.count("ALARM", "LOST"),
                 "last": None if last is None else {"time": last.time, "reason": last.body.get("reason", "")},
             },
+            "drift": None if sorter.drift is None else sorter.drift.figures,
             "journal": {"rows": sorter.journal.sequence, "head": sorter.journal.head},
         }
 
@@ -138,6 +140,10 @@ def _prometheus(values: Mapping[str, Any]) -> Iterator[str]:
     yield from _family(
         "problems", "gauge", "Things that a person should look after.", [(none, len(values["problems"]))]
     )
+    drift = values["drift"] or {}
+    level = [({"of": key}, drift[key]) for key in ("statistic", "level") if drift]
+    yield from _family("drift", "gauge", "The statistic of drift, and the level at which it is an alarm.", level)
+    yield from _family("drift_alarm", "gauge", "1: an alarm stands.", [(none, int(bool(drift.get("alarm"))))])
     tested = [] if test is None else [(none, test["timestamp"])]
     yield from _family("self_test_timestamp_seconds", "gauge", "When the model was last found right.", tested)
 
