@@ -15,7 +15,7 @@ int gng_bind_threads(int threads)
 int gng_bind_samples(PyObject *object, const char *name, gng_tensor_shape shape, gng_samples *out)
 {
     const bool row = shape.height == 1 && shape.width == 1;
-    if (PyArray_Check(object) && PyArray_TYPE((PyArrayObject *)object) == NPY_UINT8) {
+    if (!row || (PyArray_Check(object) && PyArray_TYPE((PyArrayObject *)object) == NPY_UINT8)) {
         PyArrayObject *array = gng_bind_array(object, name, NPY_UINT8, 4);
         if (array == NULL)
             return -1;
@@ -31,11 +31,6 @@ int gng_bind_samples(PyObject *object, const char *name, gng_tensor_shape shape,
         }
         *out = (gng_samples){.pixels = PyArray_DATA(array), .count = (uint64_t)found[0], .shape = shape};
         return 0;
-    }
-    if (!row) {
-        if (gng_bind_array(object, name, NPY_UINT8, 4) != NULL)
-            PyErr_Format(PyExc_TypeError, "%s: expected pictures", name);
-        return -1;
     }
     PyArrayObject *array = gng_bind_array(object, name, NPY_FLOAT32, 2);
     if (array == NULL)

@@ -271,7 +271,7 @@ class InspectionClassifier(FittedModel, Estimator):
             steps_per_epoch=self.steps_per_epoch,
             threads=check_threads(self.n_threads),
         )
-        settings.check(len(data))
+        settings.check()
         return settings
 
     def _spec(self, samples: Samples) -> ModelSpec:

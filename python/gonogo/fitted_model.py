@@ -34,8 +34,8 @@ class FittedModel:
         def decision_function(self, X: Any) -> NDArray[np.float64]:
             """Return scores."""
 
-    def _fitted(self) -> ModelFile:
-        raise TypeError(f"{type(self).__name__}: a classifier says here where its model file is")
+        def _fitted(self) -> ModelFile:
+            """Return the model file."""
 
     def _replace_model(self, **attributes: Any) -> None:
         """Set attributes all at once: neither another thread nor Ctrl-C finds some of one fit and some of the next."""

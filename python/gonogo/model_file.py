@@ -211,10 +211,7 @@ def _to_json(value: Any) -> str:
 
 
 def _from_json(path: str | Path, metadata: Mapping[str, str], key: str, kind: type) -> Any:
-    try:
-        value = json.loads(metadata.get(key, "null"))
-    except ValueError:
-        value = None
+    value = json.loads(metadata.get(key, "null"))  # the core has read it as JSON before
     if not isinstance(value, kind):
         raise ModelFileError(path, f"__metadata__: {key}: expected a JSON {'list' if kind is list else 'object'}")
     return value
@@ -318,10 +315,9 @@ def _certificate(
     """The certificate, which must be about these very weights, this very way to them, and this very temperature."""
     if "certificate" not in core.metadata:
         return None
+    stored = _from_json(path, core.metadata, "certificate", dict)
     try:
-        made = Certificate.from_json(_from_json(path, core.metadata, "certificate", dict))
-    except ModelFileError:
-        raise
+        made = Certificate.from_json(stored)
     except ValueError as error:
         raise ModelFileError(path, f"__metadata__: certificate: {error}") from None
     remedy = "calibrate this model, on fresh parts"

@@ -38,7 +38,7 @@ class Settings:
     steps_per_epoch: int | None = None
     threads: int = 0
 
-    def check(self, samples: int) -> None:
+    def check(self) -> None:
         """Raise ``ValueError`` naming the first setting that is out of range."""
         check_integer("epochs", self.epochs, 1)
         check_integer("batch_size", self.batch_size, 1)
@@ -47,8 +47,6 @@ class Settings:
         kind_and_settings("optimizer", self.optimizer, OPTIMIZERS)
         kind_and_settings("schedule", self.schedule, SCHEDULES)
         check_number("learning_rate", self.learning_rate, "a finite number above 0, such as 0.001", above=0)
-        if samples < 1:
-            raise ValueError("X: found no sample to train on, expected at least one")
 
     def steps(self, samples: int) -> int:
         """Return the steps of an epoch over so many samples."""

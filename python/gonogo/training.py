@@ -185,7 +185,7 @@ def start(
     serialise: Callable[[Weights, int], bytes],
 ) -> Trainer:
     """Plan a training on ``data`` from initial weights."""
-    settings.check(len(data))
+    settings.check()
     _core.learning_rate(settings.full_schedule(len(data)), 0)
     batch = min(settings.batch_size, len(data)) if settings.steps_per_epoch is None else settings.batch_size
     step = _core.Step(graph, data.samples.shape[1:], batch, settings.optimizer, settings.threads)

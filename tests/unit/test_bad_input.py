@@ -397,6 +397,14 @@ def test_a_configuration_names_its_file_the_key_and_the_known_ones(key: str, tmp
     refused(lambda: apply_configuration(parser, path), ValueError, rf"{path}: unknown key '{key}'.*batch-size, epochs")
 
 
+def test_pictures_are_no_rows() -> None:
+    refused(
+        lambda: FITTED_ROWS.predict(PICTURES),
+        ValueError,
+        "X: found pictures of 6x4x1, expected rows of 3 features as in training",
+    )
+
+
 def test_arrays_that_change_during_a_call_make_nonsense_but_no_crash() -> None:
     """Pictures, rows and labels under the pen of another thread."""
     pictures, rows, labels = PICTURES.copy(), ROWS.astype(np.float32), np.array(Y)

@@ -140,6 +140,24 @@ def test_files_written_just_now_are_not_kept(parts: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "cache").exists()
 
 
+def test_files_that_cannot_be_read_are_looked_for_again(parts: Path, tmp_path: Path) -> None:
+    """Neither size nor time of a file that is not there would show when it comes."""
+    table = tmp_path / "table.csv"
+    table.write_text("path,label\nok/1.png,good\nbad/0.png,poor\nok/late.png,good\n")
+    with pytest.warns(RuntimeWarning, match="cache: some files could not be read"):
+        data = gg.Dataset.from_csv(table, root=parts, on_bad="skip", cache=tmp_path / "cache")
+    assert (len(data), len(data.bad_files), (tmp_path / "cache").exists()) == (2, 1, False)
+
+
+def test_files_that_change_while_they_are_read_are_not_kept(parts: Path, tmp_path: Path) -> None:
+    def changed(_: int) -> None:
+        os.utime(parts / "ok" / "1.png", (LONG_AGO, LONG_AGO + 1))
+
+    with pytest.warns(RuntimeWarning, match="cache: some files changed while they were read"):
+        gg.Dataset.from_folder(parts, cache=tmp_path / "cache", progress=changed)
+    assert not (tmp_path / "cache").exists()
+
+
 def test_bad_files_are_remembered(parts: Path, tmp_path: Path) -> None:
     cache, broken = tmp_path / "cache", parts / "bad" / "2.png"
     broken.write_bytes(broken.read_bytes()[:-20])

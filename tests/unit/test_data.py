@@ -18,6 +18,8 @@ from gonogo.data import Dataset
 from gonogo.data.reading import Options
 from gonogo.decoding import Decoding
 from gonogo.errors import DecodeError
+from gonogo.pictures import inspect_files, read_pictures
+from gonogo.tiles import Tiles
 
 Tree = Callable[..., Path]
 
@@ -155,6 +157,36 @@ def test_a_bad_file_is_named_or_left_out(castings: Path, name: str, spoil: Calla
     assert [error.path for error in data.bad_files] == [path]
     assert data.class_counts() == {"def": 3, "ok": 2}
     assert f"ok/{name}" not in data.files
+
+
+def test_a_file_that_is_too_large_or_that_the_system_cannot_read_is_named(tmp_path: Path) -> None:
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(2**40)  # takes no room
+    said = inspect_files([tmp_path / "large.png", "/proc/self/mem"])
+    assert [row.verdict for row in said] == ["file-too-large", "unreadable"]
+    assert said[0].reason.endswith("save the picture in a smaller size")
+    assert said[1].reason == "cannot be read: Input/output error; check its permissions"
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "complaint"),
+    [
+        ([], {}, "paths: found no file, expected at least one picture"),
+        (["a.png", "b.png"], {}, "paths: none of the 2 files is a good picture; gonogo cannot read .*a.png"),
+        (
+            ["a.png"],
+            {"decoding": Decoding(tiles=Tiles(4, 4))},
+            "paths: none of the 1 files is a good picture; the first: ",
+        ),
+    ],
+)
+def test_without_a_good_picture_nothing_is_read(
+    tmp_path: Path, names: list[str], options: dict[str, Any], complaint: str
+) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=complaint):
+        read_pictures([tmp_path / name for name in names], on_bad="skip", **options)
 
 
 def test_bad_files_keep_every_other_picture_with_its_label_and_group(castings: Path) -> None:
@@ -369,6 +401,11 @@ def test_a_table_with_a_fault_is_refused(castings: Path, content: str, words: li
     table.write_text(content)
     with refused(ValueError, *words):
         Dataset.from_csv(table, root=castings)
+
+
+def test_a_table_that_the_system_cannot_read_is_named() -> None:
+    with pytest.raises(OSError, match="/proc/self/mem: cannot be read: Input/output error"):
+        Dataset.from_csv("/proc/self/mem", root=".")
 
 
 def test_a_table_needs_its_folder_and_one_source_of_groups(castings: Path) -> None:

@@ -34,6 +34,7 @@ from gonogo.certificate_words import assumptions, promise
 from gonogo.cli.predict import predict
 from gonogo.decision import REVIEW
 from gonogo.model_file import parse_model
+from gonogo.seen import extend
 
 pytestmark = pytest.mark.any_engine
 
@@ -107,6 +108,12 @@ def test_every_doubt_is_review_with_its_reason(line: Inspector, gate: PassGate, 
     assert reason in decision.reason
     assert math.isnan(decision.score)
     assert decision.certificate == gate.certificate_["sha256"]
+
+
+def test_classes_are_told_and_no_probability_of_what_is_in_doubt(line: Inspector) -> None:
+    assert line.classes == ["bad", "ok"]
+    with pytest.raises(ValueError, match="pixels: every pixel is the same"):
+        line.predict_proba(np.full((6, 7), 200, np.uint8))
 
 
 def test_doubts_among_many_parts_do_not_touch_the_others(line: Inspector, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,10 +269,17 @@ def test_a_missing_field_is_named(gate: PassGate) -> None:
 
 def test_a_record_of_what_was_seen_must_be_readable(gate: PassGate, tmp_path: Path) -> None:
     training = gate.clf.model_file.training
-    for seen in ({}, None, [], {"pictures": {"count": 1, "bytes": 8, "digests": "AA=="}, "groups": None}):
+    for seen in (
+        {},
+        None,
+        [],
+        {"pictures": {"count": 1, "bytes": 8, "digests": "AA=="}, "groups": None},
+        {"pictures": {"count": 1, "bytes": 3, "digests": "AAAA"}, "groups": None},
+    ):
         text = json.dumps({**training, "seen": seen})
         with pytest.raises(ModelFileError, match="training: seen: found a record that cannot be read"):
             parse_model(with_metadata(gate, tmp_path, "training", text))
+    assert extend(None, [b"0" * 32], None) is None, "where nothing was recorded, more would look like all"
 
 
 def test_the_words_tell_the_promise_its_evidence_and_its_assumptions(gate: PassGate) -> None:

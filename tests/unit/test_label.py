@@ -249,6 +249,9 @@ def test_the_command_ends_when_the_page_says_so_and_names_bad_files(root: Path, 
         host, token = process.stderr.readline().strip().removeprefix("http://").split("/#")
         headers = {"X-Gonogo-Token": token, "Origin": f"http://{host}", "Content-Type": "application/json"}
         connection = http.client.HTTPConnection(host, timeout=60)
+        connection.request("GET", "/picture/99", headers=headers)
+        assert (refused := connection.getresponse()).status == 404 and b"there is no picture 99" in refused.read()
+        connection = http.client.HTTPConnection(host, timeout=60)
         connection.request("POST", "/finish", "{}", headers)
         assert connection.getresponse().status == 200
         connection.close()

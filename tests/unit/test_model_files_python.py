@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gonogo import DecodeError, DivergenceError, InspectionClassifier, ModelFileError, _core, layers, load
 from gonogo.class_names import check_class_names
+from gonogo.errors import JournalError
 from gonogo.machine import fingerprint
 from gonogo.model_file import ModelFile, model_bytes, parse_model, read_model
 from gonogo.network import ModelSpec
@@ -32,10 +33,14 @@ def made(**changed: Any) -> bytes:
     return model_bytes(GRAPH, GRAPH.initialise("he_normal", 1), **{**chosen, **changed})
 
 
+class Raw(str):
+    """Stored as it is."""
+
+
 def tampered(key: str, value: Any) -> bytes:
     """A file that is whole, but whose metadata say something else."""
     parts = _core.parse_model(made())
-    metadata = {**parts["metadata"], key: json.dumps(value)}
+    metadata = {**parts["metadata"], key: value if isinstance(value, Raw) else json.dumps(value)}
     golden = parts["golden_input"], parts["golden_logits"]
     return _core.serialise_model(parts["graph"], parts["parameters"], parts["states"], metadata, *golden)
 
@@ -100,6 +105,8 @@ def test_no_damaged_file_gets_in(data: st.DataObject) -> None:
         ("preprocess", {**GREY, "sharpen": 1}, "preprocess: unknown key 'sharpen'"),
         ("training", {"pass_label": "good"}, "pass_label: found 'good', expected one of bad, ok"),
         ("training", {"pass_label": ["ok"]}, "pass_label: found"),
+        ("training", {"feature_names": ["a"]}, "training: feature_names: found ['a'], expected 42 texts"),
+        ("training", {"feature_names": [1] * 42}, "training: feature_names: found [1, "),
     ],
 )
 def test_metadata_that_cannot_be_right_are_refused(key: str, value: Any, what: str) -> None:
@@ -107,6 +114,22 @@ def test_metadata_that_cannot_be_right_are_refused(key: str, value: Any, what: s
         parse_model(tampered(key, value))
     assert str(caught.value).startswith("model: __metadata__: ")
     assert what in str(caught.value)
+
+
+KEYS = ("classes", "preprocess", "training", "versions", "certificate", "temperature", "unknown_guard", "review_zone")
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("text", ["{half", f'{{"n": {"1" * 5000}}}', "3"])
+def test_metadata_are_no_texts_that_python_could_stumble_over(key: str, text: str) -> None:
+    with pytest.raises(ValueError, match=f"metadata: {key}: "):
+        tampered(key, Raw(text))
+
+
+def test_without_a_certificate_no_file_decides() -> None:
+    file = parse_model(made())
+    with pytest.raises(ValueError, match="the model has no certified PASS threshold; make one with gonogo calibrate"):
+        file.decide(file.core.logits(PICTURES[:1]), None)
 
 
 @pytest.mark.parametrize("key", ["classes", "preprocess", "training", "versions"])
@@ -215,9 +238,21 @@ def test_a_large_picture_is_stored_once_for_the_self_test() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [DecodeError("a.png", "truncated", "found the end", 17), ModelFileError("m", "bad"), DivergenceError(3, 4, "nan")],
+    [
+        DecodeError("a.png", "truncated", "found the end", 17),
+        ModelFileError("m", "bad"),
+        DivergenceError(3, 4, "nan"),
+        JournalError("j.db", "cut"),
+    ],
 )
 def test_errors_survive_the_way_between_processes(error: Any) -> None:
     twin = pickle.loads(pickle.dumps(error))
     assert (type(twin), str(twin), vars(twin)) == (type(error), str(error), vars(error))
     assert isinstance(error, ValueError)
+
+
+def test_pictures_of_one_pixel_are_rows(tmp_path: Path) -> None:
+    pixels = np.arange(0, 240, 20, dtype=np.uint8).reshape(12, 1, 1, 1)
+    clf = InspectionClassifier([layers.flatten(), layers.dense("classes")], epochs=3, verbose=False)
+    clf.fit(pixels, ["bad"] * 6 + ["ok"] * 6).save(tmp_path / "pixel.gonogo")
+    assert load(tmp_path / "pixel.gonogo").predict_proba(pixels).tolist() == clf.predict_proba(pixels).tolist()

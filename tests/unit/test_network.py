@@ -91,6 +91,15 @@ def test_activations_have_the_usual_slopes(function: str, slope: str, own: bool)
     assert slope in build(*first, layers.flatten(), LAST).to_json()
 
 
+def test_an_activation_may_have_another_slope() -> None:
+    assert '"slope":0.3' in build(layers.flatten(), layers.activation("leaky_relu", slope=0.3), LAST).to_json()
+
+
+def test_a_spec_stands_for_itself() -> None:
+    spec = ModelSpec("mine", (layers.flatten(), LAST))
+    assert load_spec(spec) is spec
+
+
 def test_texts_stand_for_model_parameters() -> None:
     spec = ModelSpec(
         "mine", (layers.flatten(), layers.dense("units"), layers.dropout("rate"), LAST), {"units": 8, "rate": 0}

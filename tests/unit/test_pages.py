@@ -80,6 +80,7 @@ def serving() -> Iterator[Serving]:
             Route("POST", "/verdict", reach),
             Route("POST", "/full", fail),
             Route("POST", "/wrong", refuse),
+            Route("POST", "/bug", lambda _: 1 / 0),
         ]
         thread = threading.Thread(target=server.serve, args=[routes])
         thread.start()
@@ -240,6 +241,25 @@ def test_faults_reach_the_page_as_a_sentence(serving: Serving) -> None:
     assert status == 500 and json.loads(body) == {"error": "labels.csv: No space left on device"}
     status, _, body = serving.ask("POST", "/wrong", b"{}")
     assert status == 400 and json.loads(body) == {"error": "label: found 'x', expected a class"}
+
+
+def test_an_error_of_the_program_ends_no_other_request(serving: Serving, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, body = serving.ask("POST", "/bug", b"{}")
+    assert status == 500 and json.loads(body) == {"error": "an error of gonogo itself; its terminal shows it"}
+    assert serving.ask("GET", "/state")[0] == 200
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("error", "told"), [(ConnectionResetError, False), (RuntimeError, True)])
+def test_a_page_that_was_closed_is_no_error_of_the_server(
+    error: type[Exception], told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with PageServer() as server:
+        try:
+            raise error("gone")
+        except error:
+            server._server.handle_error(None, ("127.0.0.1", 1))
+    assert (error.__name__ in capsys.readouterr().err) == told
 
 
 def test_what_follows_a_refused_request_is_not_read(serving: Serving) -> None:

@@ -214,6 +214,17 @@ def test_fields_that_make_no_sense_are_refused(fields: dict[str, Any], words: st
         gg.Preprocess.from_dict(fields)
 
 
+def test_what_is_no_mapping_or_no_toml_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match="preprocess: found 3, expected a mapping of gamma, local_contrast, median, roi"
+    ):
+        gg.Preprocess.from_dict(3)  # type: ignore[arg-type]
+    for content in (b"gamma 2", b"\xff\xfe"):
+        (tmp_path / "work.toml").write_bytes(content)
+        with pytest.raises(ValueError, match=r"work\.toml: not a TOML file: "):
+            gg.Preprocess.from_file(tmp_path / "work.toml")
+
+
 @given(
     st.none() | st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(1, 99), st.integers(1, 99)),
     st.none() | st.floats(1, 256),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gonogo import progress
 from gonogo.progress import TrainingProgress, open_progress, wants_progress
 
 PROGRAM = """
@@ -73,6 +74,23 @@ def read_terminal(descriptor: int) -> str:
         return os.read(descriptor, 65536).decode()
     except OSError:
         return ""
+
+
+def test_a_line_in_a_terminal_is_written_over_a_few_times_a_second(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter([0.0, 0.1, 0.15, 0.4, 0.5, 0.55])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    line = open_progress("reading", 6)
+    for _ in range(5):
+        line.update(1, "")
+    line.close("done")
+    shown = capsys.readouterr().err.split("\r\x1b[K")
+    assert [text.split(",")[0] for text in shown] == ["", "reading: 3/6", "reading: 5/6"]
+    assert shown[-1].endswith("images/s, done\n")
 
 
 def test_a_terminal_is_written_over(tmp_path: Path) -> None:

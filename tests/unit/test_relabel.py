@@ -322,6 +322,13 @@ def test_a_table_brings_its_groups_and_bad_files_are_told(parts: Path, tmp_path:
     assert "left out: " in (told := relabel(parts, sheet, "--dry-run").stderr) and "notes.txt" in told
 
 
+def test_with_groups_every_picture_of_the_table_needs_one(parts: Path, tmp_path: Path, relabel: Run) -> None:
+    (tmp_path / "few.csv").write_text("class,file,group\nbad,bad0.png,1\n")
+    sheet = worksheet(tmp_path, bad0="good")
+    refused = relabel(parts, sheet, "--csv", tmp_path / "o.csv", "--groups", tmp_path / "few.csv", exit_code=2).stderr
+    assert "--groups: bad/bad1.png has no group; give every picture the group of its part" in refused
+
+
 def calibrated(parts: Path, ledger: Path, group: str) -> None:
     """Write into a ledger that a part of two pictures was calibrated on."""
     paths = [parts / group.split("-")[0] / f"{group.split('-')[0]}{i}.png" for i in (2, 3)]
@@ -351,6 +358,13 @@ def test_labels_of_calibration_parts_are_frozen(
     assert "frozen" in relabel(parts, sheet, *split, exit_code=2).stderr
     free = worksheet(tmp_path, bad0="good", bad3="bad", good2="unclear")
     relabel(parts, free, *split)
+
+
+def test_a_damaged_picture_was_in_no_calibration(parts: Path, tmp_path: Path, relabel: Run) -> None:
+    calibrated(parts, tmp_path / "split.csv.ledger", "bad-1")
+    (parts / "bad" / "bad0.png").write_bytes(b"no picture")
+    relabel(parts, worksheet(tmp_path, bad0="good"), "--ledger", tmp_path / "split.csv.ledger")
+    assert (parts / "good" / "bad0.png").read_bytes() == b"no picture"
 
 
 def test_an_unclear_calibration_part_may_not_be_left_out_either(parts: Path, tmp_path: Path, relabel: Run) -> None:

@@ -234,6 +234,9 @@ def test_the_answer_follows_from_the_evidence() -> None:
 
 def test_open_points_are_named() -> None:
     report = two_classes(certified=True)
+    assert report.parts is not None
+    broken = replace(report, parts=replace(report.parts, predicted=np.full(len(report.parts), 1)))
+    assert "More bad parts passed than the promised 5 %" in " ".join(open_points(broken))
     points = " ".join(open_points(report))
     for part in ("were not audited", "No ledger was kept", "left no record", "Lots were not given"):
         assert part in points
@@ -241,6 +244,40 @@ def test_open_points_are_named() -> None:
     assert "each picture was taken for a part" in " ".join(open_points(six_classes("class 0")))
     only_good = report.select(report.truth == 1)
     assert "no bad part in this test" in " ".join(open_points(only_good))
+    assert "0 of 0 bad parts passed, and" in verdict(only_good).sentence
+
+
+def test_tiles_are_named_and_no_certificate_is_advised(tmp_path: Path) -> None:
+    labels = np.arange(12) // 6
+    bright = np.where(labels == 1, 170.0, 80.0)
+    boxes = np.tile(np.array([[0, 0, 24, 20], [0, 20, 24, 40], [24, 0, 48, 20]], np.int32), (4, 1))
+    paths = [Path(f"{i // 3}.png") for i in range(12)]
+    index = np.arange(12, dtype=np.uint32)
+    groups = np.array([path.stem for path in paths])
+    data = gg.Dataset(
+        pictures(bright), index, labels, ["bad", "ok"], paths=paths, groups=groups, boxes=boxes, root=Path()
+    )
+    report = gg.evaluate(Brightness(["bad", "ok"]), data, pass_label="ok")
+    assert verdict(report).advice == "These are tiles of pictures; a certificate is about whole parts."
+    assert "0.png, tile 0 20 24 40" in words(page_of(report, tmp_path))
+
+
+def test_parts_without_a_class_that_passes_are_called_by_the_average_of_their_pictures(tmp_path: Path) -> None:
+    labels = (np.arange(40) // 2) % 2
+    bright = np.where(labels == 1, 160.0, 95.0)
+    data = dataset(labels, bright, ["dark", "bright"], 2)
+    report = gg.evaluate(Brightness(["dark", "bright"]), data)
+    shown = words(page_of(report, tmp_path))
+    assert "the most probable class on the average of its pictures" in shown
+    assert list(report.curves) == ["dark", "bright"] and "bright" in shown
+
+
+def test_what_was_left_out_is_counted(tmp_path: Path) -> None:
+    data = dataset(np.arange(20) % 2, 95.0 + 65.0 * (np.arange(20) % 2), ["dark", "bright"], 1)
+    data.excluded, data.bad_files = data[:3], [gg.DecodeError("a.png", "truncated", "found the end", 17)] * 2
+    shown = words(page_of(gg.evaluate(Brightness(["dark", "bright"]), data), tmp_path))
+    assert "left out by the split 3 pictures of parts with more than one label" in shown
+    assert "left out, no good pictures 2 files" in shown
 
 
 def test_an_audit_is_told_with_the_figures_without_siblings(tmp_path: Path) -> None:

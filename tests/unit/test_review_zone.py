@@ -310,3 +310,14 @@ def test_the_plots_say_what_their_bands_mean(gate: PassGate, tmp_path: Path) -> 
         loaded.plot_bound()
     with pytest.raises(ValueError, match="no review zone; give cost_ratio"):
         PassGate.plot_cost(trained_gate())
+
+
+def test_a_plot_makes_its_own_axes_and_bad_parts_may_all_score_alike() -> None:
+    import matplotlib.pyplot as plt
+
+    scores = np.r_[np.full(400, -1.0), 3.0, 4.0]
+    axes = PassGate(TWO, "ok", 0.01, 0.95).fit(scores[:, None], ["bad"] * 400 + ["ok"] * 2).plot_bound()
+    assert axes.figure is plt.gcf()
+    low, high = axes.get_xlim()
+    assert low <= -1 <= high
+    plt.close("all")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gonogo.cli.failures import check_writable as check_writable_option
-from gonogo.storage import check_writable, write_atomically
+from gonogo.storage import append_locked, check_writable, move_without_replacing, write_atomically
 
 TraceFunction = Callable[[FrameType, str, Any], Any]
 
@@ -148,3 +148,41 @@ def test_devices_and_pipes_are_never_replaced(tmp_path: Path, function: Callable
     assert (tmp_path / "pipe").is_fifo()
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "stdout").is_symlink()
+
+
+def test_a_system_without_renameat2_moves_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: object())
+    for name in ("a", "b", "taken"):
+        (tmp_path / name).write_text(name)
+    move_without_replacing(tmp_path / "a", tmp_path / "moved")
+    with pytest.raises(FileExistsError, match="taken"):
+        move_without_replacing(tmp_path / "b", tmp_path / "taken")
+    assert files(tmp_path) == {"moved": b"a", "b": b"b", "taken": b"taken"}
+
+
+def test_a_record_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FileNotFoundError, match=r"missing/test\.ledger"),
+        append_locked(tmp_path / "missing" / "test.ledger"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()], ids=["disk", "ctrl-c"]
+)
+def test_a_record_that_did_not_reach_the_disk_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    path = tmp_path / "test.ledger"
+    path.write_bytes(b"first\n")
+
+    def fail(_: int) -> None:
+        raise error
+
+    with append_locked(path) as (content, append), monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(type(error)) as raised:
+            append(b"second\n")
+    assert (content, path.read_bytes()) == (b"first\n", b"first\n")
+    assert isinstance(error, KeyboardInterrupt) or raised.value.filename == str(path)  # type: ignore[attr-defined]

@@ -14,6 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gonogo import synthetic
+from gonogo.synthetic.draws import VIEW, Draws
+from gonogo.synthetic.faults import FaultShape, paint_fault
+from gonogo.synthetic.files import _write_picture
+from gonogo.synthetic.part import Frame, View
 
 SMALL = (64, 64)
 
@@ -196,6 +200,22 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="out"):
         synthetic.write(tmp_path / "file" / "out", 2, size=(32, 32))
+
+
+def test_a_picture_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"gone/casting\.png"):
+        _write_picture(tmp_path / "gone" / "casting.png", np.zeros((32, 32, 1), np.uint8))
+    (tmp_path / "casting.png").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"casting\.png"):
+        _write_picture(tmp_path / "casting.png", np.zeros((32, 32, 1), np.uint8))
+    assert [path.name for path in tmp_path.iterdir()] == ["casting.png"]
+
+
+def test_a_fault_that_covers_no_pixel_still_marks_one() -> None:
+    frame, mask = Frame(View.draw(Draws(1, VIEW, 0), *SMALL), *SMALL), np.zeros(SMALL, np.uint8)
+    paint_fault(FaultShape("chip", (1.1, 0.1), ((1.1, 0.1, 0.01),), 1.0), frame, np.zeros(SMALL, np.float32), mask)
+    y, x = frame.pixel(1.1, 0.1)
+    assert np.argwhere(mask).tolist() == [[int(y), int(x)]]
 
 
 def test_an_interrupted_run_leaves_only_whole_files_and_no_table(tmp_path: Path) -> None:

@@ -298,6 +298,11 @@ def test_what_does_not_go_with_tiles_is_refused(sheets: Path) -> None:
         clf.predict_tiles([np.zeros((9, 10))])
     with pytest.raises(TypeError, match="X: found the path"):
         clf.predict_tiles(str(sheets))
+    with pytest.raises(ValueError, match=r"X: picture 0: found an array of shape \(5,\), expected \(height, width\)"):
+        clf.predict_tiles([np.zeros(5, np.uint8)])
+    for found in (8, {"height": 8}, {"height": 8, "width": 9, "depth": 1}):
+        with pytest.raises(ValueError, match=r"tiles: found .*, expected height, width and overlap"):
+            gg.Tiles.from_dict(found)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="tiles: found 64"):
         gg.Dataset.from_folder(sheets, tiles=64)  # type: ignore[arg-type]
 

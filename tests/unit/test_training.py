@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gonogo import _core, layers, training
+from gonogo import InspectionClassifier, _core, layers, training
 from gonogo.callbacks import Callback
 from gonogo.errors import DivergenceError
 from gonogo.network import ModelSpec
@@ -278,3 +278,18 @@ def test_the_number_of_threads_does_not_matter(threads: int, classes: int) -> No
     more = run(data, options(threads=threads), validation=data)
     np.testing.assert_array_equal(one.get_weights()[0], more.get_weights()[0])
     assert one.history.history == more.history.history
+
+
+def test_a_failure_of_the_engine_is_no_divergence() -> None:
+    class Fails(Callback):
+        count = 0
+
+        def on_train_batch_begin(self, batch: int, logs: Any) -> None:  # noqa: ARG002 - the hook's signature
+            self.model.step = self
+
+        def run(self, *_: object, **__: object) -> None:
+            raise RuntimeError("the engine is out of order")
+
+    clf = InspectionClassifier([layers.dense("classes")], epochs=1, verbose=False)
+    with pytest.raises(RuntimeError, match="out of order"):
+        clf.fit(np.zeros((4, 3)), [0, 1, 0, 1], callbacks=[Fails()])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -73,6 +75,20 @@ def test_features_are_what_the_last_layer_reads(trained: InspectionClassifier) -
     assert trained.features(X[:0]).shape == (0, 12)
 
 
+def with_known_features(data: bytes) -> bytes:
+    """A model file that has got a tensor more at its end, and the right hash for it."""
+    (length,) = struct.unpack("<Q", data[:8])
+    header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
+    header["known.features"] = {"dtype": "F32", "shape": [1, 2], "data_offsets": [len(body), len(body) + 8]}
+    header["__metadata__"]["file_sha256"] = "0" * 64
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    whole = struct.pack("<Q", len(text)) + text + body + bytes(8)
+    return whole.replace(
+        b'"file_sha256":"' + b"0" * 64, b'"file_sha256":"' + hashlib.sha256(whole).hexdigest().encode()
+    )
+
+
 def test_a_net_that_ends_otherwise_has_no_features() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 255, (60, 6, 6, 1), dtype=np.uint8), np.repeat(["bad", "ok"], 30)
@@ -81,6 +97,13 @@ def test_a_net_that_ends_otherwise_has_no_features() -> None:
     assert clf.model_file.core.features == 0
     with pytest.raises(RuntimeError, match="the last layer of the net is not a dense one"):
         clf.features(X)
+    parts = _core.parse_model(clf.model_file.data)
+    golden = parts["golden_input"], parts["golden_logits"]
+    whole = parts["graph"], parts["parameters"], parts["states"], parts["metadata"], *golden
+    with pytest.raises(ValueError, match="known features: the last layer is not a dense one: the net has none"):
+        _core.serialise_model(*whole, np.zeros((1, 0), np.float32))
+    with pytest.raises(_core.CoreError, match="the last layer is not a dense one: the net has no features"):
+        _core.parse_model(with_known_features(clf.model_file.data))
     with pytest.raises(ValueError, match="unknown_share: the last layer of the net reads no row of values"):
         PassGate(clf, "ok", 0.01, 0.95, unknown_share=0.1).fit(X, y, training_data=(X, y))
 
@@ -277,6 +300,36 @@ def test_what_is_no_training_data_or_no_net_is_refused(trained: InspectionClassi
 
     with pytest.raises(ValueError, match="unknown_share: found a Foreign as classifier, expected an Inspection"):
         PassGate(Foreign(), "1", 0.01, 0.95, unknown_share=0.05).fit(*CALIBRATION, training_data=TRAINING)
+
+
+def test_training_data_without_the_class_that_passes_are_refused(trained: InspectionClassifier) -> None:
+    data = Dataset.from_arrays(np.zeros((4, 6, 7, 1), np.uint8), ["bad", "worse"] * 2)
+    with pytest.raises(ValueError, match="training_data: found the classes bad, worse, expected '1' among them"):
+        PassGate(trained, "1", 0.01, 0.95, unknown_share=0.05).fit(*CALIBRATION, training_data=data)
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (700, "X: a feature of a calibration sample is not a finite number; find out why before calibrating"),
+        ((TRAINING[1] == 1).sum(), "training_data: a feature of a sample is not a finite number"),
+    ],
+)
+def test_features_that_are_no_numbers_make_no_guard(
+    trained: InspectionClassifier, monkeypatch: pytest.MonkeyPatch, samples: int, reason: str
+) -> None:
+    """Another net, or another machine, may overflow where the scores do not."""
+
+    def overflowing(self: InspectionClassifier, X: Any) -> Any:
+        found = features(self, X)
+        if len(found) == samples:
+            found[7, 3] = np.inf
+        return found
+
+    features = InspectionClassifier.features
+    monkeypatch.setattr(InspectionClassifier, "features", overflowing)
+    with pytest.raises(ValueError, match=reason):
+        guarded(trained)
 
 
 def forged(gate: PassGate, tmp_path: Path, known: Callable[[Any], Any], **changed: Any) -> bytes:
