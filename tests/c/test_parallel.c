@@ -329,7 +329,7 @@ static void signals_are_left_to_the_program(void)
 static bool is_child;
 
 /* LeakSanitizer asks this as a process ends. It looks for leaks with a process of its own, which some children may not start. */
-int __lsan_is_turned_off(void);
+__attribute__((visibility("default"))) int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void)
 {
     return is_child;

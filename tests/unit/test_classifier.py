@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 import pickle
 import signal
 import subprocess
@@ -332,7 +333,9 @@ parts = data.split({"train": 0.5, "validation": 0.5})
 clf.fit(parts["train"], validation_data=parts["validation"]).predict(parts["validation"])
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
-        assert int(run_small(program)) < 40
+        grown = int(run_small(program))
+        if os.environ.get("GONOGO_SANITIZE") != "1":  # sanitizers keep what was released
+            assert grown < 40
 
 
 class TestEndings:

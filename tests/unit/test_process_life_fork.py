@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 from collections.abc import Callable
 
@@ -22,7 +24,10 @@ def test_a_child_predicts_and_trains_with_the_same_bits(
     found = Counter(line.removeprefix("predicts True, trains True, new step True, old step ") for line in children)
     assert found.total() == forks
     # A step that was caught half-changed is refused; between two steps it goes on.
-    assert set(found) <= ({"ran", "refused"} if busy == "stepping" else {"ran"}), found
+    allowed = {"ran", "refused"} if busy == "stepping" else {"ran"}
+    if os.environ.get("GONOGO_SANITIZE") == "1":
+        allowed.add(f"ended with -{signal.SIGALRM}")  # AddressSanitizer before LLVM 18 forks while it holds its locks
+    assert set(found) <= allowed, found
     report_figure(f"children forked while {busy}", dict(found))
 
 
