@@ -68,6 +68,7 @@ COMMANDS: list[tuple[str, set[int], list[object]]] = [
         {0},
         ["write", FOLDER / "c.gonogo", CASTINGS / "ok_front", FOLDER / "sorted", "--user", "line", "--json"],
     ),
+    ("stream", {2}, [FOLDER / "c.gonogo", "--socket", FOLDER / "c.gonogo"]),  # as label
     ("review", {2}, [FOLDER / "nowhere"]),  # as label
     ("recover", {0}, [FOLDER / "sorted"]),
     ("verify", {0}, [FOLDER / "sorted"]),

@@ -250,7 +250,7 @@ def test_an_unknown_command_is_refused(run_gonogo: Run, command: str) -> None:
     "command",
     [
         *("demo", "synth", "split", "train", "evaluate", "compare", "predict", "info", "inspect", "selftest"),
-        *("cross-validate", "label", "relabel", "review", "sort", "verify", "recover", "replay", "archive"),
+        *("cross-validate", "label", "relabel", "review", "sort", "verify", "recover", "replay", "archive", "stream"),
     ],
 )
 def test_help_teaches_with_examples(run_gonogo: Run, command: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from line.commands import FAST, Commands, fill, make_models
 
-from gonogo.cli.sort import _signals
+from gonogo.cli.sort import stop_signals
 from gonogo.line.clock import Clock
 from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
@@ -248,7 +248,7 @@ def test_ctrl_c_leaves_what_is_not_ready_in_the_inbox(
 
 
 def test_a_second_ctrl_c_ends_at_once() -> None:
-    with _signals() as stopped:
+    with stop_signals() as stopped:
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)

@@ -162,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
         "model_file_sha256": inspector.model_file.core.file_sha256,
     }
     counts, goes_on, acknowledged_by = Counts(), True, args.acknowledge
-    with _signals() as stopped:
+    with stop_signals() as stopped:
         while goes_on:
             with open_line(
                 inbox,
@@ -253,7 +253,7 @@ def _show_rehearsal(args: argparse.Namespace, rows: list[dict[str, Any]]) -> int
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
+def stop_signals() -> Iterator[list[int]]:
     """Collect SIGTERM and the first SIGINT, so that the batch in hand is finished; a second Ctrl-C ends the program at once."""
     stopped: list[int] = []
 

@@ -1,0 +1,290 @@
+"""Decisions about pictures that come one after another, each with a deadline: frames in, one line of JSON for each out.
+
+A frame is the length of a picture file, four bytes, the least significant first, and then the file. A thread reads frames as
+they come and notes when each was complete, so that a frame that waited too long behind others is known to be late.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import queue
+import socket
+import stat
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gonogo.decision import REVIEW
+from gonogo.line.claim import Picture
+from gonogo.line.decider import Decider
+from gonogo.line.disk import FILE_BYTES_MAX, Status
+from gonogo.line.outcome import Job, Outcome, decide_jobs
+
+_HEADER = struct.Struct("<I")
+_WAITING_MAX = 4  # frames that were read and not yet decided on; more wait with the sender
+_MANNERS = 0.1  # seconds after which a signal to stop is seen at the latest
+_PATIENCE = 10  # seconds that a sender may take to read a line
+Read = Callable[[int], bytes]
+
+
+class FrameError(ValueError):
+    """What came is no frame; nothing after it can be understood."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture file and the steady time, in seconds, at which it was complete."""
+
+    data: bytes
+    complete: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a stream is decided on.
+
+    Attributes
+    ----------
+    deadline : float or None
+        Seconds from a complete frame to its decision; a later one is REVIEW.
+    heartbeat : float
+        Seconds without a frame after which a line says that all is well; 0: never.
+    bytes_max : int
+        Of a picture file.
+    accept_unproven : bool
+        Whether a picture that cannot be proven complete is decided on.
+    """
+
+    deadline: float | None = None
+    heartbeat: float = 10.0
+    bytes_max: int = FILE_BYTES_MAX
+    accept_unproven: bool = False
+
+
+def frames(read: Read, bytes_max: int) -> Iterator[bytes]:
+    """Yield picture files until the sender ends.
+
+    Parameters
+    ----------
+    read : callable
+        Returns at most as many bytes as asked for, none at the end.
+    bytes_max : int
+        Of a picture file.
+
+    Raises
+    ------
+    FrameError
+        A frame is empty, too large, or ends early.
+    """
+    number = 0
+    while header := _read_whole(read, _HEADER.size):
+        number += 1
+        if len(header) < _HEADER.size:
+            raise FrameError(f"frame {number}: found {len(header)} bytes, expected a length of {_HEADER.size}")
+        (size,) = _HEADER.unpack(header)
+        if not 0 < size <= bytes_max:
+            raise FrameError(f"frame {number}: found a length of {size}, expected 1 to {bytes_max} bytes")
+        data = _read_whole(read, size)
+        if len(data) < size:
+            raise FrameError(f"frame {number}: ends after {len(data)} of {size} bytes")
+        yield data
+
+
+def _read_whole(read: Read, size: int) -> bytes:
+    """Return so many bytes, fewer at the end. Memory grows with what came, not with what was promised."""
+    pieces: list[bytes] = []
+    while size > 0 and (piece := read(min(size, 1 << 20))):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+class Stream:
+    """Decides on the frames of one sender after another.
+
+    Parameters
+    ----------
+    decider : Decider
+        Decides, by the rules of the sorter.
+    settings : Settings
+        How.
+    is_stopped : callable
+        Whether to end after the frame in hand.
+    """
+
+    def __init__(self, decider: Decider, settings: Settings, is_stopped: Callable[[], bool]) -> None:
+        self._decider, self._settings, self._is_stopped = decider, settings, is_stopped
+        self.frames = self.late = 0
+
+    def run(self, read: Read, write: Callable[[str], None]) -> FrameError | OSError | None:
+        """Decide on all frames of a sender; return what ended it, None for its own end or a word to stop.
+
+        Each line is given to ``write`` without its line feed; its errors are raised.
+        """
+        came: queue.SimpleQueue[Frame | FrameError | OSError | None] = queue.SimpleQueue()
+        room, over = threading.Semaphore(_WAITING_MAX), threading.Event()
+
+        def receive() -> None:
+            ended: FrameError | OSError | None = None
+            try:
+                for data in frames(read, self._settings.bytes_max):
+                    frame = Frame(data, time.monotonic())
+                    room.acquire()
+                    if over.is_set():
+                        return
+                    came.put(frame)
+            except (FrameError, OSError) as error:
+                ended = error
+            came.put(ended)
+
+        threading.Thread(target=receive, name="frames", daemon=True).start()
+        try:
+            return self._answer(came, room, write)
+        finally:
+            over.set()
+            room.release()
+
+    def _answer(
+        self,
+        came: queue.SimpleQueue[Frame | FrameError | OSError | None],
+        room: threading.Semaphore,
+        write: Callable[[str], None],
+    ) -> FrameError | OSError | None:
+        write(_line({"ready": True, **self._decider.description, "classes": list(self._decider.labels)}))
+        beat, heartbeat = time.monotonic(), self._settings.heartbeat
+        while not self._is_stopped():
+            try:
+                frame = came.get(timeout=_MANNERS)
+            except queue.Empty:
+                if heartbeat and time.monotonic() - beat >= heartbeat:
+                    write(_line({"heartbeat": True, "frames": self.frames, "late": self.late}))
+                    beat = time.monotonic()
+                continue
+            if not isinstance(frame, Frame):
+                if frame is not None:
+                    write(_line({"error": str(frame)}))
+                return frame
+            room.release()
+            write(_line(self.decide(frame)))
+            beat = time.monotonic()
+        return None
+
+    def decide(self, frame: Frame) -> dict[str, Any]:
+        """Return what the line about a frame says."""
+        self.frames += 1
+        deadline = self._settings.deadline or math.inf
+        waited = time.monotonic() - frame.complete
+        # Whoever waited too long gets its line at once, so that the stream catches up.
+        outcome = _late(waited, deadline) if waited > deadline else self._judge(frame.data)
+        seconds = time.monotonic() - frame.complete
+        if seconds > deadline:
+            outcome = _late(seconds, deadline)
+            self.late += 1
+        return {
+            "frame": self.frames,
+            "decision": outcome.label,
+            "passed": outcome.passed,
+            "score": outcome.finite_score,
+            "reason": outcome.reason,
+            "cause": outcome.cause,
+            "milliseconds": round(seconds * 1000, 3),
+        }
+
+    def _judge(self, data: bytes) -> Outcome:
+        """Decide as the sorter does: damage is QUARANTINE, any doubt REVIEW."""
+        name = f"frame {self.frames}"
+        picture = Picture(name, name, Path(), Status("file", 0, 0, len(data), 0), data=data)
+        picture.fault = self._decider.check(data)
+        job = Job(name, [picture])
+        ((outcome,),) = decide_jobs([job], self._decider, accept_unproven=self._settings.accept_unproven)
+        return outcome
+
+
+def _late(seconds: float, deadline: float) -> Outcome:
+    found = f"late: {seconds * 1000:.1f} ms after the frame, the deadline is {deadline * 1000:g} ms"
+    return Outcome("", REVIEW, False, math.nan, found, "late")
+
+
+def _line(said: dict[str, Any]) -> str:
+    return json.dumps(said, allow_nan=False)
+
+
+@contextmanager
+def listening(path: Path) -> Iterator[socket.socket]:
+    """Listen on a Unix socket that nobody but this account may open, and take it away in the end.
+
+    A socket that was left by a program that is no more is replaced.
+
+    Raises
+    ------
+    ValueError
+        Something else is there, or another program listens on it.
+    OSError
+        It cannot be made.
+    """
+    _clear(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        before = os.umask(0o177)  # so that it is never open to others, not even for a moment
+        try:
+            server.bind(str(path))
+        finally:
+            os.umask(before)
+        made = path.lstat()
+        try:
+            server.listen(1)
+            server.settimeout(_MANNERS)
+            yield server
+        finally:
+            if path.exists() and os.path.samestat(path.lstat(), made):
+                path.unlink()
+
+
+def _clear(path: Path) -> None:
+    if len(os.fsencode(path)) > 100:
+        raise ValueError(f"socket: found a path of {len(os.fsencode(path))} bytes, expected at most 100")
+    try:
+        kind = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(kind):
+        raise ValueError(f"socket: {path} exists and is no socket; name another path")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise ValueError(f"socket: another program listens on {path}; stop it, or name another path")
+
+
+def serve(stream: Stream, server: socket.socket, is_stopped: Callable[[], bool], tell: Callable[[str], None]) -> None:
+    """Serve one sender after another until the word to stop; what is wrong with one is told, and ends that one alone."""
+    while not is_stopped():
+        try:
+            sender, _ = server.accept()
+        except TimeoutError:
+            continue
+        with sender:
+            ended = _serve_one(stream, sender)
+        if ended is not None:
+            tell(f"the sender was left: {ended}")
+
+
+def _serve_one(stream: Stream, sender: socket.socket) -> Exception | None:
+    """Return what ended it, None for its own end."""
+    sender.settimeout(None)
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _PATIENCE, 0))
+    try:
+        return stream.run(sender.recv, lambda line: sender.sendall(f"{line}\n".encode()))
+    except OSError as error:  # the sender is gone, or does not read
+        return error
+    finally:
+        with suppress(OSError):
+            sender.shutdown(socket.SHUT_RDWR)  # which ends the thread that reads
