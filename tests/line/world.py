@@ -15,6 +15,7 @@ from gonogo.decision import Decision
 from gonogo.line.claim import places_of
 from gonogo.line.configuration import Configuration
 from gonogo.line.decider import Fault
+from gonogo.line.drift_watch import watch_line
 from gonogo.line.journal import TERMINAL, Entry, Journal
 from gonogo.line.recovery import Recovery
 from gonogo.line.segments import start_segment
@@ -105,6 +106,7 @@ class World:
         self.brought: Counter[bytes] = Counter()
         self.foreign: dict[Path, bytes] = {}
         self.keeps = False
+        self.decider = TextDecider()
 
     def bring(self, name: str, data: bytes) -> None:
         """A camera brings a picture, whole."""
@@ -128,7 +130,9 @@ class World:
             journal.disk = self.disk
             if journal.last("SEGMENT") is None:
                 start_segment(journal)
-            sorter = Sorter(self.disk, clock, places, self.configuration, TextDecider(), journal, keeps=self.keeps)
+            drift = watch_line(self.decider, self.configuration, journal, clock)
+            what = (self.disk, clock, places, self.configuration, self.decider, journal)
+            sorter = Sorter(*what, keeps=self.keeps, drift=drift)
             recovered = Recovery(sorter).run()
             while clock.seconds < seconds:
                 sorter.step()
@@ -149,7 +153,7 @@ class World:
         other.disk, other.database = self.disk.copy_of_all(), sqlite3.connect(":memory:", isolation_level=None)
         other.database.deserialize(self.database.serialize())
         other.configuration, other.brought, other.foreign = self.configuration, self.brought, self.foreign
-        other.keeps = self.keeps
+        other.keeps, other.decider = self.keeps, self.decider
         return other
 
     def violations(self) -> list[str]:

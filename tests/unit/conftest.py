@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from line.commands import make_models
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,3 +126,9 @@ def model(run_gonogo: Run, castings: Path, small_net: Path, tmp_path_factory: py
     options = ["--model", small_net, "--epochs", "2", "--batch-size", "32", "--pass-label", "ok_front"]
     run_gonogo("train", castings, *options, "--out", path)
     return path
+
+
+@pytest.fixture(scope="session")
+def line_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """``"gated"``: a model file that passes bright pictures of 6 x 7 pixels; ``"plain"``: without gate. Not to be changed."""
+    return make_models(tmp_path_factory.mktemp("line"))

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from line.commands import FAST, Commands, fill, make_models
-from line.world import JOURNAL, HandClock
+from line.commands import FAST, Commands, fill
+from line.simulated_disk import KEEPS
+from line.world import JOURNAL, HandClock, TextDecider, World
 
 from gonogo import InspectionClassifier, Inspector, ModelFileError, PassGate, _core, layers, load
 from gonogo.decision import REVIEW, Decision
@@ -30,11 +31,6 @@ from gonogo.model_file import parse_model
 from gonogo.reference import QUANTITIES, Reference, ranks
 
 PASSED, UNKNOWN = Decision("ok", True, 5.0), Decision(REVIEW, False, 5.0, "unlike", unknown=True)
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make_models(tmp_path_factory.mktemp("drift"))
 
 
 @pytest.fixture
@@ -115,9 +111,9 @@ def journal() -> Journal:
 
 
 @pytest.fixture(scope="module")
-def made(models: dict[str, Path]) -> Any:
+def made(line_models: dict[str, Path]) -> Any:
     """A certificate: of 1 % escape, no bad share stated."""
-    return parse_model(models["gated"].read_bytes()).certificate
+    return parse_model(line_models["gated"].read_bytes()).certificate
 
 
 def watch(monitors: Sequence[Monitor], kept: Journal | None = None, **settings: Any) -> DriftWatch:
@@ -266,28 +262,28 @@ def test_a_line_that_nobody_watches_has_no_monitors(monitors: list[Monitor]) -> 
 # --- the reference in the model file
 
 
-def test_a_reference_travels_with_the_model(models: dict[str, Path]) -> None:
-    file = parse_model(models["gated"].read_bytes())
+def test_a_reference_travels_with_the_model(line_models: dict[str, Path]) -> None:
+    file = parse_model(line_models["gated"].read_bytes())
     reference, made = file.reference, file.certificate
     assert reference is not None
     assert made is not None
     assert (reference.good_parts, reference.certificate) == (made.good_parts, made.digest)
     assert reference.passed == made.good_passed
     assert 160 < reference.median("brightness") < 180
-    gate = load(models["gated"]).gate_
+    gate = load(line_models["gated"]).gate_
     assert gate is not None
     assert gate.reference == reference
-    assert parse_model(models["plain"].read_bytes()).reference is None
+    assert parse_model(line_models["plain"].read_bytes()).reference is None
 
 
-def test_exposures_are_what_their_names_say(models: dict[str, Path]) -> None:
+def test_exposures_are_what_their_names_say(line_models: dict[str, Path]) -> None:
     X = np.random.default_rng(0).integers(0, 256, (3, 6, 7, 1), dtype=np.uint8)
     plain = X[..., 0].astype(np.float64)
     laplacian = plain[:, :-2, 1:-1] + plain[:, 2:, 1:-1] + plain[:, 1:-1, :-2] + plain[:, 1:-1, 2:]
     laplacian -= 4 * plain[:, 1:-1, 1:-1]
     sharpness = laplacian.var(axis=(1, 2)) / plain.var(axis=(1, 2))
     expected = np.column_stack([plain.mean(axis=(1, 2)), plain.std(axis=(1, 2)), sharpness])
-    np.testing.assert_allclose(load(models["gated"]).exposures(X), expected, rtol=1e-12)
+    np.testing.assert_allclose(load(line_models["gated"]).exposures(X), expected, rtol=1e-12)
     grey = np.repeat(X[0], 3, axis=2)
     assert _core.measure_exposure(grey) == _core.measure_exposure(X[0])
     with pytest.raises(ValueError, match="rows of numbers"):
@@ -310,8 +306,8 @@ def test_exposures_are_what_their_names_say(models: dict[str, Path]) -> None:
         ("sharpness", [math.nan]),
     ],
 )
-def test_a_stored_reference_that_does_not_fit_is_refused(models: dict[str, Path], field: str, value: Any) -> None:
-    file = parse_model(models["gated"].read_bytes())
+def test_a_stored_reference_that_does_not_fit_is_refused(line_models: dict[str, Path], field: str, value: Any) -> None:
+    file = parse_model(line_models["gated"].read_bytes())
     assert file.reference is not None
     assert file.certificate is not None
     with pytest.raises(ValueError, match=field):
@@ -321,16 +317,16 @@ def test_a_stored_reference_that_does_not_fit_is_refused(models: dict[str, Path]
         Reference.from_json(backwards, file.certificate)
 
 
-def test_few_good_parts_give_no_reference(models: dict[str, Path]) -> None:
+def test_few_good_parts_give_no_reference(line_models: dict[str, Path]) -> None:
     rng = np.random.default_rng(77)
     y = np.where(np.arange(510) < 500, "bad", "ok")
     X = rng.integers(0, 100, (510, 6, 7, 1), dtype=np.uint8) + 120 * (y == "ok")[:, None, None, None].astype(np.uint8)
-    gate = PassGate(load(models["plain"]), "ok", 0.01, 0.95).fit(X, y)
+    gate = PassGate(load(line_models["plain"]), "ok", 0.01, 0.95).fit(X, y)
     assert gate.reference is None
 
 
-def test_the_inspector_measures_what_the_net_reads(models: dict[str, Path]) -> None:
-    inspector = Inspector(models["gated"])
+def test_the_inspector_measures_what_the_net_reads(line_models: dict[str, Path]) -> None:
+    inspector = Inspector(line_models["gated"])
     decider = InspectorDecider(inspector)
     pixels = np.random.default_rng(3).integers(0, 100, (6, 7, 1), dtype=np.uint8) + np.uint8(120)
     dark = np.zeros((6, 7, 1), np.uint8)
@@ -345,9 +341,43 @@ def test_the_inspector_measures_what_the_net_reads(models: dict[str, Path]) -> N
 # --- the whole line
 
 
-def test_a_darker_lamp_is_told_and_followed(models: dict[str, Path], tmp_path: Path, run: Commands) -> None:
+class Bright(TextDecider):
+    """Every picture is brighter than any at the calibration; all else is as it was."""
+
+    def monitors(self, _bad_share: float | None) -> list[Monitor]:
+        limits = {"brightness above": 100.0}
+        sides = [f"{quantity} {side}" for quantity in QUANTITIES for side in ("below", "above")]
+        return [Monitor(name, 0.1, limits.get(name, 1e9 if name.endswith("above") else -1e9), 50.0) for name in sides]
+
+    def decide_and_measure(self, parts: Sequence[Sequence[Any]]) -> list[tuple[Decision, tuple[float, ...]]]:
+        return [(decision, (200.0, 0.0, 0.0)) for decision in self.decide(parts)]
+
+
+@pytest.mark.soak
+def test_nothing_passes_after_an_alarm_wherever_power_is_lost(often: Callable[[int, int], int]) -> None:
+    first = World(batch=2, drift_run_length=100, on_alarm="review")
+    first.decider = Bright()
+    for i in range(12):
+        first.bring(f"{i:02}", b"ok %d" % i)
+    step, cases, reviewed = 1, 0, set()
+    while (world := first.copy()).run(step) is None:
+        world.after_power_loss(KEEPS[step % len(KEEPS)], step)
+        assert world.run() is not None
+        assert world.violations() == []
+        rows = list(Journal(world.database, JOURNAL, HandClock()).rows())  # type: ignore[arg-type]
+        alarm = next(row for row in rows if row.kind == "ALARM")
+        intents = [row for row in rows if row.kind == "INTENT" and row.sequence > alarm.sequence]
+        after = [row for row in intents if row.batch != intents[0].batch]  # the first batch holds parts from before
+        assert {row.body["decision"] for row in after} <= {REVIEW}
+        reviewed.add(len(after))
+        step, cases = step + often(7, 1), cases + 1
+    assert cases > 10
+    assert max(reviewed) >= 4
+
+
+def test_a_darker_lamp_is_told_and_followed(line_models: dict[str, Path], tmp_path: Path, run: Commands) -> None:
     inbox, out = tmp_path / "inbox", tmp_path / "out"
-    watched = [models["gated"], inbox, out, *FAST, "--drift-run-length", "10000", "--batch", "8"]
+    watched = [line_models["gated"], inbox, out, *FAST, "--drift-run-length", "10000", "--batch", "8"]
     fill(inbox, {f"a{i:02}.png": 120 for i in range(30)})
     assert run("sort", *watched)["drift"]["alarm"] is None
     fill(inbox, {f"b{i:02}.png": 150 for i in range(30)}, seed=5)
@@ -376,28 +406,28 @@ def test_a_darker_lamp_is_told_and_followed(models: dict[str, Path], tmp_path: P
     assert run("replay", out, identifier)["same"]
 
 
-def test_the_status_tells_of_drift(models: dict[str, Path], tmp_path: Path, run: Commands) -> None:
+def test_the_status_tells_of_drift(line_models: dict[str, Path], tmp_path: Path, run: Commands) -> None:
     inbox, out = tmp_path / "inbox", tmp_path / "out"
     for level, alarmed in ((120, False), (150, True)):
         fill(inbox, {f"{level}-{i:02}.png": level for i in range(20)}, seed=level)
-        run("sort", models["gated"], inbox, out, *FAST)
+        run("sort", line_models["gated"], inbox, out, *FAST)
         told = json.loads((out / "status.json").read_text())
         assert told["drift"]["level"] == 1_000_000
         assert bool(told["drift"]["alarm"]) == alarmed
         assert any("drift" in problem for problem in told["problems"]) == alarmed
         assert f"gonogo_drift_alarm {int(alarmed)}\n" in (out / "gonogo.prom").read_text()
-    assert run("info", models["gated"])["reference"]["passed"] > 100
-    assert run("info", models["plain"])["reference"] is None
+    assert run("info", line_models["gated"])["reference"]["passed"] > 100
+    assert run("info", line_models["plain"])["reference"] is None
 
 
-def test_acknowledging_cannot_stand_in_a_file(models: dict[str, Path], tmp_path: Path, run: Commands) -> None:
+def test_acknowledging_cannot_stand_in_a_file(line_models: dict[str, Path], tmp_path: Path, run: Commands) -> None:
     (tmp_path / "line.toml").write_text('acknowledge = "Ada"\n')
     with pytest.raises(SystemExit):
-        run("sort", models["gated"], tmp_path, tmp_path / "out", "--config", tmp_path / "line.toml")
+        run("sort", line_models["gated"], tmp_path, tmp_path / "out", "--config", tmp_path / "line.toml")
 
 
-def test_a_model_file_with_a_damaged_reference_is_refused(models: dict[str, Path], tmp_path: Path) -> None:
-    path = Path(shutil.copy(models["gated"], tmp_path / "m.gonogo"))
+def test_a_model_file_with_a_damaged_reference_is_refused(line_models: dict[str, Path], tmp_path: Path) -> None:
+    path = Path(shutil.copy(line_models["gated"], tmp_path / "m.gonogo"))
     parts = _core.parse_model(path.read_bytes())
     metadata = {**parts["metadata"], "reference": "{}"}
     golden = parts["golden_input"], parts["golden_logits"]

@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from line.commands import FAST, Commands, fill, make_models
+from line.commands import FAST, Commands, fill
 from line.simulated_disk import KEEPS, PowerLossError
 from line.world import JOURNAL, OUT, HandClock, SimulatedJournal, World
 
@@ -19,21 +19,16 @@ LATER = ["--before", "2100-01-01"]
 SHELF = Path("/shelf")
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make_models(tmp_path_factory.mktemp("line"))
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Commands:
     return Commands(capsys)
 
 
 @pytest.fixture
-def out(models: dict[str, Path], tmp_path: Path, run: Commands) -> Path:
+def out(line_models: dict[str, Path], tmp_path: Path, run: Commands) -> Path:
     """Two good pictures and a bad one, in folders by day."""
     inbox = fill(tmp_path / "inbox", {"a.png": 120, "b.png": 120, "c.png": 0})
-    run("sort", models["gated"], inbox, tmp_path / "out", "--subfolders", "day", *FAST)
+    run("sort", line_models["gated"], inbox, tmp_path / "out", "--subfolders", "day", *FAST)
     return tmp_path / "out"
 
 

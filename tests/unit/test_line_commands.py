@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from line.commands import FAST, Commands, fill, make_models
+from line.commands import FAST, Commands, fill
 
 from gonogo.cli.sort import stop_signals
 from gonogo.line.clock import Clock
@@ -18,11 +18,6 @@ from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
 
 Run = Commands
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make_models(tmp_path_factory.mktemp("line"))
 
 
 @pytest.fixture
@@ -52,10 +47,12 @@ REPORTS = {"decisions.csv", "status.json", "gonogo.prom"}
 SORTED = {"ok/good 1.png", "ok/good 2.png", "bad/bad 1.png", "bad/bad\n2.png", "QUARANTINE/half.png", *REPORTS}
 
 
-def test_the_way_from_inbox_to_class_folders(models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
+def test_the_way_from_inbox_to_class_folders(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
     out = tmp_path / "out"
     before = {path.name: path.read_bytes() for path in inbox.iterdir() if path.is_file()}
-    result = run("sort", models["gated"], inbox, out, *FAST)
+    result = run("sort", line_models["gated"], inbox, out, *FAST)
     assert (result["sorted"], result["review"], result["quarantined"], result["lost"]) == (4, 0, 1, 0)
     assert result["refused"] == ["link.png", "pipe.png", "x.png"]
     assert names_below(out) == SORTED
@@ -63,7 +60,7 @@ def test_the_way_from_inbox_to_class_folders(models: dict[str, Path], inbox: Pat
     assert {path.name for path in inbox.iterdir()} == {".hidden", "link.png", "pipe.png", "x.png"}
     verified = run("verify", out)
     assert (verified["problems"], verified["pictures"], verified["missing"]) == (0, 5, 0)
-    again = run("sort", models["gated"], inbox, out, *FAST)
+    again = run("sort", line_models["gated"], inbox, out, *FAST)
     assert again["sorted"] == 0
     assert len((out / "decisions.csv").read_bytes().split(b"\r\n")) == 7
     (out / "ok" / "good 1.png").write_bytes(b"altered")
@@ -74,19 +71,19 @@ def test_the_way_from_inbox_to_class_folders(models: dict[str, Path], inbox: Pat
 
 
 def test_copies_leave_the_inbox_and_are_made_once(
-    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
 ) -> None:
     out, before = tmp_path / "out", names_below(inbox)
     for count in (4, 0):
-        assert run("sort", models["gated"], inbox, out, "--copy", *FAST)["sorted"] == count
+        assert run("sort", line_models["gated"], inbox, out, "--copy", *FAST)["sorted"] == count
         assert names_below(inbox) == before
         assert names_below(out) == SORTED
     assert run("verify", out)["problems"] == 0
 
 
-def test_a_dry_run_writes_nothing(models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
+def test_a_dry_run_writes_nothing(line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
     before = names_below(inbox)
-    result = run("sort", models["gated"], inbox, tmp_path / "out", "--dry-run", *FAST)
+    result = run("sort", line_models["gated"], inbox, tmp_path / "out", "--dry-run", *FAST)
     assert {row["file"]: row["decision"] for row in result["rows"]} == {
         "bad\n2.png": "bad",
         "bad 1.png": "bad",
@@ -99,23 +96,23 @@ def test_a_dry_run_writes_nothing(models: dict[str, Path], inbox: Path, tmp_path
 
 
 def test_an_output_on_another_disk(
-    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, request: pytest.FixtureRequest
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, request: pytest.FixtureRequest
 ) -> None:
     out = Path("/dev/shm") / f"gonogo-{os.getpid()}-out"
     assert Path("/dev/shm").stat().st_dev != tmp_path.stat().st_dev
     request.addfinalizer(lambda: shutil.rmtree(out, ignore_errors=True))
-    assert run("sort", models["gated"], inbox, out, *FAST)["sorted"] == 4
+    assert run("sort", line_models["gated"], inbox, out, *FAST)["sorted"] == 4
     assert {Path(name).name.partition("__")[0] for name in names_below(out / "ok")} == {"good 1", "good 2"}
     assert run("verify", out)["problems"] == 0
     assert names_below(inbox) == {".hidden"}
 
 
-def test_a_model_without_gate_needs_a_word(models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
+def test_a_model_without_gate_needs_a_word(line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "out"
-    run("sort", models["plain"], inbox, out, exit_code=2)
-    run("sort", models["gated"], inbox, out, "--no-gate", exit_code=2)
+    run("sort", line_models["plain"], inbox, out, exit_code=2)
+    run("sort", line_models["gated"], inbox, out, "--no-gate", exit_code=2)
     assert not out.exists()
-    assert run("sort", models["plain"], inbox, out, "--no-gate", *FAST)["labels"] == {
+    assert run("sort", line_models["plain"], inbox, out, "--no-gate", *FAST)["labels"] == {
         "bad": 2,
         "ok": 2,
         "QUARANTINE": 1,
@@ -123,7 +120,7 @@ def test_a_model_without_gate_needs_a_word(models: dict[str, Path], inbox: Path,
 
 
 def test_wrong_places_and_keys_are_refused(
-    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = names_below(tmp_path)
     for source, out in (
@@ -132,38 +129,38 @@ def test_wrong_places_and_keys_are_refused(
         (inbox, tmp_path),
         (tmp_path / "none", tmp_path / "out"),
     ):
-        run("sort", models["gated"], source, out, exit_code=2)
+        run("sort", line_models["gated"], source, out, exit_code=2)
     run("verify", tmp_path, exit_code=2)
     run("recover", tmp_path, exit_code=2)
     config = tmp_path / "line.toml"
     config.write_text('part-patern = "x"\n')
     with pytest.raises(SystemExit) as ended:
-        run("sort", models["gated"], inbox, tmp_path / "out", "--config", config)
+        run("sort", line_models["gated"], inbox, tmp_path / "out", "--config", config)
     assert ended.value.code == 2
     assert "unknown key 'part-patern'; did you mean 'part-pattern'?" in capsys.readouterr().err
-    run("sort", models["gated"], inbox, tmp_path / "out", "--part-pattern", "x", exit_code=2)
-    run("sort", models["gated"], inbox, tmp_path / "out", "--views", "2", exit_code=2)
+    run("sort", line_models["gated"], inbox, tmp_path / "out", "--part-pattern", "x", exit_code=2)
+    run("sort", line_models["gated"], inbox, tmp_path / "out", "--views", "2", exit_code=2)
     assert names_below(tmp_path) == {*before, "line.toml"}
 
 
-def test_two_sorters_do_not_meet(models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
+def test_two_sorters_do_not_meet(line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "out"
     with LocalDisk().lock(inbox):
-        run("sort", models["gated"], inbox, out, *FAST, exit_code=2)
+        run("sort", line_models["gated"], inbox, out, *FAST, exit_code=2)
     with LocalDisk().lock(out / ".gonogo" / "lock"):
-        run("sort", models["gated"], inbox, out, *FAST, exit_code=2)
+        run("sort", line_models["gated"], inbox, out, *FAST, exit_code=2)
         run("recover", out, exit_code=2)
-    assert run("sort", models["gated"], inbox, out, *FAST)["sorted"] == 4
+    assert run("sort", line_models["gated"], inbox, out, *FAST)["sorted"] == 4
 
 
 def test_a_damaged_journal_is_refused_and_rebuilt(
-    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
 ) -> None:
     out = tmp_path / "out"
-    run("sort", models["gated"], inbox, out, *FAST)
+    run("sort", line_models["gated"], inbox, out, *FAST)
     journal = out / ".gonogo" / "journal.db"
     journal.write_bytes(b"not a database, but nearly so" * 300)
-    run("sort", models["gated"], inbox, out, *FAST, exit_code=3)
+    run("sort", line_models["gated"], inbox, out, *FAST, exit_code=3)
     run("verify", out, exit_code=3)
     result = run("recover", out)
     assert result["rebuilt"] == 5
@@ -172,12 +169,12 @@ def test_a_damaged_journal_is_refused_and_rebuilt(
     assert run("recover", out)["damaged"] is None
     assert run("verify", out)["problems"] == 0
     shutil.copy(out / "ok" / "good 1.png", inbox / "good 1.png")
-    assert run("sort", models["gated"], inbox, out, *FAST)["sorted"] == 1
+    assert run("sort", line_models["gated"], inbox, out, *FAST)["sorted"] == 1
     assert len(names_below(out / "ok")) == 3
 
 
 def test_recover_without_a_model_sends_what_was_claimed_to_people(
-    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
 
@@ -186,7 +183,7 @@ def test_recover_without_a_model_sends_what_was_claimed_to_people(
 
     with monkeypatch.context() as patched:
         patched.setattr("gonogo.line.inspection.InspectorDecider.decode", fail)
-        run("sort", models["gated"], inbox, out, *FAST, exit_code=1)
+        run("sort", line_models["gated"], inbox, out, *FAST, exit_code=1)
     assert run("verify", out, exit_code=5)["rows"][0]["problem"] == "unfinished"
     result = run("recover", out)
     assert (result["finished"], result["decided"], result["lost"]) == (0, 4, 0)
@@ -195,15 +192,15 @@ def test_recover_without_a_model_sends_what_was_claimed_to_people(
 
 
 def test_what_a_crash_left_is_finished_first_and_told(
-    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise MemoryError("the program ends here")
 
     with monkeypatch.context() as patched:
         patched.setattr(InspectorDecider, "decode", fail)
-        run("sort", models["gated"], inbox, tmp_path / "out", *FAST, exit_code=1)
-    assert run("sort", models["gated"], inbox, tmp_path / "out", *FAST)["recovered"]["decided"] == 4
+        run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST, exit_code=1)
+    assert run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST)["recovered"]["decided"] == 4
     assert "recovered: 0 finished, 4 decided, 0 lost\n" in run.error
 
 
@@ -219,7 +216,7 @@ def at_each_pause(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) ->
 
 
 def test_a_watched_inbox_is_sorted_until_the_service_is_stopped(
-    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, away, pauses = tmp_path / "out", tmp_path / "away", iter(range(10**6))
 
@@ -232,17 +229,17 @@ def test_a_watched_inbox_is_sorted_until_the_service_is_stopped(
             os.kill(os.getpid(), signal.SIGTERM)
 
     at_each_pause(monkeypatch, act)
-    assert run("sort", models["gated"], inbox, out, "--watch", *FAST)["sorted"] == 4
+    assert run("sort", line_models["gated"], inbox, out, "--watch", *FAST)["sorted"] == 4
     assert run.error.count("the inbox is not there; waiting for it") == 1
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_ctrl_c_leaves_what_is_not_ready_in_the_inbox(
-    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_each_pause(monkeypatch, lambda: os.kill(os.getpid(), signal.SIGINT))
     settle = ["--settle-ms", "60000"]
-    result = run("sort", models["gated"], inbox, tmp_path / "out", *settle, exit_code=130)
+    result = run("sort", line_models["gated"], inbox, tmp_path / "out", *settle, exit_code=130)
     assert (result["sorted"], len(result["waiting"])) == (0, 5)
     assert "5 files not ready, left in the inbox, such as bad" in run.error
 
@@ -258,7 +255,7 @@ def test_a_second_ctrl_c_ends_at_once() -> None:
 
 
 def test_a_picture_that_is_taken_away_and_a_table_that_cannot_be_written_are_told(
-    models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, decode = tmp_path / "out", InspectorDecider.decode
     (out / "decisions.csv").mkdir(parents=True)
@@ -272,7 +269,7 @@ def test_a_picture_that_is_taken_away_and_a_table_that_cannot_be_written_are_tol
         return decode(*arguments)
 
     monkeypatch.setattr(InspectorDecider, "decode", taken_away)
-    result = run("sort", models["gated"], inbox, out, *FAST)
+    result = run("sort", line_models["gated"], inbox, out, *FAST)
     assert (result["sorted"], result["lost"]) == (3, 1)
     assert "ALARM: 1 picture taken away after it was claimed; the journal names it\n" in run.error
     assert f"{out / 'decisions.csv'}: cannot be written: " in run.error and result["csv_problem"] in run.error
@@ -295,5 +292,5 @@ def test_numbers_that_make_no_sense_are_named(
     assert f"gonogo sort: {option}: {says}" in capsys.readouterr().err
 
 
-def test_a_share_is_marked_for_people(models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
-    assert run("sort", models["gated"], inbox, tmp_path / "out", "--audit-share", "1", *FAST)["sorted"] == 4
+def test_a_share_is_marked_for_people(line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
+    assert run("sort", line_models["gated"], inbox, tmp_path / "out", "--audit-share", "1", *FAST)["sorted"] == 4

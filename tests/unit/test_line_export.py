@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from line.commands import FAST, Commands, fill, make_models
+from line.commands import FAST, Commands, fill
 
 from gonogo.line.csv_log import COLUMNS
 
@@ -23,21 +23,23 @@ def run(capsys: pytest.CaptureFixture[str]) -> Commands:
 
 
 @pytest.fixture
-def out(tmp_path: Path, run: Commands) -> Path:
+def out(line_models: dict[str, Path], tmp_path: Path, run: Commands) -> Path:
     inbox = fill(tmp_path / "inbox", {"a.png": 120, "b.png": 120, "=c.png": 0})
     (inbox / "half.png").write_bytes((inbox / "a.png").read_bytes()[:-20])
-    run("sort", make_models(tmp_path)["gated"], inbox, tmp_path / "out", *FAST)
+    run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST)
     return tmp_path / "out"
 
 
-def test_an_export_has_all_months_and_the_columns_of_the_table(out: Path, tmp_path: Path, run: Commands) -> None:
+def test_an_export_has_all_months_and_the_columns_of_the_table(
+    out: Path, line_models: dict[str, Path], tmp_path: Path, run: Commands
+) -> None:
     table = tmp_path / "all.csv"
     assert run("journal", "export", out, "--out", table)["rows"] == 4
     assert table.read_bytes() == (out / "decisions.csv").read_bytes()
     keeping = out / ".gonogo"
     (keeping / "journal.db").rename(keeping / "journal-2026-01.db")
     fill(tmp_path / "inbox", {"d.png": 120})
-    run("sort", tmp_path / "gated.gonogo", tmp_path / "inbox", out, *FAST)
+    run("sort", line_models["gated"], tmp_path / "inbox", out, *FAST)
     assert run("journal", "export", out, "--out", table)["rows"] == 5
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert tuple(rows[0]) == COLUMNS

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from line.commands import FAST, Commands, fill, make_models
+from line.commands import FAST, Commands, fill
 
 from gonogo import _core
 from gonogo.line.inspection import InspectorDecider
@@ -20,22 +20,17 @@ PAIRS = ["--part-pattern", r"(?P<part>\d+)_(?P<view>\w)[.]png", "--views", "2"]
 LEVELS = {"1_a.png": 120, "1_b.png": 120, "2_a.png": 120, "2_b.png": 0, "3_a.png": 120}
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make_models(tmp_path_factory.mktemp("line"))
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Commands:
     return Commands(capsys)
 
 
 @pytest.fixture
-def out(models: dict[str, Path], tmp_path: Path, run: Commands) -> Path:
+def out(line_models: dict[str, Path], tmp_path: Path, run: Commands) -> Path:
     """A whole good part, one with a bad view, one with a missing view, and a damaged picture."""
     inbox = fill(tmp_path / "inbox", LEVELS)
     (inbox / "4_a.png").write_bytes((inbox / "1_a.png").read_bytes()[:-20])
-    run("sort", models["gated"], inbox, tmp_path / "out", *FAST, *PAIRS)
+    run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST, *PAIRS)
     return tmp_path / "out"
 
 
@@ -58,11 +53,11 @@ def test_every_decision_comes_again_to_the_last_bit(out: Path, run: Commands) ->
         assert len(result["pictures"]) == views
 
 
-def test_a_picture_is_found_wherever_the_plant_put_it(out: Path, run: Commands, models: dict[str, Path]) -> None:
+def test_a_picture_is_found_wherever_the_plant_put_it(out: Path, run: Commands, line_models: dict[str, Path]) -> None:
     row = decided(out)["1_a.png"]
     (out / "shelf").mkdir()
     (out / "ok" / "1_a.png").rename(out / "shelf" / "renamed.png")
-    result = run("replay", out, row["id"], models["gated"])
+    result = run("replay", out, row["id"], line_models["gated"])
     assert result["same"]
     assert result["pictures"][0]["file"] == "shelf/renamed.png"
     (out / "shelf" / "renamed.png").unlink()
@@ -70,9 +65,9 @@ def test_a_picture_is_found_wherever_the_plant_put_it(out: Path, run: Commands, 
     assert "1_a.png): its content, SHA-256" in run.error
 
 
-def test_another_model_or_id_is_refused(out: Path, run: Commands, models: dict[str, Path], tmp_path: Path) -> None:
+def test_another_model_or_id_is_refused(out: Path, run: Commands, line_models: dict[str, Path], tmp_path: Path) -> None:
     identifier = decided(out)["1_a.png"]["id"]
-    run("replay", out, identifier, models["plain"], exit_code=2)
+    run("replay", out, identifier, line_models["plain"], exit_code=2)
     assert "FILE: found the certificate (none), the decision was made with" in run.error
     run("replay", out, identifier, tmp_path / "nowhere.gonogo", exit_code=2)
     assert "FILE: found no file" in run.error
@@ -119,7 +114,7 @@ def test_one_bit_of_a_score_is_a_difference(out: Path, run: Commands, monkeypatc
 
 
 def test_what_recover_decided_without_a_model_is_replayed_without_one(
-    models: dict[str, Path], tmp_path: Path, run: Commands, monkeypatch: pytest.MonkeyPatch
+    line_models: dict[str, Path], tmp_path: Path, run: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inbox, out = fill(tmp_path / "inbox", {"a.png": 120}), tmp_path / "out"
 
@@ -128,29 +123,31 @@ def test_what_recover_decided_without_a_model_is_replayed_without_one(
 
     with monkeypatch.context() as patched:
         patched.setattr("gonogo.line.inspection.InspectorDecider.decode", fail)
-        run("sort", models["gated"], inbox, out, *FAST, exit_code=1)
+        run("sort", line_models["gated"], inbox, out, *FAST, exit_code=1)
     run("recover", out)
     result = run("replay", out, decided(out)["a.png"]["id"])
     assert result["same"]
     assert result["now"]["model"] == ""
 
 
-def test_a_model_without_gate_is_replayed_by_its_class(models: dict[str, Path], tmp_path: Path, run: Commands) -> None:
+def test_a_model_without_gate_is_replayed_by_its_class(
+    line_models: dict[str, Path], tmp_path: Path, run: Commands
+) -> None:
     inbox, out = fill(tmp_path / "inbox", {"a.png": 120}), tmp_path / "out"
-    model = Path(shutil.copy(models["plain"], tmp_path / "own.gonogo"))
+    model = Path(shutil.copy(line_models["plain"], tmp_path / "own.gonogo"))
     run("sort", model, inbox, out, "--no-gate", *FAST)
     identifier = decided(out)["a.png"]["id"]
     assert run("replay", out, identifier)["same"]
     model.unlink()
     run("replay", out, identifier, exit_code=2)
-    assert run("replay", out, identifier, models["plain"])["same_model_file"]
+    assert run("replay", out, identifier, line_models["plain"])["same_model_file"]
 
 
-def test_a_frozen_camera_is_doubted_again(models: dict[str, Path], tmp_path: Path, run: Commands) -> None:
+def test_a_frozen_camera_is_doubted_again(line_models: dict[str, Path], tmp_path: Path, run: Commands) -> None:
     inbox, out = fill(tmp_path / "inbox", {"a.png": 120}), tmp_path / "out"
     for name in ("b.png", "c.png"):
         shutil.copy(inbox / "a.png", inbox / name)
-    run("sort", models["gated"], inbox, out, "--frozen-after", "3", *FAST)
+    run("sort", line_models["gated"], inbox, out, "--frozen-after", "3", *FAST)
     row = decided(out)["c.png"]
     assert "the camera may be frozen" in row["reason"]
     assert run("replay", out, row["id"])["same"]

@@ -1,18 +1,7 @@
 """Watching a line for drift: monitors asked about each part, rows in the journal, an alarm, and what follows from it.
 
-A DRIFT row is written every thousand parts or every hour, at an alarm, when a person acknowledges one, and at the end. Its body:
-
-===========  ==========================================================================================================
-statistic    mean of the monitors' statistics; the alarm is raised where it reaches ``level``
-level        parts between two false alarms, at least, on average
-parts        watched since the last acknowledgement, or the beginning
-monitors     by name what ``drift.Monitor`` holds: ``statistics``, ``expected``, ``limit``, ``typical``, ``since`` ...
-period       since the last row: ``parts``, ``passed``, ``unknown``, and the means of ``brightness``, ``contrast`` and
-             ``sharpness`` of all parts whose pixels could be read (null: none)
-alarm        null, or ``time``, ``reason`` (in words) and ``monitors`` (names) of one that nobody has acknowledged
-===========  ==========================================================================================================
-
-The monitors go on from the last row after a restart, as far as their question is still the same.
+A DRIFT row is written every thousand parts or every hour, at an alarm, when a person acknowledges one, and at the end; the
+monitors go on from the last one after a restart, as far as their question is still the same.
 """
 
 from __future__ import annotations

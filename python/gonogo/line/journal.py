@@ -25,7 +25,11 @@ LOST        an alarm: the picture is at none of the places where it should be
 ALARM       something that a person must know; not about the state of one picture
 FOUND       a file of the class folders, listed when a new journal replaced a damaged one
 AUDIT       a passed picture that people shall look at all the same
-DRIFT       where the watch for drift stands, as ``drift_watch`` says; ACKNOWLEDGED: a person (``by``) looked into its ``alarm``
+DRIFT       where the watch for drift stands: ``statistic``, which is an alarm where it reaches ``level`` (parts between two false
+            alarms, on average); ``parts`` watched since the last acknowledgement; ``monitors``, by name what ``drift.Monitor``
+            holds; ``period``, since the last such row: ``parts``, ``passed``, ``unknown``, and the means of ``brightness``,
+            ``contrast`` and ``sharpness`` (null: none was measured); ``alarm``: null, or ``time``, ``reason`` in words and
+            ``monitors`` (names). An alarm ends with a row ACKNOWLEDGED: a person (``by``) looked into it (``alarm``)
 ARCHIVE     a picture shall leave the output: ``action``, ``place``, ``target``, ``user``; ``refers`` is the DONE
 ARCHIVED    it has; KEPT: it was left alone, for a ``reason``; ``refers`` is the ARCHIVE
 END         every picture of ``batch`` has one of DONE, RETURNED, LOST
