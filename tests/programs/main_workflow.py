@@ -70,6 +70,7 @@ COMMANDS: list[tuple[str, set[int], list[object]]] = [
     ),
     ("stream", {2}, [FOLDER / "c.gonogo", "--socket", FOLDER / "c.gonogo"]),  # as label
     ("review", {2}, [FOLDER / "nowhere"]),  # as label
+    ("dashboard", {0}, [FOLDER / "sorted", "--page", FOLDER / "line.html"]),
     ("recover", {0}, [FOLDER / "sorted"]),
     ("verify", {0}, [FOLDER / "sorted"]),
     ("replay", {2}, [FOLDER / "sorted", "nobody"]),  # ids are drawn when the journal is made

@@ -239,7 +239,7 @@ def test_debug_shows_the_traceback(run_gonogo: Run, tmp_path: Path) -> None:
     assert "Traceback" in failed.stderr
 
 
-@pytest.mark.parametrize("command", ["dashboard", "trian", ""])
+@pytest.mark.parametrize("command", ["locate", "trian", ""])
 def test_an_unknown_command_is_refused(run_gonogo: Run, command: str) -> None:
     failed = run_gonogo(command, exit_code=2)
     assert failed.stderr.startswith(f"gonogo: COMMAND: invalid choice: '{command}'")
@@ -250,7 +250,8 @@ def test_an_unknown_command_is_refused(run_gonogo: Run, command: str) -> None:
     "command",
     [
         *("demo", "synth", "split", "train", "evaluate", "compare", "predict", "info", "inspect", "selftest"),
-        *("cross-validate", "label", "relabel", "review", "sort", "verify", "recover", "replay", "archive", "stream"),
+        *("cross-validate", "label", "relabel", "review", "dashboard", "sort"),
+        *("verify", "recover", "replay", "archive", "stream"),
     ],
 )
 def test_help_teaches_with_examples(run_gonogo: Run, command: str) -> None:

@@ -158,6 +158,7 @@ def run(args: argparse.Namespace) -> int:
     started = {
         **settings,
         "copy": args.copy,
+        "watch": args.watch,
         "model_file": str(Path(args.model_file).absolute()),
         "model_file_sha256": inspector.model_file.core.file_sha256,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Any, Self
 from gonogo.decision import REVIEW
 from gonogo.line.decider import QUARANTINE
 from gonogo.line.disk import Disk
-from gonogo.line.journal import Among, Journal, shown
+from gonogo.line.hourly import Key
+from gonogo.line.journal import Among, Journal, Row, shown
 from gonogo.line.segments import closed_segments, read_journal
 
 _NO_CLASSES = (REVIEW, QUARANTINE, "work")
@@ -100,11 +102,32 @@ class History:
             parts.setdefault(shown(name if part is None else part), []).append(identifier)
         return parts
 
+    def newest_in(self, folder: str) -> Iterator[tuple[str, str]]:
+        """Yield pictures of a folder of the output, see ``Journal.newest_in``."""
+        return (found for journal in reversed(self._journals) for found in journal.newest_in(folder))
+
+    def hourly(self, since: str) -> Counter[Key]:
+        """Return the counts by hour, see ``Journal.hourly``."""
+        return self._journals[-1].hourly(since)  # which asks the closed files as well
+
+    def last_time(self) -> str:
+        """Return when the last picture was done; empty where none was."""
+        rows = (journal.last("DONE") for journal in reversed(self._journals))
+        return next((row.time for row in rows if row is not None), "")
+
+    def newest(self, count: int, *kinds: str) -> list[Row]:
+        """Return the last rows of some kinds, the newest first."""
+        found: list[Row] = []
+        for journal in reversed(self._journals):
+            if len(found) < count:
+                found += reversed(list(journal.rows(*kinds)))
+        return found[:count]
+
     def last_start(self) -> dict[str, Any] | None:
-        """Return what the last START row says; None where a journal was made anew and no sorter has begun since."""
+        """Return what the last START row says, with its ``time``; None where the journal was made anew since."""
         rows = (journal.last("START") for journal in reversed(self._journals))
         found = next(filter(None, rows), None)
-        return None if found is None else dict(found.body)
+        return None if found is None else {**found.body, "time": found.time}
 
 
 @contextmanager

@@ -69,7 +69,8 @@ class InspectorDecider:
     @property
     def facts(self) -> dict[str, Any]:
         """What pages and people want to know about the model without its file: ``classes``, ``pass_label`` (or None),
-        ``bit_depth`` of 16-bit grey, and of a certified one ``limit`` (PASS needs a score above it) and ``promise``."""
+        ``bit_depth`` of 16-bit grey, and of a certified one ``limit`` (PASS needs a score above it), ``promise``, and
+        ``reference_scores``, order statistics of the good calibration parts."""
         made, rule = self._file.certificate, self._file.rule
         return {
             "classes": self.labels,
@@ -77,6 +78,7 @@ class InspectorDecider:
             "bit_depth": self._file.decoding.bit_depth,
             "limit": None if rule is None else rule.limit,
             "promise": [] if made is None else promise(made),
+            "reference_scores": [] if self._file.reference is None else list(self._file.reference.score),
         }
 
     def check(self, data: bytes) -> Fault | None:

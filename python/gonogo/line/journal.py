@@ -188,6 +188,14 @@ class Journal:
         chosen = f"AND ({_one_of(kinds)})" if kinds else ""
         return self._select(f"WHERE sequence > ? {chosen} ORDER BY sequence", (after,))
 
+    def newest_in(self, folder: str) -> Iterator[tuple[str, str]]:
+        """Yield id and path (as shown) of the pictures that were brought to a folder of the output, the newest first."""
+        done = (
+            "EXISTS (SELECT 1 FROM journal AS d WHERE d.id = said.id AND d.refers = said.sequence AND d.kind = 'DONE')"
+        )
+        query = f"SELECT id, final FROM journal AS said WHERE final > ? AND final < ? AND kind = 'INTENT' AND {done}"
+        yield from self._connection.execute(f"{query} ORDER BY sequence DESC", (f"{folder}/", f"{folder}0"))
+
     def batch(self, number: int) -> Row | None:
         """Return the BATCH row with this number; None where it is in another file."""
         return next(self._select("WHERE sequence = ? AND kind = 'BATCH'", (number,)), None)

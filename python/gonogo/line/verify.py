@@ -45,7 +45,7 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
         There is no journal, or a folder cannot be read.
     """
     path = journal or journal_of(out)
-    running = _is_running(out, disk)
+    running = is_running(out, disk)
     files = [*closed_segments(path, disk), path]
     rows: list[dict[str, Any]] = []
     done: list[dict[str, Any]] = []
@@ -90,7 +90,8 @@ def _miscounted(hour: str) -> str:
     return f"the counts of the hour {hour} do not follow from the rows; run gonogo recover, which counts again"
 
 
-def _is_running(out: Path, disk: Disk) -> bool:
+def is_running(out: Path, disk: Disk) -> bool:
+    """Return whether a sorter (or a recovery) is at work in an output."""
     lock = out / ".gonogo" / "lock"
     if disk.status(lock) is None:
         return False

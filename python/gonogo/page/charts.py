@@ -12,12 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gonogo.page.frame import text
+from gonogo.page.plot import GRID, INK, LEFT, TOP, Axis, Plot, svg, words_at
 
-INK, GRID = "#222", "#d9d9d9"
 GOOD, BAD = "#7fb2e5", "#8c1d18"
-_FONT = 13
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 46  # margins around the plot, for ticks and names of axes
 # Colour, dashes and mark of the lines of a chart, one after the other.
 STYLES = (
     ("#0b5cad", "", "circle"),
@@ -31,71 +28,12 @@ _MARKS = 6  # on each line
 
 
 @dataclass(frozen=True)
-class Axis:
-    """What is along an axis, and from where to where."""
-
-    name: str
-    low: float
-    high: float
-
-    def ticks(self, about: int = 5) -> list[float]:
-        """Return round numbers within the axis, 1, 2 or 5 times a power of ten apart."""
-        span = self.high - self.low
-        rough = span / about
-        power = 10.0 ** math.floor(math.log10(rough))
-        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
-        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [round(k * step, 12) for k in range(first, last + 1)]
-
-
-@dataclass(frozen=True)
 class Mark:
     """A vertical line across a histogram, with its words."""
 
     at: float
     words: str
     dashed: bool = False
-
-
-class _Plot:
-    """Axes that turn figures into places of the drawing."""
-
-    def __init__(self, x: Axis, y: Axis, width: int, height: int, top: int = _TOP) -> None:
-        self.x, self.y, self.width, self.height, self.top = x, y, width, height, top
-
-    @property
-    def right(self) -> int:
-        return self.width - _RIGHT
-
-    @property
-    def bottom(self) -> int:
-        return self.height - _BOTTOM
-
-    def across(self, value: float) -> float:
-        return _LEFT + (value - self.x.low) / (self.x.high - self.x.low) * (self.right - _LEFT)
-
-    def up(self, value: float) -> float:
-        return self.bottom - (value - self.y.low) / (self.y.high - self.y.low) * (self.bottom - self.top)
-
-    def axes(self, ticks: Sequence[tuple[float, str]]) -> str:
-        """Grid, ticks and names; those of y are given with their texts."""
-        lines, words = [], []
-        for value in self.x.ticks():
-            at = self.across(value)
-            lines.append(f"M{at:.1f} {self.top}V{self.bottom}")
-            words.append(_words(at, self.bottom + 17, f"{value:g}", "middle"))
-        for value, shown in ticks:
-            at = self.up(value)
-            lines.append(f"M{_LEFT} {at:.1f}H{self.right}")
-            words.append(_words(_LEFT - 6, at + 4.5, shown, "end"))
-        middle = (self.top + self.bottom) / 2
-        names = _words((_LEFT + self.right) / 2, self.height - 8, self.x.name, "middle")
-        names += (
-            f'<text x="13" y="{middle:.1f}" text-anchor="middle" transform="rotate(-90 13 {middle:.1f})">'
-            f"{text(self.y.name)}</text>"
-        )
-        frame = f'<path d="M{_LEFT} {self.top}V{self.bottom}H{self.right}" stroke="{INK}" fill="none"/>'
-        return f'<path d="{"".join(lines)}" stroke="{GRID}" fill="none"/>{frame}{"".join(words)}{names}'
 
 
 def line_chart(
@@ -121,7 +59,7 @@ def line_chart(
     limits : sequence of float64 arrays (2, points)
         Lower and upper limit of each point of each line, drawn as whiskers; every point then has its mark.
     """
-    plot = _Plot(x, y, 360, 320)
+    plot = Plot(x, y, 360, 320)
     drawn = [plot.axes([(value, f"{value:g}") for value in y.ticks()])]
     if diagonal:
         drawn.append(
@@ -129,17 +67,17 @@ def line_chart(
             f'stroke="#888" stroke-dasharray="1 4" fill="none"/>'
         )
     # A view of its own cuts off what lies outside, without names that would have to differ between charts of a page.
-    a, b, wide, high = _LEFT - 1, _TOP - 4, plot.right - _LEFT + 5, plot.bottom - _TOP + 5
+    a, b, wide, high = LEFT - 1, TOP - 4, plot.right - LEFT + 5, plot.bottom - TOP + 5
     view = f'x="{a}" y="{b}" width="{wide}" height="{high}" viewBox="{a} {b} {wide} {high}" overflow="hidden"'
     inside = "".join(_path(plot, line, *STYLES[k % len(STYLES)], marked=bool(limits)) for k, line in enumerate(lines))
     inside += "".join(
         _whiskers(plot, *pair, STYLES[k % len(STYLES)][0]) for k, pair in enumerate(zip(lines, limits, strict=False))
     )
     drawn.append(f'<svg {view} class="inside">{inside}</svg>')
-    return _svg(360, 320, title, "".join(drawn))
+    return svg(360, 320, title, "".join(drawn))
 
 
-def _path(plot: _Plot, line: NDArray[np.float64], color: str, dashes: str, mark: str, *, marked: bool = False) -> str:
+def _path(plot: Plot, line: NDArray[np.float64], color: str, dashes: str, mark: str, *, marked: bool = False) -> str:
     points = [(plot.across(a), plot.up(b)) for a, b in line.T.tolist() if math.isfinite(a) and math.isfinite(b)]
     kept = points if marked else _thinned(points)
     if not kept:
@@ -151,7 +89,7 @@ def _path(plot: _Plot, line: NDArray[np.float64], color: str, dashes: str, mark:
     return f'<path d="{path}" stroke="{color}" stroke-width="2" fill="none"{dash}/>{marks}'
 
 
-def _whiskers(plot: _Plot, line: NDArray[np.float64], limits: NDArray[np.float64], color: str) -> str:
+def _whiskers(plot: Plot, line: NDArray[np.float64], limits: NDArray[np.float64], color: str) -> str:
     path = [
         f"M{plot.across(x):.1f} {plot.up(low):.1f}V{plot.up(high):.1f}"
         for x, low, high in zip(line[0].tolist(), *limits.tolist(), strict=True)
@@ -229,7 +167,7 @@ def histogram(
     bins : int
         Number of bars from the lowest to the highest value.
     """
-    width, top = 520, _TOP + 17 * len(marks)
+    width, top = 520, TOP + 17 * len(marks)
     values = np.concatenate([above, below, [mark.at for mark in marks]])
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     pad = max(0.02 * (high - low), 1e-3)
@@ -238,7 +176,7 @@ def histogram(
     counts = [np.histogram(part, edges)[0] for part in (above, below)]
     tallest = [max(1.0, math.sqrt(float(count.max(initial=0)))) for count in counts]
     axis = Axis(y, -tallest[1] * 1.05, tallest[0] * 1.05)
-    plot = _Plot(Axis(x, low, high), axis, width, 300 + 17 * len(marks), top)
+    plot = Plot(Axis(x, low, high), axis, width, 300 + 17 * len(marks), top)
     drawn = []
     if shaded is not None:
         left, right = (plot.across(min(max(value, low), high)) for value in shaded)
@@ -248,22 +186,22 @@ def histogram(
     drawn.append(plot.axes(_root_ticks(int(counts[0].max(initial=0)), int(counts[1].max(initial=0)))))
     for sign, count, fill in ((1, counts[0], GOOD), (-1, counts[1], "url(#hatch)")):
         drawn.append(_bars(plot, edges, sign * np.sqrt(count), fill))
-    drawn.append(f'<path d="M{_LEFT} {plot.up(0):.1f}H{plot.right}" stroke="{INK}"/>')
+    drawn.append(f'<path d="M{LEFT} {plot.up(0):.1f}H{plot.right}" stroke="{INK}"/>')
     words = []
     for k, mark in enumerate(marks):
-        at, line = plot.across(mark.at), _TOP + 17 * k
+        at, line = plot.across(mark.at), TOP + 17 * k
         dash = ' stroke-dasharray="5 3"' if mark.dashed else ""
         drawn.append(f'<path d="M{at:.1f} {line - 2}V{plot.bottom}" stroke="{INK}" stroke-width="1.6"{dash}/>')
-        left = at > (_LEFT + plot.right) / 2
-        words.append(_words(at + (-5 if left else 5), line + 7, mark.words, "end" if left else "start", halo=True))
+        left = at > (LEFT + plot.right) / 2
+        words.append(words_at(at + (-5 if left else 5), line + 7, mark.words, "end" if left else "start", halo=True))
     drawn += words  # above the lines of other marks
-    drawn.append(_words(_LEFT + 6, top + 13, f"{names[0]} upwards, {len(above):,}", "start", halo=True))
-    drawn.append(_words(_LEFT + 6, plot.bottom - 6, f"{names[1]} downwards, {len(below):,}", "start", halo=True))
+    drawn.append(words_at(LEFT + 6, top + 13, f"{names[0]} upwards, {len(above):,}", "start", halo=True))
+    drawn.append(words_at(LEFT + 6, plot.bottom - 6, f"{names[1]} downwards, {len(below):,}", "start", halo=True))
     hatch = (
         '<defs><pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
         f'<rect width="5" height="5" fill="#fff"/><rect width="2.6" height="5" fill="{BAD}"/></pattern></defs>'
     )
-    return _svg(width, plot.height, title, hatch + "".join(drawn))
+    return svg(width, plot.height, title, hatch + "".join(drawn))
 
 
 def _root_ticks(up: int, down: int) -> list[tuple[float, str]]:
@@ -280,7 +218,7 @@ def _root_ticks(up: int, down: int) -> list[tuple[float, str]]:
     return ticks
 
 
-def _bars(plot: _Plot, edges: NDArray[np.float64], heights: NDArray[np.float64], fill: str) -> str:
+def _bars(plot: Plot, edges: NDArray[np.float64], heights: NDArray[np.float64], fill: str) -> str:
     path = []
     for k in np.flatnonzero(heights).tolist():
         left, right = plot.across(float(edges[k])), plot.across(float(edges[k + 1]))
@@ -304,16 +242,4 @@ def interval_bar(value: float, low: float, high: float, start: float = 0.0) -> s
     return (
         f'<svg class="bar" viewBox="0 0 100 14" aria-hidden="true"><path d="M3 4V10M97 4V10M3 7H97" stroke="{GRID}"/>'
         f'<path d="{ends}" stroke="{INK}" stroke-width="1.5"/><circle cx="{c:.1f}" cy="7" r="3" fill="{INK}"/></svg>'
-    )
-
-
-def _words(a: float, b: float, words: str, anchor: str, *, halo: bool = False) -> str:
-    around = ' stroke="#fff" stroke-width="4" paint-order="stroke"' if halo else ""
-    return f'<text x="{a:.1f}" y="{b:.1f}" text-anchor="{anchor}"{around}>{text(words)}</text>'
-
-
-def _svg(width: int, height: int, title: str, inside: str) -> str:
-    return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{text(title)}" font-size="{_FONT}" fill="{INK}">'
-        f"{inside}</svg>"
     )

@@ -18,15 +18,7 @@ from gonogo.storage import write_atomically
 # Nothing is fetched and nothing is run, whatever a file name or a class name tries.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
-_PAGE = Template("""\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8"/>
-<meta http-equiv="Content-Security-Policy" content="$policy"/>
-<meta name="viewport" content="width=device-width, initial-scale=1"/>
-<title>$title</title>
-<style>
+_STYLE = """\
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
 html { font-size: 16px; } body { font: 1rem/1.5 system-ui, sans-serif; color: #222; background: #fff;
@@ -48,6 +40,17 @@ footer { margin-top: 2rem; font-size: .85rem; color: #444; }
 @page { margin: 15mm 14mm; }
 @media print { html { font-size: 11px; } body { max-width: none; padding: 0; } .wide { overflow: visible; }
   .pictures { grid-template-columns: repeat(6, 1fr); } }
+"""
+
+_PAGE = Template("""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"/>
+<meta http-equiv="Content-Security-Policy" content="$policy"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
+<title>$title</title>
+<style>
 $style
 </style>
 </head>
@@ -77,8 +80,17 @@ def write_page(path: Path, title: str, body: str, style: str = "") -> Path:
     OSError
         The file cannot be written; nothing is left half-written.
     """
-    page = _PAGE.substitute(policy=_POLICY, title=text(title), style=style, body=body)
-    return write_atomically(path, page)
+    return write_atomically(path, page_text(title, body, style))
+
+
+def page_text(title: str, body: str, style: str = "") -> str:
+    """Return a page as ``write_page`` writes it."""
+    return _PAGE.substitute(policy=_POLICY, title=text(title), style=frame_style(style), body=body)
+
+
+def frame_style(style: str = "") -> str:
+    """Return the CSS of a page: what all pages have, and what this one needs besides."""
+    return _STYLE + style
 
 
 def text(value: object) -> str:
