@@ -21,6 +21,7 @@ from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.outcome import Job, Outcome
 from gonogo.line.segments import closed_segments, open_journal, read_journal, segment_faults, set_aside, translated
 from gonogo.line.sorter import batch_row
+from gonogo.line.tables import create_schema
 from gonogo.line.transfer import Transfer, batch_folder
 
 
@@ -95,6 +96,37 @@ def test_the_view_shows_what_decisions_yields(tmp_path: Path) -> None:
     assert yielded == view
     assert [row["place"] for row in journal.decisions()] == ["ok/a", "bad/b\udcff", "ok/d", "QUARANTINE/c"]
     assert (view[0]["model"], view[0]["fingerprint"], view[2]["duplicate_of"]) == ("m", "f", view[0]["id"])
+
+
+def test_no_question_reads_all_rows() -> None:
+    """However many pictures there are: what a start, a batch, a page and a status ask is found by an index."""
+    database, asked = sqlite3.connect(":memory:", isolation_level=None), list[str]()
+    create_schema(database)
+    journal = Journal(database, Path("journal.db"), Clock())
+    database.set_trace_callback(asked.append)
+    answers: list[object] = [
+        journal.last("ALARM"),
+        journal.count("ALARM", "LOST"),
+        list(journal.rows("LOST", "ALARM")),
+        list(journal.models()),
+        journal.open_batches(),
+        journal.finals(["a", "b"]),
+        journal.first_with(["c0"]),
+        journal.content_of("x"),
+        journal.of_picture("x"),
+        journal.chain_of(3),
+        journal.hourly("2026"),
+        journal.decision_of("x"),
+        list(journal.decisions(7)),
+        list(journal.decisions(among="REVIEW")),
+        list(journal.decisions(among="AUDIT")),
+    ]
+    assert not any(answers)
+    database.set_trace_callback(None)
+    assert len(asked) >= len(answers)
+    for query in asked:
+        plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}")]
+        assert not any(step.startswith("SCAN") for step in plan), (query, plan)
 
 
 def test_few_bytes_are_kept_of_a_picture(tmp_path: Path) -> None:

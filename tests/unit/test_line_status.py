@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gonogo.errors import ModelFileError
 from gonogo.line.configuration import Configuration
 from gonogo.line.files import LocalDisk
+from gonogo.line.rebuilding import recover
 from gonogo.line.running import Line, open_line
 from gonogo.line.segments import closed_segments
 from gonogo.line.verify import verify
@@ -197,6 +198,23 @@ def test_the_head_is_written_once_a_day_where_the_journal_is_not(opened: Callabl
     with sqlite3.connect(tmp_path / "out" / ".gonogo" / "journal.db") as database:
         chains = {f"row {n} head {chain.hex()}" for n, chain in database.execute("SELECT sequence, chain FROM journal")}
     assert {line.partition(" ")[2] for line in lines} <= chains
+
+
+def test_a_journal_that_was_written_anew_contradicts_its_heads(opened: Callable[..., Any], tmp_path: Path) -> None:
+    with opened() as line:
+        line.once()
+    out, heads = tmp_path / "out", tmp_path / "out" / ".gonogo" / "heads.log"
+    assert verify(out, LocalDisk())["problems"] == 0
+    heads.write_text(f"torn line\n{heads.read_text().strip()[:-4]}beef\n2026-03-15 row 999 head {'0' * 64}\n")
+    (problem,) = verify(out, LocalDisk())["rows"]
+    assert (
+        "had another head on 2026-03-14T12:00:00+02:00, as heads.log tells: rows were written anew" in problem["reason"]
+    )
+    (out / ".gonogo" / "journal.db").write_bytes(b"damaged" * 1000)
+    recover(out, disk=LocalDisk(), clock=Days())
+    assert not heads.exists()
+    assert len(list(heads.parent.glob("journal.damaged-*.heads.log"))) == 1
+    assert verify(out, LocalDisk())["problems"] == 0
 
 
 def test_a_line_that_watches_closes_the_month(opened: Callable[..., Any], tmp_path: Path) -> None:

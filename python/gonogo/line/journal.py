@@ -208,10 +208,15 @@ class Journal:
         """Return one row."""
         return next(self._select("WHERE sequence = ?", (sequence,)))
 
+    def chain_of(self, sequence: int) -> str | None:
+        """Return the chain of a row; None where it is in another file."""
+        found = self._connection.execute("SELECT chain FROM journal WHERE sequence = ?", (sequence,)).fetchone()
+        return None if found is None else str(found[0].hex())
+
     def last(self, kind: str, *, of_all: bool = False) -> Row | None:
         """Return the last row of a kind, in this file or, ``of_all``, in any of the journal."""
         files = (self._connection, *(reversed(self._older) if of_all else ()))
-        where = f"WHERE {_one_of([kind])} ORDER BY sequence DESC LIMIT 1"
+        where = f"WHERE sequence = (SELECT max(sequence) FROM journal WHERE {_one_of([kind])})"
         return next((row for file in files for row in self._select(where, (), file)), None)
 
     def count(self, *kinds: str) -> int:

@@ -15,6 +15,7 @@ from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, journal_of
 from gonogo.line.decider import PROVEN, Fault
 from gonogo.line.disk import Disk
+from gonogo.line.heads import heads_of
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.recovery import Recovery
 from gonogo.line.running import last_places, lock_output
@@ -84,6 +85,8 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
             row = old.last("START")
             start = None if row is None else row.body
         aside = set_aside(path, disk, clock) if damaged else None
+        if aside is not None and disk.status(heads_of(out)) is not None:
+            disk.move(heads_of(out), heads_of(out).with_name(f"{aside.stem}.heads.log"))
         recounted = mend_counts(path, disk) if disk.status(path) is not None else []
         opened = stack.enter_context(open_journal(path, disk, clock))
         places = last_places(out, path, start)

@@ -10,6 +10,7 @@ from typing import Any
 from gonogo.line.archive import archived_ids, unfinished_rows
 from gonogo.line.configuration import journal_of
 from gonogo.line.disk import Disk, LockedError, Status
+from gonogo.line.heads import head_faults
 from gonogo.line.journal import TERMINAL, Journal
 from gonogo.line.segments import closed_segments, read_journal, segment_faults
 from gonogo.line.transfer import batch_folder
@@ -56,6 +57,7 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
         with read_journal(file, disk) as opened:
             rows += [_problem("damaged", text, file.name) for text in opened.damage()]
             rows += [_problem("damaged", _miscounted(hour), file.name) for hour in opened.wrong_hours()]
+            rows += [_problem("damaged", text, file.name) for text in head_faults(out, disk, opened)]
             rows += [
                 _problem("doubled", "has two ends in the journal", identifier) for identifier in opened.with_two_ends()
             ]
