@@ -59,7 +59,7 @@ def trained(run_gonogo: Run, parts: Path, split: Path) -> Path:
     net, path = parts.parent / "net.toml", parts.parent / "plain.gonogo"
     net.write_text(NET)
     options = ["--split", split, "--subset", "train", "--model", net, "--epochs", "30", "--learning-rate", ".02"]
-    run_gonogo("train", parts, *options, "--groups", parts.parent / "groups.csv", "--out", path)
+    run_gonogo("train", parts, *options, "--out", path)  # the split file names the groups
     return path
 
 

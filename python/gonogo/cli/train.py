@@ -13,7 +13,7 @@ from gonogo.classifier import InspectionClassifier
 from gonogo.cli import arguments
 from gonogo.cli.arguments import Commands, add_command, add_common, add_data
 from gonogo.cli.backup import add_backup, end_backup, open_backup, plain_warnings
-from gonogo.cli.datasets import excluded_note, named_part, open_dataset, read_parts
+from gonogo.cli.datasets import excluded_note, groups_of_split, named_part, open_dataset, read_parts
 from gonogo.cli.failures import DONE, INTERRUPTED, check_writable, writing
 from gonogo.cli.output import note, show, table
 from gonogo.cli.recipe import add_recipe, make_classifier, model_parameters
@@ -118,6 +118,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("shares: needs a temperature, fitted on validation pictures; give --validation too")
     backup = open_backup(args, out)
     spec = load_spec(args.model).with_parameters(model_parameters(args))
+    groups_of_split(args)
     data = open_dataset(args)
     chosen, validation_data, excluded = _divide(args, data)
     train_data = chosen if args.without is None else without_suspects(args.without, chosen, data)
