@@ -123,6 +123,23 @@ def test_a_report_tells_and_draws_reliability_and_precision() -> None:
     plt.close("all")
 
 
+def test_the_names_of_many_classes_stand_beside_the_plot() -> None:
+    class Several:
+        classes_ = np.array([f"class {k}" for k in range(7)])
+
+        def predict_proba(self, X: Any) -> Any:
+            return X
+
+    X, y = np.random.default_rng(2).dirichlet(np.ones(7), 140), Several.classes_[np.arange(140) % 7]
+    report = evaluate(Several(), (X, y))
+    for plot in (report.plot_reliability, report.plot_precision_recall, report.plot_roc):
+        axes = plot()
+        axes.figure.draw_without_rendering()
+        assert len(axes.get_legend().get_texts()) == 7
+        assert axes.get_legend().get_window_extent().x0 > axes.get_window_extent().x1
+    plt.close("all")
+
+
 def test_a_temperature_makes_probabilities_reliable_in_the_mix_that_they_are_for() -> None:
     def rows(n: int, seed: int) -> tuple[Any, Any]:
         """Overlapping classes in 40 columns of which 39 are noise: little data, so a net grows too sure."""

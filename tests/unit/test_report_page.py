@@ -91,6 +91,7 @@ REPORTS: dict[str, Callable[[], gg.Report]] = {
 def page_of(report: gg.Report, folder: Path) -> ElementTree.Element:
     content = report.to_html(folder / "report.html").read_text(encoding="utf-8")
     assert content.startswith("<!doctype html>\n")
+    assert " %" not in content, "a line may not end between a number and its sign"
     return ElementTree.fromstring(content.removeprefix("<!doctype html>\n"))
 
 
@@ -188,7 +189,8 @@ def test_the_certificate_and_its_thresholds_are_there(tmp_path: Path) -> None:
     report = two_classes(certified=True)
     made = report.certificate
     assert made is not None
-    shown = words(page_of(report, tmp_path))
+    page = page_of(report, tmp_path)
+    shown = words(page)
     for part in (
         "At 95 % confidence, at most 5 % of all bad parts",
         "It rests on this",
@@ -197,6 +199,8 @@ def test_the_certificate_and_its_thresholds_are_there(tmp_path: Path) -> None:
     ):
         assert part in shown
     assert f"T = {made.threshold:.4g}: certified threshold" in shown
+    captions = [words(caption) for caption in page.iter("figcaption") if words(caption).startswith("truth")]
+    assert captions and all(" decided " in caption and " net: " in caption for caption in captions)
     assert f"T + g = {made.threshold + made.guard_band:.4g}: PASS needs more" in shown
 
 

@@ -101,14 +101,14 @@ def _groups(report: AuditReport, kind: str) -> str:
         return ""
     rows = "".join(f"<li>{text(group_line(report, kind, group, _IN_GROUP))}</li>" for group in groups[:_GROUPS])
     more = f"<p>and {len(groups) - _GROUPS:,} more groups</p>" if len(groups) > _GROUPS else ""
-    return f"<h2>{text(GROUPS[kind].title)}: {text(amount(report, kind))}</h2><ol>{rows}</ol>{more}"
+    return f"<h2>{_title(GROUPS[kind].title)}: {text(amount(report, kind))}</h2><ol>{rows}</ol>{more}"
 
 
 def _pictures(report: AuditReport, kind: str) -> str:
     found = report.found[kind]
     if not found:
         return ""
-    title = f"<h2>{text(PICTURES[kind].title)}: {len(found):,}</h2><p>{text(PICTURES[kind].advice)}</p>"
+    title = f"<h2>{_title(PICTURES[kind].title)}: {len(found):,}</h2><p>{text(PICTURES[kind].advice)}</p>"
     items = {} if kind == "bad_files" else {item.name: item for item in report.items}
     if not items:
         rows = "".join(f"<li>{text(finding.file)}: {text(finding.words)}</li>" for finding in found[:_GROUPS])
@@ -122,9 +122,13 @@ def _pictures(report: AuditReport, kind: str) -> str:
     return f'{title}<div class="pictures">{figures}</div>{more}'
 
 
+def _title(words: str) -> str:
+    return text(words[:1].upper() + words[1:])
+
+
 def _rules(kind: str, found: list[Finding]) -> str:
     rows = "".join(f"<li>{text(finding.words)}</li>" for finding in found)
-    return f"<h2>{text(CLASSES[kind].title)}</h2><ul>{rows}</ul>" if found else ""
+    return f"<h2>{_title(CLASSES[kind].title)}</h2><ul>{rows}</ul>" if found else ""
 
 
 def _image(item: Item, bit_depth: int) -> str:

@@ -65,6 +65,8 @@ def plot_bound(evidence: Evidence, made: Certificate, ax: Axes | None = None) ->
     ax.axvline(made.threshold, color=INK, linewidth=0.9)
     ax.annotate("certified T", (made.threshold, 0.0), (3, 4), **_NOTE)
     ax.axhline(100 * made.max_escape, color=INK, linewidth=0.9, dashes=(2, 2))
+    promised = (1.0, 100 * made.max_escape)
+    ax.annotate("promised", promised, (-3, 3), **{**_NOTE, "xycoords": ("axes fraction", "data")}, ha="right")
     top = min(1.0, max(4 * made.max_escape, 1.5 * float(simultaneous.min())))
     shown = thresholds[pointwise <= top]
     if len(shown) > 1 and shown[-1] < shown[0]:
@@ -152,5 +154,5 @@ def _finished(ax: Axes) -> Axes:
     ax.grid(color="#dddddd", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=9)
+    ax.legend(framealpha=0.9, edgecolor="none", fontsize=9)
     return ax

@@ -64,7 +64,7 @@ def line_chart(
     if diagonal:
         drawn.append(
             f'<path d="M{plot.across(x.low):.1f} {plot.up(x.low):.1f}L{plot.across(x.high):.1f} {plot.up(x.high):.1f}" '
-            f'stroke="#888" stroke-dasharray="1 4" fill="none"/>'
+            f'stroke="#666" stroke-width="1.3" stroke-dasharray="2 4" fill="none"/>'
         )
     # A view of its own cuts off what lies outside, without names that would have to differ between charts of a page.
     a, b, wide, high = LEFT - 1, TOP - 4, plot.right - LEFT + 5, plot.bottom - TOP + 5

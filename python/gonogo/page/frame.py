@@ -27,11 +27,11 @@ html { font-size: 16px; } body { font: 1rem/1.5 system-ui, sans-serif; color: #2
 h1 { font-size: 1.5rem; line-height: 1.25; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
 h2, h3 { break-after: avoid; } h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; } p { margin: .5rem 0; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; } th { text-align: left; font-weight: 600; }
-th[scope=row] { min-width: 5rem; }
+th { overflow-wrap: break-word; } th[scope=row] { min-width: 5rem; }
 th, td { padding: .35rem .6rem .35rem 0; border-bottom: 1px solid #ccc; vertical-align: top; }
 thead { display: table-header-group; } tr { break-inside: avoid; }
 td.number, th.number { text-align: right; padding-right: 1.2rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
-figure { margin: 0; break-inside: avoid; } figcaption, .name { font-size: .85rem; }
+th.number { white-space: normal; } figure { margin: 0; break-inside: avoid; } figcaption, .name { font-size: .85rem; }
 .name, .note { color: #444; } .note { font-size: .85rem; break-after: avoid; } img { width: 100%; height: auto; display: block; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .8rem; }
 .pictures figure { border: 2px solid #555; border-radius: 4px; padding: .4rem; }
@@ -85,6 +85,7 @@ def write_page(path: Path, title: str, body: str, style: str = "") -> Path:
 
 def page_text(title: str, body: str, style: str = "") -> str:
     """Return a page as ``write_page`` writes it."""
+    body = body.replace(" %", "\N{NO-BREAK SPACE}%")  # a number is not parted from its sign
     return _PAGE.substitute(policy=_POLICY, title=text(title), style=frame_style(style), body=body)
 
 

@@ -17,7 +17,7 @@ from gonogo.page import table, text, write_page
 from gonogo.report_page import figures
 from gonogo.report_page.curve_charts import curves, probabilities
 from gonogo.report_page.galleries import galleries
-from gonogo.report_page.verdict import open_points, share, verdict
+from gonogo.report_page.verdict import open_points, percent, share, verdict
 
 if TYPE_CHECKING:
     from gonogo.report import Report
@@ -48,7 +48,11 @@ code { font-size: .85em; }
 @media print { .verdict { font-size: 1.2rem; } h2.leaf { break-before: page; } .certificate { break-inside: avoid; }
   .charts { grid-template-columns: repeat(3, 1fr); } .cards { grid-template-columns: repeat(4, 1fr); }
   .confusions > div { break-inside: avoid; } .histogram { max-width: 75%; margin: 0 auto; } }
-@media (max-width: 30rem) { .range, .bar { display: block; } .range { font-size: .72rem; } th, td { padding-right: .4rem; } }
+@media (max-width: 30rem) { .range, .bar { display: block; } .range { font-size: .7rem; }
+  table { font-size: .88rem; } th, td, td.number, th.number { padding-right: .3rem; } th[scope=row] { min-width: 0; }
+  .classes table, .classes thead, .classes tbody { display: block; } .classes thead th:first-child { display: none; }
+  .classes tr { display: grid; grid-template-columns: 1fr 1fr 1fr 4.2rem; border-bottom: 1px solid #ccc; padding: .3rem 0; }
+  .classes th, .classes td { border: 0; padding: 0; } .classes th[scope=row] { grid-column: 1 / -1; } }
 """
 
 _WORDS = """\
@@ -83,9 +87,7 @@ def write_report(report: Report, path: Path) -> Path:
         _certificate(report),
         _scores(report),
         _confusions(report),
-        figures.fault_table(report),
-        "<h2>Classes</h2>",
-        figures.class_table(report),
+        f'<div class="classes">{figures.fault_table(report)}<h2>Classes</h2>{figures.class_table(report)}</div>',
         "<h2>Curves</h2>",
         curves(report),
         "<h2>Probabilities</h2>",
@@ -153,7 +155,7 @@ def _data(report: Report) -> str:
     counts = np.bincount(report.truth, minlength=len(report.classes)).tolist()
     head = ["class", "tiles" if report.unit == "tile" else "pictures", "share"]
     rows = [
-        [text(name), f"{count:,}", f"{share_:.1%}"]
+        [text(name), f"{count:,}", percent(share_)]
         for name, count, share_ in zip(report.classes, counts, report.mix.values(), strict=True)
     ]
     if report.parts is not None and report.parts.grouped:

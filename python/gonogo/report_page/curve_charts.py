@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gonogo.page import Axis, line_chart, swatch, table, text
 from gonogo.report_page.figures import cell, start_of_bars
+from gonogo.report_page.verdict import percent
 
 if TYPE_CHECKING:
     from gonogo.curves import Curve
@@ -73,7 +74,7 @@ def probabilities(report: Report) -> str:
     mix = (
         "this test"
         if report.shares is None
-        else ", ".join(f"{name} {share:.1%}" for name, share in report.shares.items())
+        else ", ".join(f"{name} {percent(share)}" for name, share in report.shares.items())
     )
     caption = (
         "each class by picture, in bins of equal mass; on the dotted line probabilities mean what they say; whiskers and ranges: "

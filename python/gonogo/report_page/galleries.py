@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import _core
-from gonogo.decision import margins
+from gonogo.decision import REVIEW, margins
 from gonogo.page import file_name, picture, text
 from gonogo.report_page.verdict import percent
 
@@ -104,9 +104,16 @@ def _figure(report: Report, i: int, kind: str) -> str:
     if report.pass_label is not None:
         score = f"<div>score {margins(report.scores[i : i + 1], report.classes.index(report.pass_label))[0]:.3g}</div>"
     shown = picture(_small(report.data[i][0]), f"{name}: truth {truth}, said {said}")
+    sure = percent(float(report.probabilities[i].max()))
+    answer = f"said <b>{text(said)}</b> {sure}"
+    if report.certificate is not None and report.parts is not None:
+        decided = int(report.parts.predicted[report.part_of[i]])
+        answer = (
+            f"decided <b>{text(REVIEW if decided < 0 else report.classes[decided])}</b><br/>net: {text(said)} {sure}"
+        )
     return (
-        f'<figure class="{kind}">{shown}<figcaption>truth <b>{text(truth)}</b><br/>said <b>{text(said)}</b> '
-        f'{percent(float(report.probabilities[i].max()))}{score}</figcaption><div class="name">{file_name(name)}</div></figure>'
+        f'<figure class="{kind}">{shown}<figcaption>truth <b>{text(truth)}</b><br/>{answer}{score}</figcaption>'
+        f'<div class="name">{file_name(name)}</div></figure>'
     )
 
 
