@@ -69,6 +69,7 @@ COMMANDS: list[tuple[str, set[int], list[object]]] = [
         ["write", FOLDER / "c.gonogo", CASTINGS / "ok_front", FOLDER / "sorted", "--user", "line", "--json"],
     ),
     ("stream", {2}, [FOLDER / "c.gonogo", "--socket", FOLDER / "c.gonogo"]),  # as label
+    ("mqtt", {2}, [FOLDER / "nowhere", "--topic", "line"]),  # as label
     ("review", {2}, [FOLDER / "nowhere"]),  # as label
     ("dashboard", {0}, [FOLDER / "sorted", "--page", FOLDER / "line.html"]),
     ("recover", {0}, [FOLDER / "sorted"]),

@@ -251,7 +251,7 @@ def test_an_unknown_command_is_refused(run_gonogo: Run, command: str) -> None:
     [
         *("demo", "synth", "split", "train", "evaluate", "compare", "predict", "info", "inspect", "selftest"),
         *("cross-validate", "label", "relabel", "review", "dashboard", "sort"),
-        *("verify", "recover", "replay", "archive", "stream"),
+        *("verify", "recover", "replay", "archive", "stream", "mqtt"),
     ],
 )
 def test_help_teaches_with_examples(run_gonogo: Run, command: str) -> None:

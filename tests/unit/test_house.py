@@ -92,9 +92,9 @@ FILE_METHODS = {
     *("symlink_to", "touch", "unlink", "write_bytes", "write_text"),
 }
 HOLDS_THE_JOURNAL = {"line/journal.py", "line/segments.py", "line/tables.py", "line/verdicts.py"}
-# Who may open sockets: the words to systemd, pages on loopback, frames. The sorter opens no other.
-SOCKET_MODULES = ("socket", "socketserver", "http.server", "http.client", "ssl", "asyncio", "urllib.request", "smtplib")
-HOLDS_A_SOCKET = {"systemd.py", "streaming.py", "pages/server.py"}
+# Who may open sockets: the words to systemd, pages on loopback, frames, MQTT. The sorter opens no other.
+SOCKET_MODULES = ("socket", "socketserver", "http.server", "http.client", "ssl", "asyncio", "urllib.request", "paho")
+HOLDS_A_SOCKET = {"systemd.py", "streaming.py", "publishing.py", "pages/server.py"}
 TEXT = {"", ".c", ".cfg", ".csv", ".h", ".in", ".ipynb", ".json", ".md", ".py", ".pyi", ".toml", ".yaml"}
 
 Rule = Callable[[Path], list[str]]

@@ -1,0 +1,64 @@
+"""``gonogo mqtt``: what a line decided, told to an MQTT broker."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import signal
+from pathlib import Path
+
+from gonogo.cli.arguments import Commands, add_command, add_common, whole_number
+from gonogo.cli.failures import DONE, INTERRUPTED, check_writable
+from gonogo.cli.output import note
+from gonogo.cli.sort import stop_signals
+from gonogo.line.configuration import journal_of
+from gonogo.line.files import LocalDisk
+from gonogo.publishing import Broker, Publisher, Told
+
+DESCRIPTION = """
+Tell an MQTT broker each decision (TOPIC/decision) and each alarm (TOPIC/alarm) of a line, as JSON, with QoS 1; TOPIC/state is
+'online' or 'offline' and retained. Runs beside the sorter until stopped, reads the journal alone, and never holds the sorter up:
+while no broker answers, messages wait in the journal. How far was told is kept in a small file; each message comes at least
+once and in order, 'sequence' and 'id' tell a repeated one. Needs paho-mqtt (the extra 'mqtt').
+"""
+EXAMPLES = """
+gonogo mqtt sorted/ --host broker.plant --topic plant/line1
+gonogo mqtt sorted/ --host broker.plant --topic plant/line1 --user line1 --password-file secret.txt
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "mqtt",
+        run,
+        summary="tell an MQTT broker what was decided",
+        usage="OUT --topic TOPIC",
+        description=DESCRIPTION,
+        examples=EXAMPLES,
+    )
+    parser.add_argument("folder", metavar="OUT", help="folder that gonogo sort fills")
+    parser.add_argument("--topic", required=True, metavar="TOPIC", help="levels above decision, alarm and state")
+    parser.add_argument("--host", default="localhost", metavar="NAME", help="the broker")
+    parser.add_argument("--port", type=whole_number(1, 65_535), default=1883, metavar="N", help="its port")
+    parser.add_argument("--user", default="", metavar="NAME", help="name that the broker knows (default: none)")
+    parser.add_argument("--password-file", metavar="FILE", help="file whose first line is the password")
+    parser.add_argument("--journal", metavar="FILE", help="the journal (default: OUT/.gonogo/journal.db)")
+    parser.add_argument("--told", metavar="FILE", help="how far was told (default: mqtt.json beside the journal)")
+    add_common(parser, threads=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    password = ""
+    if args.password_file is not None:
+        password = next(iter(Path(args.password_file).read_text(encoding="utf-8").splitlines()), "")
+    broker = Broker(args.host, args.port, args.topic, args.user, password)
+    if not Path(args.folder).is_dir():
+        raise FileNotFoundError(f"OUT: found no folder {args.folder}; expected one that gonogo sort fills")
+    journal = journal_of(Path(args.folder)) if args.journal is None else Path(args.journal)
+    told = Told(check_writable("told", journal.with_name("mqtt.json") if args.told is None else args.told))
+    with stop_signals() as stopped:
+        Publisher(broker, journal, told, LocalDisk(), functools.partial(note, args)).run(lambda: bool(stopped))
+    return INTERRUPTED if signal.SIGINT in stopped else DONE
