@@ -172,10 +172,7 @@ def append_locked(path: str | Path) -> Iterator[tuple[bytes, Callable[[bytes], N
         Naming the file.
     """
     target = _checked(path)
-    try:
-        handle = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(target)) from error
+    handle = os.open(str(target), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     with os.fdopen(handle, "r+b", buffering=0) as file:
         fcntl.flock(handle, fcntl.LOCK_EX)
 

@@ -161,11 +161,10 @@ def test_a_system_without_renameat2_moves_all_the_same(tmp_path: Path, monkeypat
 
 
 def test_a_record_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    with (
-        pytest.raises(FileNotFoundError, match=r"missing/test\.ledger"),
-        append_locked(tmp_path / "missing" / "test.ledger"),
-    ):
-        pass
+    (tmp_path / "link.ledger").symlink_to("missing/test.ledger")
+    for path in (tmp_path / "missing" / "test.ledger", tmp_path / "link.ledger"):
+        with pytest.raises(FileNotFoundError, match=path.name), append_locked(path):
+            pass
 
 
 @pytest.mark.parametrize(
