@@ -14,6 +14,7 @@ from line.simulated_disk import KEEPS, PowerLossError
 from line.world import JOURNAL, OUT, HandClock, SimulatedJournal, World
 
 from gonogo.line.archive import Wish, _do, carry_out, unfinished_rows
+from gonogo.line.journal import Entry
 
 LATER = ["--before", "2100-01-01"]
 SHELF = Path("/shelf")
@@ -185,3 +186,43 @@ def test_a_loss_of_power_at_any_step_loses_nothing(action: str, mounts: dict[Pat
             assert (left, kept) == ({}, names if action == "move" else {})
             assert len(list(journal_of(again).rows("ARCHIVED"))) == 3
     assert cases >= 6
+
+
+@pytest.mark.parametrize(
+    ("action", "across", "trouble", "reason"),
+    [
+        ("move", False, "name taken", "another file has taken its name in the archive"),
+        ("move", True, "name taken", "another file has taken its name in the archive"),
+        ("move", False, "gone", "it is neither at its place nor where it was to be archived"),
+        ("move", True, "changed meanwhile", "it changed while it was copied"),
+        ("delete", False, "altered", "it has another content than when it was sorted"),
+    ],
+)
+def test_what_cannot_be_archived_is_kept_with_its_reason(
+    action: str, across: bool, trouble: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World({SHELF: 2} if across else None)
+    world.bring("a", b"ok 1")
+    assert world.run() is not None
+    disk, place, target = world.disk, OUT / "ok" / "a", SHELF / "ok" / "a"
+    journal = SimulatedJournal(world.database, JOURNAL, HandClock())
+    journal.disk = disk
+    done = next(journal.rows("DONE"))
+    body = {"action": action, "place": "ok/a", "target": str(target) if action == "move" else None, "user": "Ada"}
+    content = disk.digest(place)
+    (number,) = journal.append([Entry("ARCHIVE", None, done.id, done.sequence, "a", None, content, body=body)])
+    if trouble == "name taken":
+        disk.put(target, b"the archive's own")
+    elif trouble == "gone":
+        disk.remove(place)
+    elif trouble == "altered":
+        disk._write(disk._node(place), b"another")
+    else:
+        monkeypatch.setattr(disk, "copy", lambda _source, copy: disk.put(copy, b"half"))
+    before = {path: data for path, data in disk.files(OUT).items() if path == place}
+    assert _do(unfinished_rows([journal]), journal, OUT, disk) == 0
+    (kept,) = journal.rows("KEPT")
+    assert (kept.refers, kept.body["reason"]) == (number, reason)
+    assert {path: data for path, data in disk.files(OUT).items() if path == place} == before
+    assert list(disk.files(SHELF).values()) == ([b"the archive's own"] if trouble == "name taken" else [])
+    assert unfinished_rows([journal]) == []
