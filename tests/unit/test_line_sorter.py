@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from line.world import INBOX, JOURNAL, OUT, HandClock, World
+from line.world import INBOX, JOURNAL, OUT, HandClock, TextDecider, World
 
 from gonogo.line import verify as verification
 from gonogo.line.csv_log import one_line
@@ -390,6 +391,30 @@ def test_batches_are_decided_on_while_others_are_read_and_moved() -> None:
     second = [sequence for kind, _, sequence in rows if kind == "BATCH"][1]
     first_end = next(sequence for kind, _, sequence in rows if kind == "END")
     assert second < first_end
+
+
+def test_one_thread_decides_and_another_touches_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, deciding, moving = World(batch=1), set[str](), set[str]()
+    for name in "abcd":
+        world.bring(name, b"ok " + name.encode())
+    decode, move = TextDecider.decode, world.disk.move
+
+    def noted(decider: TextDecider, files: Any) -> Any:
+        deciding.add(threading.current_thread().name)
+        return decode(decider, files)
+
+    def moved(source: Path, target: Path) -> None:
+        moving.add(threading.current_thread().name)
+        move(source, target)
+        if target == OUT / "ok" / "b":  # a program writes on: the picture is decided on again, while c is
+            world.disk.put(OUT / "work" / source.parent.name / "b", b"ok , written anew")
+
+    monkeypatch.setattr(TextDecider, "decode", noted)
+    monkeypatch.setattr(world.disk, "move", moved)
+    assert world.run() is not None
+    assert len(deciding) == len(moving) == 1
+    assert not deciding & moving
+    assert sorted(row["decision"] for row in decisions(world)) == ["REVIEW", "ok", "ok", "ok", "ok"]
 
 
 def test_a_batch_in_hand_is_finished_when_room_runs_out() -> None:

@@ -228,7 +228,10 @@ class Sorter:
     def sort(self, jobs: Sequence[Job]) -> int:
         """Sort parts, from the row that says that they are looked at to the one that says that all is done."""
         batch = self._begin(jobs)
-        return self._end(batch, self._decide(batch))
+        if self._thread is None:
+            return self._end(batch, self._decide(batch))
+        self._decide_meanwhile(batch)  # by the thread that may be deciding on other batches: one decides at a time
+        return self._end(batch, batch.outcomes())
 
     def _begin(self, jobs: Sequence[Job]) -> Batch:
         """Read and claim pictures."""
