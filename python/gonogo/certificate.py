@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from gonogo import binomial
@@ -144,7 +145,7 @@ class Certificate:
         """Bound of the escape rate; the largest of the claims'."""
         return max(claim.escape_upper_bound for claim in self.claims)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the certificate as it is stored."""
         return hashlib.sha256(canonical(self.to_json()).encode()).hexdigest()

@@ -206,7 +206,17 @@ def doubt_about(sample: Any, shape: tuple[int, ...]) -> str:
     found = (*sample.shape, 1) if sample.ndim == 2 else sample.shape
     if found != shape:
         return f"found a picture of {_size(sample.shape)}, expected {_size(shape)} (height x width x channels)"
-    return "every pixel is the same" if (sample == sample[:1, :1]).all() else ""
+    return "every pixel is the same" if _is_constant(sample) else ""
+
+
+def _is_constant(picture: NDArray[np.uint8]) -> bool:
+    """Whether all pixels are the same, without an array of the picture's size."""
+    if picture.size == 0:
+        return True
+    if (picture[0] != picture[0, 0]).any():
+        return False
+    channels = [picture] if picture.ndim == 2 else [picture[:, :, k] for k in range(picture.shape[2])]
+    return all(channel.min() == channel.max() for channel in channels)
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -67,6 +67,10 @@ class Inspector:
             The picture as a file would hold it: region of interest, tiles and enhancement of the training follow. Or all pictures
             of the part, as a list, a tuple or an array (n, height, width, channels). A picture of which no region or tile is cut
             out has the size that the net reads. For a model of rows: numbers (features,).
+
+        Notes
+        -----
+        A C-contiguous picture that is neither cut nor enhanced is read where it lies: nothing of its size is allocated.
         """
         doubt, samples = self._samples(pixels)
         if doubt:
@@ -126,7 +130,9 @@ class Inspector:
             if doubt:
                 return (f"picture {number} of {len(views)}: " if len(views) > 1 else "") + doubt, _NOTHING
             samples.append(read)
-        return ("", np.concatenate(samples)) if samples else ("found no picture of the part", _NOTHING)
+        if not samples:
+            return "found no picture of the part", _NOTHING
+        return "", samples[0] if len(samples) == 1 else np.concatenate(samples)
 
     def _read(self, view: Any) -> tuple[str, Sample]:
         """Why a picture or row cannot be decided on, and what the net reads of it."""
@@ -138,6 +144,8 @@ class Inspector:
         whole = (*view.shape[:2], shape[2]) if cut else shape
         if doubt := doubt_about(view, whole):
             return doubt, _NOTHING
+        if decoding.size is None and decoding.preprocess is None:  # the picture itself, without a copy
+            return "", np.ascontiguousarray(view).reshape(1, *shape)
         try:
             samples, regions = decoding.apply(np.ascontiguousarray(view.reshape(whole)), (shape[0], shape[1]))
         except ValueError as error:

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,7 +94,7 @@ class ModelFile:
             return made
         return self.unknown_guard.applied(rule, made, features)
 
-    @property
+    @cached_property
     def rule(self) -> Rule | None:
         """The decision about a part; None without a certificate."""
         if self.certificate is None:
@@ -110,13 +110,13 @@ class ModelFile:
         """SHA-256 of the preprocessing and the temperature: what besides the weights a certificate is about."""
         return preprocess_digest(self.preprocess, self.temperature)
 
-    @property
+    @cached_property
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of what the net reads: (height, width, channels) of pictures, (features,) of rows."""
         channels, height, width = self.core.input_shape
         return (height, width, channels) if self.preprocess else (channels,)
 
-    @property
+    @cached_property
     def decoding(self) -> Decoding:
         """How picture files become pixels; a file without a setting, from before it existed, means its default."""
         return _decoding_of(self.preprocess)

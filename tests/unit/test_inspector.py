@@ -7,6 +7,7 @@ import json
 import math
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from gonogo import (
 from gonogo.certificate import Certificate
 from gonogo.certificate_words import assumptions, promise
 from gonogo.cli.predict import predict
-from gonogo.decision import REVIEW
+from gonogo.decision import REVIEW, doubt_about
 from gonogo.model_file import parse_model
 from gonogo.seen import extend
 
@@ -138,6 +139,41 @@ def test_a_colour_that_is_everywhere_the_same_is_a_constant_picture(tmp_path: Pa
     assert (
         line.decide(np.broadcast_to(np.array([200, 10, 250], np.uint8), (6, 7, 3))).reason == "every pixel is the same"
     )
+
+
+def test_a_decision_allocates_nothing_of_the_size_of_a_picture(tmp_path: Path) -> None:
+    rng, y = np.random.default_rng(5), np.where(np.arange(60) < 40, "bad", "ok")
+    X = rng.integers(0, 100, (60, 200, 300, 1), dtype=np.uint8) + 100 * (y == "ok")[:, None, None, None].astype(
+        np.uint8
+    )
+    clf = InspectionClassifier(
+        [layers.max_pool(10), layers.flatten(), layers.dense("classes")], epochs=1, verbose=False
+    )
+    clf.fit(X[::2], y[::2])
+    line = Inspector(PassGate(clf, "ok", 0.6, 0.6).fit(X[1::2], y[1::2]).save(tmp_path / "m.gonogo"), n_threads=1)
+    line.decide(X[0])
+    tracemalloc.start()
+    try:
+        begun = tracemalloc.get_traced_memory()[0]
+        for picture in X:
+            line.decide(picture)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Logits, margins and the decision itself; a picture has 60,000 bytes.
+    assert peak - begun < 8_000
+    assert held - begun < 4_000
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_one_other_pixel_is_enough_not_to_be_constant(channels: int) -> None:
+    picture = np.full((5, 6, channels), 7, np.uint8)
+    assert doubt_about(picture, picture.shape) == "every pixel is the same"
+    assert doubt_about(np.empty((0, 6, channels), np.uint8), (0, 6, channels)) == "every pixel is the same"
+    for place in np.ndindex(picture.shape):
+        other = picture.copy()
+        other[place] += 1
+        assert doubt_about(other, picture.shape) == ""
 
 
 def test_a_part_of_several_views_needs_them_all(tmp_path: Path) -> None:
