@@ -22,6 +22,7 @@ from gonogo.line.inspection import InspectorDecider
 from gonogo.line.rehearsal import rehearse
 from gonogo.line.running import Line, open_line
 from gonogo.line.sorter import Counts
+from gonogo.line.waking import WakefulClock
 from gonogo.systemd import notify
 
 DESCRIPTION = """
@@ -45,6 +46,7 @@ gonogo sort impeller.gonogo inbox/ sorted/ --part-pattern "(?P<part>[^_]+)_(?P<v
 """
 
 _DEFAULTS = Configuration()
+_PATIENCE = 0.5  # seconds between two looks for an inbox
 
 
 def add_parser(commands: Commands) -> None:
@@ -149,10 +151,11 @@ def run(args: argparse.Namespace) -> int:
     settings = {field.name: getattr(args, field.name) for field in dataclasses.fields(Configuration)}
     configuration = Configuration(**settings)
     inbox, out = Path(args.inbox), Path(args.out)
-    check_places(inbox, out)
+    if not args.watch or inbox.exists():
+        check_places(inbox, out)
     inspector = Inspector(args.model_file, n_threads=args.threads)
     decider = InspectorDecider(inspector, gated=not args.no_gate, threads=args.threads or 0)
-    disk, clock = LocalDisk(), Clock()
+    disk, clock = LocalDisk(), WakefulClock(inbox) if args.watch else Clock()
     if args.dry_run:
         return _show_rehearsal(args, rehearse(inbox, configuration, decider, disk=disk, clock=clock))
     started = {
@@ -164,6 +167,8 @@ def run(args: argparse.Namespace) -> int:
     }
     counts, goes_on, acknowledged_by = Counts(), True, args.acknowledge
     with stop_signals() as stopped:
+        if not _is_there(args, inbox, clock, lambda: bool(stopped)):
+            return INTERRUPTED if signal.SIGINT in stopped else DONE
         while goes_on:
             with open_line(
                 inbox,
@@ -185,6 +190,15 @@ def run(args: argparse.Namespace) -> int:
                 goes_on, acknowledged_by = _sort(args, line, lambda: bool(stopped)), ""
                 ended = PROBLEMS if line.sorter.stops else DONE
     return INTERRUPTED if signal.SIGINT in stopped else ended
+
+
+def _is_there(args: argparse.Namespace, inbox: Path, clock: Clock, is_stopped: Callable[[], bool]) -> bool:
+    """Wait for an inbox that is to be watched, as of a share that comes later; False where somebody said stop before."""
+    if args.watch and not inbox.exists():
+        note(args, f"{inbox}: the inbox is not there; waiting for it")
+    while args.watch and not inbox.exists() and not is_stopped():
+        clock.sleep(_PATIENCE)
+    return not is_stopped()
 
 
 def _sort(args: argparse.Namespace, line: Line, is_stopped: Callable[[], bool]) -> bool:
