@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import signal
@@ -131,6 +132,7 @@ def test_a_watching_line_waits_for_its_inbox_and_for_pictures(model: Path, memor
 def test_a_pause_ends_with_a_picture_or_with_its_time(
     place: str, installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert importlib.util.find_spec("watchfiles"), "watchfiles is not installed; run make setup"
     (tmp_path / "inbox").mkdir()
     clock = WakefulClock(tmp_path / place)
     if not installed:
