@@ -94,6 +94,7 @@ def test_what_another_program_lets_fail_loses_nothing(
         watched += ["-P", line.out / ".gonogo" / "journal.db-wal"]
     completed = subprocess.run([*watched, *command], capture_output=True, text=True, check=False)
     assert completed.returncode == exit_code, completed.stderr
-    assert len(completed.stderr.splitlines()) == (exit_code > 0), completed.stderr
+    told = [text for text in completed.stderr.splitlines() if not text.startswith("journal: ")]  # its head, once a day
+    assert len(told) == (exit_code > 0), completed.stderr
     subprocess.run(command, check=True, capture_output=True)
     assert line.violations() == []
