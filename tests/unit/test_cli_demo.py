@@ -29,6 +29,8 @@ def test_the_demo_leaves_all_it_made(demo: tuple[Path, subprocess.CompletedProce
     names = {path.name for path in out.iterdir()}
     assert {"castings", "split.csv", "model.gonogo", "report.html", "report.txt", "predictions.csv"} <= names
     assert "certified.gonogo" not in names
+    assert not list((out / "inbox").iterdir())
+    assert (out / "sorted" / "dashboard.html").is_file() and (out / "sorted" / "QUARANTINE" / "cut_short.png").is_file()
     assert {"gallery.png", "mistakes.png", "confusion.png", "curves.png"} <= names
     assert len(list((out / "castings").glob("*/*.png"))) == 200
 
@@ -40,7 +42,8 @@ def test_the_demo_ends_with_its_summary(demo: tuple[Path, subprocess.CompletedPr
     assert "escape" in text
     assert "images/s" in text
     assert str(out) in text
-    assert "gonogo train" in text
+    assert "gonogo train" in text and f"gonogo review {out / 'sorted'}" in text
+    assert "gonogo verify: clean" in text
     assert "epoch 1/1" in completed.stderr
     assert re.search(r"no certificate: found \d+ bad parts, but .* needs 59: \d+ are missing", completed.stderr)
     assert re.search(r"no certificate\nfound \d+ bad parts", text)
@@ -82,6 +85,10 @@ def test_with_enough_bad_parts_the_demo_ends_with_a_certificate_and_a_report(
     page = Path(result["report"]).read_text(encoding="utf-8")
     assert certificate["sha256"] in page and "may we ship on this?" in page
     assert f"{result['escape']['escapes']} of {result['escape']['defects']} bad parts" in page
+    assert Path(result["sorted"]).is_dir() and result["problems"] == 0
+    assert result["labels"]["QUARANTINE"] == 1 and sum(result["labels"].values()) == result["n"] + 1
+    line = Path(result["dashboard"]).read_text(encoding="utf-8")
+    assert "is it healthy?" in line and certificate["sha256"][:16] in line
     # The next demo draws its parts anew: a ledger of these, or their certificate, must not stand beside them.
     assert (tmp_path / "made" / "split.csv.ledger").is_file()
     demo_command._prepare(tmp_path / "made")

@@ -15,6 +15,7 @@ from gonogo.callbacks import Callback, EarlyStopping
 from gonogo.certificate_words import promise
 from gonogo.classifier import InspectionClassifier
 from gonogo.cli.arguments import Commands, add_command, add_common, whole_number
+from gonogo.cli.demo_line import FOLDERS, line_text, run_line
 from gonogo.cli.failures import DONE, writing
 from gonogo.cli.output import csv_bytes, note, show, table
 from gonogo.cli.predict import as_table, predict
@@ -31,8 +32,8 @@ from gonogo.storage import write_atomically
 DESCRIPTION = """
 The main job from beginning to end, on pictures that are drawn for it: generate castings, split them so that pictures of one
 part stay together, train with augmentation, certify a PASS threshold on parts that the net has never seen, test on others, write
-the report page, and classify a few files. It takes less than a minute on two cores and leaves everything in one folder, to look
-at and to play with.
+the report page, classify a few files, sort those of the test as a line would, and show on a page how the line is. It takes less
+than a minute on two cores and leaves everything in one folder, to look at and to play with.
 
 The certificate is about 5 % of the bad parts at 95 % confidence, for which 59 bad parts suffice; 1 % needs 299, which take
 longer to draw. With --n below 1,200 or so there are fewer than 59: then no certificate is given, and the demo says so.
@@ -44,7 +45,9 @@ gonogo demo --n 300 --epochs 2
 """
 
 MARKER = ".gonogo-demo"
-MARKER_TEXT = "gonogo demo made this folder; a later demo replaces castings/ and its own files in here.\n"
+MARKER_TEXT = (
+    "gonogo demo made this folder; a later demo replaces castings/, inbox/, sorted/ and its own files in here.\n"
+)
 FRACTIONS = {"train": 0.607, "validation": 0.058, "calibration": 0.232, "test": 0.103}
 PASS = "ok_front"
 MAX_ESCAPE, CONFIDENCE = 0.05, 0.95
@@ -107,6 +110,13 @@ def run(args: argparse.Namespace) -> int:
         write_atomically(out / "report.txt", f"{report}\n")
         write_atomically(out / "predictions.csv", csv_bytes(*as_table(rows, model.classes)))
         drawn = _draw(out, classifier, report)
+    line = run_line(
+        args,
+        out,
+        parts["test"].paths or [],
+        out / ("model.gonogo" if gate is None else "certified.gonogo"),
+        gated=gate is not None,
+    )
     seconds = time.perf_counter() - begun
     result = {
         "accuracy": report.accuracy.value,
@@ -123,6 +133,7 @@ def run(args: argparse.Namespace) -> int:
         "rows": rows,
         "model": str(out / "model.gonogo"),
         "report": str(page),
+        **line,
         "out": str(out),
     }
     certificate = refusal if gate is None else "\n".join(promise(gate.certificate))
@@ -157,8 +168,9 @@ def _prepare(out: Path) -> Path:
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(out / MARKER, MARKER_TEXT)
-        if (out / "castings").is_dir():
-            shutil.rmtree(out / "castings")
+        for name in ("castings", *FOLDERS):
+            if (out / name).is_dir():
+                shutil.rmtree(out / name)
         for name in LEFT_OVER:
             (out / name).unlink(missing_ok=True)
     return out
@@ -213,6 +225,8 @@ def _summary(result: dict[str, Any], report: Report, certificate: str, out: Path
         ["report.html", "the report: may we ship on this? Open it in a browser, or print it"],
         ["report.txt", "the table above"],
         ["predictions.csv", "the rows above"],
+        ["sorted/", "what a line made of the test's pictures: a folder for each class, REVIEW and QUARANTINE"],
+        ["sorted/dashboard.html", "is the line healthy? Open it in a browser"],
     ]
     if result["certificate"]:
         files.insert(3, ["certified.gonogo", "the same net with its certified PASS threshold"])
@@ -233,8 +247,9 @@ def _summary(result: dict[str, Any], report: Report, certificate: str, out: Path
         str(report),
         f"{'certificate' if result['certificate'] else 'no certificate'}\n{certificate}",
         f"predictions: truth, file, what the net says\n{table(rows)}",
+        line_text(result),
         f"files in {out}\n{table(files)}",
         done,
-        NEXT,
+        f"{NEXT}\nWhat the line left to people, or marked for an audit, by keyboard:\n  gonogo review {result['sorted']}",
     ]
     return "\n\n".join(blocks)

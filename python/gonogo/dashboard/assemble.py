@@ -27,7 +27,7 @@ ol.points li.urgent b { border-bottom: 3px double #8c1d18; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .8rem; margin: 1rem 0; }
 .card { border: 1px solid #888; border-radius: 6px; padding: .5rem .8rem; break-inside: avoid; } .card h3 { margin: 0; }
 .large { font-size: 1.7rem; font-weight: 700; line-height: 1.25; font-variant-numeric: tabular-nums; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: .5rem 1.5rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: .5rem 1.5rem; }
 .charts h3 { margin-top: .6rem; } .pictures { grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); }
 .pictures figure { border: 1px solid #888; } .pictures .lacking { background: #eee; aspect-ratio: 1; display: grid;
   place-items: center; font-size: .8rem; color: #444; text-align: center; padding: .3rem; }
