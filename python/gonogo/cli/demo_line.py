@@ -11,9 +11,9 @@ from typing import Any
 
 from gonogo.cli.failures import writing
 from gonogo.cli.output import counted, note
-from gonogo.cli. import user
 from gonogo.dashboard import read_line, write_dashboard
 from gonogo.inspector import Inspector
+from gonogo.ledger import user
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, journal_of
 from gonogo.line.files import LocalDisk
