@@ -15,7 +15,7 @@ STRICT := -Wall -Wextra -Wshadow -Wconversion -Werror
 CLANG_STRICT := $(STRICT) -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 PYTEST = $(PY) -m pytest --quiet
 
-.PHONY: setup demo test soak bench lint asan tsan coverage fuzz wheel
+.PHONY: setup demo test soak bench lint asan tsan coverage fuzz wheel app
 
 setup: $(VENV)/tests.stamp $(VENV)/core.stamp
 
@@ -97,6 +97,16 @@ fuzz: setup
 wheel: $(VENV)/core.stamp
 	rm -rf build/lib.* build/bdist.*
 	$(PY) -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
+
+# One folder, dist/gonogo, for machines without Python; it needs a C library no older than that of this machine.
+app: $(VENV)/core.stamp
+	@echo "installing what makes the folder"
+	@$(PIP) $$($(REQUIREMENTS) app)
+	rm -rf build/app build/lib.* build/bdist.*
+	$(PY) -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir build/app/wheel .
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --target build/app/site build/app/wheel/*.whl
+	$(PY) -m PyInstaller --noconfirm --log-level ERROR --distpath dist --workpath build/app/work app/gonogo.spec
+	$(PY) app/smoke.py dist/gonogo
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer was found; install one, or name it: make PYTHON=..." >&2; exit 2; }
