@@ -58,7 +58,7 @@ class Configuration:
         Parts between two false alarms, at least, on average. 0: drift is not watched for.
     bad_share : float, optional
         Share of bad parts, at most; a larger share of rejects than it explains is drift. None: that of the certificate, and
-        where it states none, half of the parts.
+        without one rejects are not watched.
 
     Raises
     ------

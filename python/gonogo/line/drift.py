@@ -121,7 +121,7 @@ def make_monitors(
     guarded : bool
         Whether there is a guard against unknown pictures.
     bad_share : float or None
-        Share of bad parts that the line has, at most; None: nobody said, then half of them.
+        Share of bad parts that the line has, at most; None: unknown, then rejects are not watched.
     """
     count = 2 * len(QUANTITIES) + 2
     sure = 1.0 - (1.0 - CONFIDENCE) / count
@@ -143,9 +143,10 @@ def make_monitors(
     if guarded:
         refused = reference.would_pass - reference.passed
         monitors.append(Monitor("unknown parts", bounded(refused, reference.would_pass)))
-    refused = reference.good_parts - reference.passed
-    upper = binomial.upper_bound(refused, reference.good_parts, sure)
-    monitors.append(Monitor("rejects", min(0.99, share + (1.0 - share) * upper)))
+    if bad_share is not None:
+        refused = reference.good_parts - reference.passed
+        upper = binomial.upper_bound(refused, reference.good_parts, sure)
+        monitors.append(Monitor("rejects", min(0.99, bad_share + (1.0 - bad_share) * upper)))
     return monitors
 
 
@@ -178,4 +179,5 @@ def answers(
                 yield monitor, sign * value > sign * float(monitor.limit or 0.0), value
     if "unknown parts" in monitors and (decision.passed or decision.unknown):
         yield monitors["unknown parts"], decision.unknown, 0.0
-    yield monitors["rejects"], not decision.passed, 0.0
+    if "rejects" in monitors:
+        yield monitors["rejects"], not decision.passed, 0.0
