@@ -132,6 +132,21 @@ def test_file_systems_without_rename_without_replacement(
     assert not (tmp_path / "z").exists(), "an empty file that reserved the name was left"
 
 
+def test_a_second_name_is_taken_back_where_the_first_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, unlink = renaming(errno.EINVAL), Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "x":
+            raise PermissionError(errno.EACCES, "not now")
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    (tmp_path / "x").write_bytes(b"picture")
+    with pytest.raises(PermissionError):
+        disk.move(tmp_path / "x", tmp_path / "y")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
 def test_links_and_special_files_are_refused_and_block_nobody(tmp_path: Path) -> None:
     disk = LocalDisk()
     (tmp_path / "file").write_bytes(b"picture")

@@ -118,7 +118,16 @@ class LocalDisk:
                 raise
             self._move_by_reserving(source, target)
         else:
-            source.unlink()
+            self._remove_first_name(source, target)
+
+    def _remove_first_name(self, source: Path, target: Path) -> None:
+        try:
+            source.unlink(missing_ok=True)
+        except OSError:
+            found = self.status(target)
+            if found is not None and found.is_same_file(self.status(source)):
+                target.unlink()  # or one picture would be taken for two
+            raise
 
     def _move_by_reserving(self, source: Path, target: Path) -> None:
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
