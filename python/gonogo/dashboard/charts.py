@@ -45,7 +45,7 @@ def passing_rate(figures: Figures) -> str:
         layers = [Layer("other classes", [0.0] * len(days), 1)]
     below = [f"{day:%d %b}" if (len(days) - 1 - k) % 4 == 0 else "" for k, day in enumerate(days)]
     title = f"Not passed, the last {DAYS} days"
-    return _chart(title, column_chart(layers, below, "day", "share", title, unit=" %"), key(layers))
+    return _chart(title, column_chart(layers, below, "day", "", title, unit=" %"), key(layers))
 
 
 def scores(figures: Figures, line: LineState) -> str:
