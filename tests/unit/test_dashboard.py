@@ -34,7 +34,8 @@ from gonogo.line.clock import Clock
 from gonogo.line.configuration import journal_of
 from gonogo.line.files import LocalDisk
 from gonogo.line.hourly import score_bin
-from gonogo.line.journal import Row
+from gonogo.line.journal import Entry, Row
+from gonogo.line.segments import open_journal
 from gonogo.line.verdicts import open_verdicts
 
 PHONE = (390, 844)
@@ -323,3 +324,48 @@ def test_served_it_stays_fresh_and_asks_nobody_else(out: Path, open_page: Callab
         assert visit.page.locator(".answer").count() == 1  # what was read last stays
         visit.complaints.clear()
     assert not (out / "dashboard.html").exists()
+
+
+class Passing(Clock):
+    """A clock on which a minute passes at each look."""
+
+    def __init__(self, start: datetime.datetime) -> None:
+        self._at = start
+
+    def today(self) -> datetime.datetime:
+        self._at += datetime.timedelta(minutes=1)
+        return self._at
+
+
+@pytest.mark.soak
+def test_the_page_costs_little_however_long_the_journal(
+    tmp_path: Path, often: Callable[[int, int], int], report_figure: Callable[[str, object], None]
+) -> None:
+    out, pictures, clock = tmp_path / "out", often(10_000, 1_000_000), Passing(NOW - datetime.timedelta(days=1))
+    (out / "REVIEW").mkdir(parents=True)
+    with open_journal(journal_of(out), LocalDisk(), clock) as journal:
+        made = journal.append([Entry("MODEL", body={"model": "m", "certificate": "c"})])[0]
+        for first in range(0, pictures, 1000):
+            names = [f"{number:07d}" for number in range(first, first + 1000)]
+            labels = ["REVIEW" if int(name) % 50 == 0 else "ok" for name in names]
+            said = [
+                Entry(
+                    *("INTENT", 2, f"a{name}", made, f"{name}.png", f"{label}/{name}.png", f"{int(name):064x}"),
+                    body={
+                        "decision": label,
+                        "passed": label == "ok",
+                        "score": 5 + (int(name) % 97) / 40,
+                        "milliseconds": 2,
+                    },
+                )
+                for name, label in zip(names, labels, strict=True)
+            ]
+            numbers = journal.append(said)
+            journal.append([Entry("DONE", None, f"a{name}", n) for name, n in zip(names, numbers, strict=True)])
+    begun = time.perf_counter()
+    found = read_line(out, journal_of(out), LocalDisk(), clock.today())
+    page = write_dashboard(found, tmp_path / "line.html")
+    seconds = time.perf_counter() - begun
+    assert Figures(found.hours, found.at).total(NOW - datetime.timedelta(days=2)) == pictures
+    assert "is it healthy?" in page.read_text(encoding="utf-8")
+    report_figure("dashboard page", f"{seconds:.2f} s for {pictures:,} pictures")
