@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -328,7 +329,7 @@ def test_validation_pictures_give_the_probabilities_a_temperature(
     assert made["loss"] < made["loss_before"]
     assert made["parts"] < made["pictures"]
     assert gonogo_json("info", out)["temperature"] == made
-    assert f"temperature    {made['t']:.4g}, from " in run_gonogo("info", out).stdout
+    assert re.search(rf"^temperature +{made['t']:.4g}, from ", run_gonogo("info", out).stdout, re.MULTILINE)
     left = gonogo_json("train", castings, *options, "--no-temperature", "--out", plain)
     assert left["temperature"] is None
     assert left["temperature_refused"] is None
