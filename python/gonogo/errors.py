@@ -96,6 +96,10 @@ class JournalError(ValueError):
         return type(self), (self.path, self.reason)
 
 
+class JournalVersionError(JournalError):
+    """A journal that another version of gonogo wrote: sound, but not to be read by this one."""
+
+
 class ModelFileError(ValueError):
     """A model file that is damaged, hostile or made for something else.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import sqlite3
@@ -19,6 +20,7 @@ from gonogo.line.disk import Status
 from gonogo.line.files import LocalDisk
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.outcome import Job, Outcome
+from gonogo.line.rebuilding import recover
 from gonogo.line.segments import closed_segments, open_journal, read_journal, segment_faults, set_aside, translated
 from gonogo.line.sorter import batch_row
 from gonogo.line.tables import create_schema
@@ -231,6 +233,17 @@ def test_another_version_is_refused(path: Path) -> None:
     connection.close()
     with pytest.raises(JournalError, match="found version 7, expected 1"):
         open_journal(path, LocalDisk(), Calendar())
+
+
+def test_a_journal_of_another_version_is_not_taken_for_damaged(tmp_path: Path) -> None:
+    path = tmp_path / ".gonogo" / "journal.db"
+    path.parent.mkdir()
+    open_journal(path, LocalDisk(), Calendar()).close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 7")
+    with pytest.raises(JournalError, match="found version 7, expected 1"):
+        recover(tmp_path, disk=LocalDisk(), clock=Calendar())
+    assert not list(path.parent.glob("*damaged*"))
 
 
 def test_network_file_systems_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from gonogo import _core
 from gonogo.decision import REVIEW, Decision
-from gonogo.errors import JournalError
+from gonogo.errors import JournalError, JournalVersionError
 from gonogo.line.archive import finish_archive
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, journal_of
@@ -69,6 +69,8 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
     ------
     LockedError
         A sorter works there.
+    JournalVersionError
+        Another version wrote the journal.
     FileNotFoundError
         The folder is no output of ``gonogo sort``.
     """
@@ -109,6 +111,8 @@ def _damage(path: Path, disk: Disk) -> list[str]:
     try:
         with read_journal(path, disk) as opened:
             return opened.damage()
+    except JournalVersionError:
+        raise  # it is sound: the gonogo that wrote it can go on with it
     except JournalError as error:
         return [error.reason]
 

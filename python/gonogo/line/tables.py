@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gonogo.errors import JournalError
+from gonogo.errors import JournalError, JournalVersionError
 from gonogo.line.hourly import Key, counts
 
 NO_CHAIN = bytes(32)
@@ -81,7 +81,9 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
         if version == 0:
             raise sqlite3.DatabaseError("found no journal in it")
         if version != VERSION:
-            raise JournalError(path, f"found version {version}, expected {VERSION}; use the gonogo that wrote it")
+            raise JournalVersionError(
+                path, f"found version {version}, expected {VERSION}; use the gonogo that wrote it"
+            )
         query = "SELECT sequence, chain FROM journal WHERE sequence >= (SELECT max(sequence) FROM journal) - 1000 "
         query += "ORDER BY sequence LIMIT 1"
         believed = connection.execute(query).fetchone()
