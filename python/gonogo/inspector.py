@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gonogo import _core
 from gonogo.checks import check_threads
 from gonogo.decision import REVIEW, Decision, doubt_about
 from gonogo.model_file import ModelFile, read_model
@@ -47,6 +48,7 @@ class Inspector:
 
     def __init__(self, path: str | Path, *, n_threads: int | None = None) -> None:
         self._file: ModelFile = read_model(path, threads=check_threads(n_threads))
+        self._least = 0.0 if len(self._file.sample_shape) == 1 else _least_maximum(self._file.data)
 
     @property
     def model_file(self) -> ModelFile:
@@ -127,6 +129,11 @@ class Inspector:
         samples: list[Any] = []
         for number, view in enumerate(views, 1):
             doubt, read = self._read(view)
+            if not doubt and (brightest := read.max()) < self._least:
+                doubt = (
+                    f"its brightest pixel has {brightest} of 255, expected {self._least:.0f} or more, an eighth of what training "
+                    "had: is the light out, or has the camera another bit depth?"
+                )
             if doubt:
                 return (f"picture {number} of {len(views)}: " if len(views) > 1 else "") + doubt, _NOTHING
             samples.append(read)
@@ -184,6 +191,11 @@ class Inspector:
         made = self._file.certificate
         promise = "no certificate" if made is None else f"PASS {made.pass_label!r}, escape rate <= {made.max_escape}"
         return f"Inspector(classes={self._file.classes}, {promise})"
+
+
+def _least_maximum(data: bytes) -> float:
+    """An eighth of the brightest pixel that the model keeps of its training: 12 bits read as 16 are a sixteenth."""
+    return float(_core.parse_model(data)["golden_input"].max()) / 8
 
 
 def _views(pixels: Any, shape: tuple[int, ...]) -> list[Any]:

@@ -81,6 +81,17 @@ def test_it_decides_as_the_gate_did(gate: PassGate, line: Inspector) -> None:
     assert all((decision.score > limit) == decision.passed for decision in said)
 
 
+def test_a_picture_of_fewer_bits_than_the_training_had_is_for_people(line: Inspector) -> None:
+    picture = pictures(1, 0)[0][0] % 120 + 130
+    dark = line.decide([picture, picture >> 4])
+    assert (dark.label, dark.passed) == ("REVIEW", False)
+    assert dark.reason.startswith(f"picture 2 of 2: its brightest pixel has {(picture >> 4).max()} of 255, expected ")
+    assert line.decide_many([[picture >> 4]])[0].label == "REVIEW"
+    with pytest.raises(ValueError, match="another bit depth"):
+        line.predict_proba(picture >> 4)
+    assert "brightest" not in line.decide(picture >> 2).reason, "half as bright and again is no other depth"
+
+
 BRIGHT = pictures(1, 0)[0][0] % 120 + 130
 DOUBTS: list[tuple[Any, str]] = [
     (BRIGHT[:-1], "found a picture of 5x7x1, expected 6x7x1"),
