@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 
+def in_one_line(text: str) -> str:
+    """Return text from a table, or a file's name, as a message can show it: quoted where it holds control characters."""
+    return text if text.isprintable() else repr(text)
+
+
 class CheckpointError(ValueError):
     """A file of a stopped training that is damaged, hostile or of another version.
 
@@ -48,7 +53,7 @@ class DecodeError(ValueError):
         self.fault = fault
         self.reason = reason
         self.offset = offset
-        super().__init__(f"{self.path}: {reason}")
+        super().__init__(f"{in_one_line(str(self.path))}: {reason}")
 
     def __reduce__(self) -> tuple[type[DecodeError], tuple[Path, str, str, int]]:
         return type(self), (self.path, self.fault, self.reason, self.offset)

@@ -81,3 +81,11 @@ def test_line_breaks_in_a_split_are_shown_in_one_line(pictures: Dataset, tmp_pat
         with pytest.raises(ValueError, match=message) as raised:
             load_split(path, pictures)
         assert "\n" not in str(raised.value)
+
+
+def test_a_line_break_in_the_name_of_a_picture_is_shown_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text('file,class\n"a\nb.png",ok\nc.png,bad\n')
+    with pytest.raises(ValueError, match=r"a\\nb\.png': found no file") as raised:
+        Dataset.from_csv(path, root=tmp_path, path_col="file", label_col="class")
+    assert "\n" not in str(raised.value)

@@ -6,12 +6,9 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from gonogo.errors import in_one_line
+
 Row = tuple[int, dict[str, str]]
-
-
-def in_one_line(text: str) -> str:
-    """Return text from a table as a message can show it: quoted where it holds line breaks or other control characters."""
-    return text if text.isprintable() else repr(text)
 
 
 def read_table(path: str | Path, columns: Sequence[str], purpose: str) -> list[Row]:
