@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from gonogo.data.tables import in_one_line, read_table
+from gonogo.data.tables import read_table
+from gonogo.errors import in_one_line
 from gonogo.storage import write_atomically
 
 # What a person says of a picture that shows two classes, or none clearly; no class may be called so.

@@ -16,8 +16,8 @@ from gonogo.data import Dataset
 from gonogo.data.grouping import Groups, find_groups
 from gonogo.data.reading import names_below
 from gonogo.data.sources import Classes, find_in_folders
-from gonogo.data.tables import in_one_line, read_table
-from gonogo.errors import DecodeError
+from gonogo.data.tables import read_table
+from gonogo.errors import DecodeError, in_one_line
 from gonogo.pictures import read_bytes
 from gonogo.png import png
 

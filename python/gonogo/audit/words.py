@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from gonogo.audit.findings import GROUPS, KINDS
-from gonogo.data.tables import in_one_line
+from gonogo.errors import in_one_line
 from gonogo.metrics import Rate
 
 if TYPE_CHECKING:

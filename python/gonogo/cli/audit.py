@@ -17,8 +17,8 @@ from gonogo.cli.datasets import class_selection
 from gonogo.cli.failures import DONE, PROBLEMS, check_new_folder, check_writable, writing
 from gonogo.cli.output import note, show
 from gonogo.data import Dataset
-from gonogo.data.tables import in_one_line
 from gonogo.decoding import BIT_DEPTHS, RESIZE_MODES
+from gonogo.errors import in_one_line
 from gonogo.progress import open_progress
 
 DESCRIPTION = """

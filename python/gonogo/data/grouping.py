@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gonogo.data.tables import in_one_line, read_table
+from gonogo.data.tables import read_table
+from gonogo.errors import in_one_line
 
 Groups = str | Path | Mapping[Any, Any] | Callable[[Path], Any]
 

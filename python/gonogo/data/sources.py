@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gonogo.data.tables import in_one_line, read_table
-from gonogo.errors import DecodeError
+from gonogo.data.tables import read_table
+from gonogo.errors import DecodeError, in_one_line
 from gonogo.pictures import SUFFIXES
 
 Classes = Sequence[str] | Mapping[str, int] | Mapping[str, str]

@@ -11,7 +11,8 @@ import numpy as np
 
 from gonogo.data.dataset import Dataset
 from gonogo.data.reading import names_below
-from gonogo.data.tables import in_one_line, read_table
+from gonogo.data.tables import read_table
+from gonogo.errors import in_one_line
 from gonogo.storage import write_atomically
 
 _COLUMNS = ("file", "class", "group", "subset")

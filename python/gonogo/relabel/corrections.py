@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gonogo.data.tables import in_one_line
+from gonogo.errors import in_one_line
 from gonogo.worksheet import UNCLEAR, read_worksheet
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gonogo.data.tables import in_one_line, read_table
+from gonogo.data.tables import read_table
+from gonogo.errors import in_one_line
 from gonogo.gate.parts import Calibration, find_parts, part_ids
 from gonogo.ledger import read_ledger
 from gonogo.pictures import inspect_files
