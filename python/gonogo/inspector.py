@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Inspector:
 
     def __init__(self, path: str | Path, *, n_threads: int | None = None) -> None:
         self._file: ModelFile = read_model(path, threads=check_threads(n_threads))
-        self._least = 0.0 if len(self._file.sample_shape) == 1 else _least_maximum(self._file.data)
+        self._least = -math.inf if len(self._file.sample_shape) == 1 else _least_maximum(self._file.data)
 
     @property
     def model_file(self) -> ModelFile:
