@@ -7,8 +7,9 @@ import errno
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _UNFINISHED = ".gonogo.tmp"  # ends the names of files that are being written
@@ -92,9 +93,14 @@ def is_special(path: Path) -> bool:
 
     A rename would put a file in their place: with the rights of root ``/dev/null`` would be gone for the whole machine.
     """
-    if path.is_symlink() and str(path.readlink()).startswith("/proc/"):
-        return True
-    return path.exists() and not (path.is_file() or path.is_dir())
+    with suppress(OSError):  # no link
+        if str(path.readlink()).startswith("/proc/"):
+            return True
+    try:
+        mode = path.stat().st_mode  # once: another process may replace or remove it meanwhile
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def move_without_replacing(source: Path, target: Path) -> None:

@@ -41,3 +41,12 @@ def test_the_version_is_that_of_the_public_header() -> None:
     command = [sys.executable, "setup.py", "--quiet", "--version"]
     completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert completed.stdout.split()[-1] == gonogo.__version__
+
+
+def test_a_wheel_holds_every_file_that_a_module_reads(tmp_path: Path) -> None:
+    command = [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    there = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    suffixes = {".html", ".css", ".js", ".py", ".pyi", ".typed"}
+    files = {path for path in (ROOT / "python").rglob("*") if path.suffix in suffixes or path.name == "py.typed"}
+    assert {path.relative_to(ROOT / "python").as_posix() for path in files} <= there
