@@ -1,8 +1,9 @@
 """Lets calls of a sorter fail, one at a time, and lets the next sorter finish: nothing may be lost, doubled or overwritten.
 
-Usage: python -m line.faulty RUNS SEED FOLDER OTHER, with faults.c preloaded; FOLDER and OTHER are on different file systems.
-Each run is one call of one kind of line with one fault; with fewer runs than there are, every name of a call and every fault has
-its share. RUNS 0: all. Prints one JSON object: ``possible``, ``met`` (fault -> runs), ``names`` of calls and ``problems``.
+Usage: python -m line.faulty RUNS SEED PART PARTS FOLDER OTHER, with faults.c preloaded; FOLDER and OTHER are on different file
+systems. Each run is one call of one kind of line with one fault; with fewer runs than there are, every name of a call and every
+fault has its share. RUNS 0: all. Of these, this process takes every PARTS-th, from number PART. Prints one JSON object:
+``possible``, ``met`` (fault -> runs), ``names`` of calls and ``problems``.
 """
 
 from __future__ import annotations
@@ -179,8 +180,8 @@ def chosen(possible: list[Run], count: int, draw: random.Random) -> list[Run]:
 
 def main() -> None:
     """Count the calls, then let them fail."""
-    count, draw = int(sys.argv[1]), random.Random(sys.argv[2])
-    home, away = (Path(name) / "line" for name in sys.argv[3:])
+    count, draw, part, parts = int(sys.argv[1]), random.Random(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    home, away = (Path(name) / "line" for name in sys.argv[5:])
     gc.freeze()
     trials = kinds(Shim(), home, away)
     calls = {kind: Counter(trial.calls()) for kind, trial in trials.items()}
@@ -194,7 +195,7 @@ def main() -> None:
     met: Counter[str] = Counter()
     problems = []
 
-    for kind, name, call, fault in chosen(possible, count, draw):
+    for kind, name, call, fault in chosen(possible, count, draw)[part::parts]:
         found = trials[kind].meet(name, call, fault)
         met[str(fault)] += found is not None
         problems += [f"{kind}, {name} {call}, {fault}: {problem}" for problem in found or []]

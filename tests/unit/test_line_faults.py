@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -20,6 +21,7 @@ from line.real_line import RealLine
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW, ALL = 320, 0
+AT_ONCE = len(os.sched_getaffinity(0))  # processes side by side
 OURS = {"renameat2", "syncfs-folder", "fsync-folder", "mkdir", "rmdir", "unlink", "write", "read"}
 OF_SQLITE = {"pwrite64", "pread64", "fdatasync", "ftruncate64", "open64"}
 KINDS = {"kill before", "kill after", "half", "EACCES", "EINTR", "EIO", "ENOSPC", "EXDEV"}
@@ -42,20 +44,33 @@ def test_a_call_that_fails_loses_nothing(
     often: Callable[[int, int], int],
     report_figure: Callable[[str, object], None],
 ) -> None:
-    began = time.monotonic()
-    command = [sys.executable, "-m", "line.faulty", str(often(FEW, ALL)), "1", str(memory), str(tmp_path)]
+    began, programs = time.monotonic(), []
     preloaded = " ".join(filter(None, [os.environ.get("LD_PRELOAD"), str(shim)]))
-    environment = {**os.environ, "LD_PRELOAD": preloaded}
-    completed = subprocess.run(command, cwd=ROOT / "tests", env=environment, stdout=subprocess.PIPE, check=True)
-    found = json.loads(completed.stdout)
-    assert found["problems"] == []
-    assert set(found["names"]) >= OURS | OF_SQLITE
-    assert set(found["met"]) == KINDS
-    runs = sum(found["met"].values())
-    assert runs >= 0.9 * (often(FEW, ALL) or found["possible"])
+    for part in range(AT_ONCE):
+        folders = [memory / str(part), tmp_path / str(part)]
+        for folder in folders:
+            folder.mkdir()
+        command = [sys.executable, "-m", "line.faulty", *map(str, (often(FEW, ALL), 1, part, AT_ONCE, *folders))]
+        programs.append(
+            subprocess.Popen(
+                command,
+                cwd=ROOT / "tests",
+                env={**os.environ, "LD_PRELOAD": preloaded},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+    found = [json.loads(program.communicate()[0]) for program in programs]
+    assert [problem for one in found for problem in one["problems"]] == []
+    assert len({one["possible"] for one in found}) == 1
+    possible, met = found[0]["possible"], sum((Counter(one["met"]) for one in found), Counter[str]())
+    assert set(found[0]["names"]) >= OURS | OF_SQLITE
+    assert set(met) == KINDS
+    runs = met.total()
+    assert runs >= 0.9 * (often(FEW, ALL) or possible)
     report_figure(
         "calls that failed",
-        f"{runs:,} of {found['possible']:,} (each call of 18 lives x each fault), 0 pictures lost, doubled or overwritten; "
+        f"{runs:,} of {possible:,} (each call of 18 lives x each fault), 0 pictures lost, doubled or overwritten; "
         f"{time.monotonic() - began:.0f} s",
     )
 

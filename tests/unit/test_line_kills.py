@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import signal
@@ -21,7 +22,7 @@ from line.real_line import RealLine
 Often = Callable[[int, int], int]
 Report = Callable[[str, object], None]
 ROOT = Path(__file__).resolve().parents[2]
-AT_ONCE = 2  # processes side by side
+AT_ONCE = len(os.sched_getaffinity(0))  # processes side by side
 # Sanitizers look for faults of memory; every kind of moment to be killed at is met in a tenth of the kills.
 SCALE = 10 if os.environ.get("GONOGO_SANITIZE") else 1
 
@@ -35,7 +36,13 @@ def test_a_preloaded_sorter_that_is_killed_loses_nothing(
         folders = [memory / str(number), tmp_path / str(number)]
         for folder in folders:
             folder.mkdir()
-        command = [sys.executable, "-m", "line.killed", str(often(2000 // SCALE, 10_000) // AT_ONCE), str(number)]
+        command = [
+            sys.executable,
+            "-m",
+            "line.killed",
+            str(math.ceil(often(2000 // SCALE, 10_000) / AT_ONCE)),
+            str(number),
+        ]
         programs.append(
             subprocess.Popen([*command, *map(str, folders)], cwd=ROOT / "tests", stdout=subprocess.PIPE, text=True)
         )
@@ -114,7 +121,7 @@ def test_a_command_that_is_killed_loses_nothing(
     began, model = time.monotonic(), make_models(tmp_path)["gated"]
     lanes = [KilledCommands(memory / str(number), model, number) for number in range(AT_ONCE)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda lane: lane.run(often(40 // SCALE, 500) // AT_ONCE), lanes))
+        found = list(pool.map(lambda lane: lane.run(math.ceil(often(40 // SCALE, 500) / AT_ONCE)), lanes))
     assert found == [[]] * AT_ONCE
     kills, pictures = sum(lane.kills for lane in lanes), sum(lane.line.brought.total() for lane in lanes)
     text = f"{kills:,}; of {pictures:,} pictures 0 lost, doubled or overwritten; {time.monotonic() - began:.0f} s"
