@@ -15,6 +15,7 @@ from gonogo.line.journal import Entry, Journal
 from gonogo.line.tables import NO_CHAIN, check_schema, create_schema, head, mend_hours
 
 _LOGGED_MAX = 1000  # rows in the log, about as many pages
+_PATIENCE_MS = 500
 _ROWS_OF_A_COMMIT = 10  # a commit takes as much room as so many rows
 
 
@@ -128,7 +129,12 @@ def _connect_writing(path: Path) -> sqlite3.Connection:
 
 
 def _empty_log(connection: sqlite3.Connection, how: str) -> bool:
-    """Bring the log into the file; return False where others, who read, kept some of it there."""
+    """Bring the log into the file; return False where others, who read, kept some of it there.
+
+    Only TRUNCATE waits for them, and only so long that a sorter's end, or a month's, is not held up by somebody's long query.
+    """
+    if how == "TRUNCATE":
+        connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
     busy, *_ = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
     return not busy
 
