@@ -287,6 +287,26 @@ def test_a_month_that_is_over_gets_a_file_of_its_own(path: Path) -> None:
     assert segment_faults(path, disk) == ["journal.db: is not linked to the file before it"]
 
 
+@pytest.mark.parametrize("left", ["an empty file", "a second name"])
+def test_a_month_whose_closing_was_cut_short_is_closed_by_the_next_start(path: Path, left: str) -> None:
+    """On file systems without a rename that replaces nothing a move has two steps."""
+    with open_journal(path, LocalDisk(), Calendar("2026-02-27")) as journal:
+        sort_one(journal, "a1", "x.png")
+    closed = path.with_name("journal-2026-02.db")
+    if left == "an empty file":
+        closed.touch()
+    else:
+        closed.hardlink_to(path)
+    with read_journal(path, LocalDisk()) as reader:
+        assert reader.finals(["ok/x.png"])
+    assert closed_segments(path, LocalDisk()) == segment_faults(path, LocalDisk()) == []
+    with open_journal(path, LocalDisk(), Calendar("2026-03-01")) as journal:
+        assert closed_segments(path, LocalDisk()) == [closed]
+        assert journal.finals(["ok/x.png"])
+    assert segment_faults(path, LocalDisk()) == []
+    assert not closed.samefile(path)
+
+
 def test_a_month_stays_open_while_somebody_reads_in_it(path: Path) -> None:
     with open_journal(path, LocalDisk(), Calendar("2026-02-27")) as journal:
         sort_one(journal, "a1", "x.png")

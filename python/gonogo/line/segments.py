@@ -184,10 +184,17 @@ def set_aside(path: Path, disk: Disk, clock: Clock) -> Path:
 
 
 def closed_segments(path: Path, disk: Disk) -> list[Path]:
-    """Return the closed files before a journal, oldest first: their names hold the month."""
-    start = f"{path.stem}-"
-    names = [name for name, _ in disk.scan(path.parent) if name.startswith(start) and name.endswith(path.suffix)]
-    return [path.with_name(name) for name in sorted(names)]
+    """Return the closed files before a journal, oldest first: their names hold the month.
+
+    An empty one, or another name of the journal itself, is what a crash left of a move without a rename that replaces nothing.
+    """
+    start, found = f"{path.stem}-", dict(disk.scan(path.parent))
+    return [
+        path.with_name(name)
+        for name, status in sorted(found.items())
+        if name.startswith(start) and name.endswith(path.suffix)
+        if status.size and not status.is_same_file(found.get(path.name))
+    ]
 
 
 def _close_month(path: Path, disk: Disk, clock: Clock) -> None:
@@ -203,8 +210,13 @@ def _close_month(path: Path, disk: Disk, clock: Clock) -> None:
         with closing(_connect_writing(path)) as connection:
             if not _empty_log(connection, "TRUNCATE"):  # somebody reads in it: the file grows on
                 return
+    closed = path.with_name(f"{path.stem}-{month}{path.suffix}")
+    if (standing := disk.status(closed)) is not None and (
+        not standing.size or standing.is_same_file(disk.status(path))
+    ):
+        disk.remove(closed)  # a crash came before the end of the move
     with suppress(FileExistsError):  # a clock that stepped back: the file grows on
-        disk.move(path, path.with_name(f"{path.stem}-{month}{path.suffix}"))
+        disk.move(path, closed)
         disk.sync_folder(path.parent)
 
 
