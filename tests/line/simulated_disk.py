@@ -223,10 +223,10 @@ class SimulatedDisk:
     def move(self, source: Path, target: Path) -> None:
         node = self._node(source)
         self._folder(target.parent)
+        if self._device(str(target)) != node.device:  # asked first, as by the kernel
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(source), None, str(target))
         if str(target) in self.names:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(source), None, str(target))
-        if self._device(str(target)) != node.device:
-            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(source), None, str(target))
         self.step()
         if self.reserving:
             self._note(str(target), self._new(str(target), "file").inode)

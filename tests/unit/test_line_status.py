@@ -251,3 +251,54 @@ def test_the_command_refuses_and_approves(
 
     monkeypatch.setattr("gonogo.line.inspection.InspectorDecider.self_test", fail)
     run("sort", models["plain"], inbox, out, "--no-gate", *FAST, exit_code=3)
+
+
+def test_a_head_that_cannot_be_written_is_told_once_and_never_stops_sorting(
+    opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "out" / ".gonogo" / "heads.log").mkdir(parents=True)
+    (tmp_path / "out" / "decisions.csv").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"ok 1")
+    clock, told = Days(), list[str]()
+    with opened(clock=clock, tell=told.append) as line:
+        line.watch(lambda: clock.seconds > 3)
+    assert [text.partition(": ")[0] for text in told] == ["heads.log", str(tmp_path / "out" / "decisions.csv")]
+    assert (tmp_path / "out" / "ok" / "a.png").exists()
+
+
+def test_a_full_disk_is_waited_for_and_told_once(opened: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "in" / "a.png").write_bytes(b"ok 1")
+    disk, clock, told = LocalDisk(), Days(), list[str]()
+    disk.free_bytes = lambda _: 2_000_000 if clock.seconds < 2 else 10**12  # type: ignore[method-assign]
+    states = list[str]()
+    with opened(disk=disk, clock=clock, tell=told.append, settings={"reserve_mb": 5}) as line:
+        line.watch(lambda: clock.seconds > 4, lambda: states.append(read_status(tmp_path)["state"]))
+    room = [text for text in told if "room" in text]
+    place = tmp_path / "out" / "work"
+    assert room == [
+        f"{place}: found 2 MB of room, 5 MB are kept in reserve; make room; nothing is taken from the inbox until then"
+    ]
+    assert "waiting" in states
+    assert (tmp_path / "out" / "ok" / "a.png").exists()
+
+
+def test_a_folder_of_the_output_that_vanishes_ends_the_line(opened: Callable[..., Any], tmp_path: Path) -> None:
+    clock = Days()
+    with pytest.raises(FileNotFoundError), opened(clock=clock) as line:
+        (tmp_path / "out" / "work").rmdir()
+        (tmp_path / "in" / "a.png").write_bytes(b"ok 1")
+        line.watch(lambda: clock.seconds > 3)
+    assert read_status(tmp_path)["state"] == "failed"
+    with opened() as line:
+        line.once()
+    assert (tmp_path / "out" / "ok" / "a.png").exists()
+
+
+def test_the_rate_is_that_of_the_last_minute(opened: Callable[..., Any], tmp_path: Path) -> None:
+    clock = Days()
+    with opened(clock=clock) as line:
+        for second in range(0, 300, 20):
+            clock.seconds = second
+            line.sorter.counts.sorted += 40 if second < 200 else 10
+            line.status.tell("watching")
+        assert read_status(tmp_path)["pictures_per_second"] == pytest.approx(10 / 20)

@@ -46,6 +46,7 @@ class Line:
         self._tested = clock.steady()
         self._month = f"{clock.today():%Y-%m}"
         self._day: datetime.date | None = None
+        self._head_problem = ""
 
     @property
     def recovered(self) -> dict[str, int]:
@@ -63,6 +64,7 @@ class Line:
         self.test()
         self.status.recovered = Recovery(self.sorter).run()
         self.keep_head()
+        self._say({self._head_problem} - {""})
 
     def test(self) -> None:
         """Have the model compute the pictures in its file; raise ``ModelFileError`` where the scores are others."""
@@ -70,16 +72,16 @@ class Line:
         self._tested = self._clock.steady()
 
     def keep_head(self) -> None:
-        """Write the journal's head where the journal is not, once a day."""
+        """Write the journal's head where the journal is not, once a day; where that fails, it is tried again."""
         sorter, today = self.sorter, self._clock.today().date()
         if today == self._day:
             return
         try:
             if line := write_head(sorter.disk, self._clock, sorter.places, sorter.journal):
                 self._tell(f"journal: {line}")
-            self._day = today
+            self._day, self._head_problem = today, ""
         except (OSError, NotRegularError) as error:
-            self._say({f"heads.log: cannot be written: {error}"})
+            self._head_problem = f"heads.log: cannot be written: {error}"
 
     def once(self, is_stopped: Callable[[], bool] = lambda: False) -> list[str]:
         """Sort what lies in the inbox now, and return the names of what is still not ready when nothing more can be expected."""
@@ -126,10 +128,10 @@ class Line:
                 problem = f"{self.sorter.places.inbox}: the inbox is not there; waiting for it ({error.strerror})"
             self.status.tell("waiting" if problem else "watching", problem)
             alarm = "" if self.sorter.drift is None else self.sorter.drift.problem
-            self._say({problem, alarm, self.sorter.csv.problem, self.status.problem} - {""})
+            self.keep_head()
+            self._say({problem, alarm, self.sorter.csv.problem, self.status.problem, self._head_problem} - {""})
             if hours and self._clock.steady() - self._tested >= hours * 3600:
                 self.test()
-            self.keep_head()
             if f"{self._clock.today():%Y-%m}" > self._month and not self.sorter.csv.problem:
                 return True
             progress()

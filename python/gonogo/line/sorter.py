@@ -293,6 +293,9 @@ class Sorter:
                 self._gone.append(Entry("LOST", None, picture.id, None, shown(picture.name), body=_TAKEN))
                 continue
             except (FileChangedError, NotRegularError, OSError) as error:
+                if claimed and isinstance(error, FileChangedError):
+                    self._mark_changing(picture)
+                    continue
                 if claimed or (isinstance(error, OSError) and error.errno not in BUSY):
                     raise
                 self.inbox.put_back(picture.name)
@@ -332,9 +335,14 @@ class Sorter:
         try:
             picture.read(self.disk, self.decider.check)
         except FileChangedError:
-            picture.fault = CHANGING
-            picture.content = self.disk.digest(picture.place) or hashlib.sha256(b"").hexdigest()
+            self._mark_changing(picture)
         return "the file changed while it was taken"
+
+    def _mark_changing(self, picture: Picture) -> None:
+        """Let a claimed picture that changed while it was read be quarantined as it is now."""
+        picture.fault = CHANGING
+        picture.status = self.disk.status(picture.place) or picture.status
+        picture.content = self.disk.digest(picture.place) or hashlib.sha256(b"").hexdigest()
 
     def _audits(self, job: Job, outcomes: Sequence[Outcome]) -> list[Entry]:
         """Mark a share of the passed parts for people, by a number that nobody can steer: a picture's own SHA-256."""

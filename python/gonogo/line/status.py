@@ -103,9 +103,10 @@ class Status:
             "timestamp": today.timestamp(),
             "pictures_per_second": round((done - before) / (now - first), 3) if now > first else 0.0,
             "oldest_waiting_seconds": sorter.inbox.oldest(),
-            "room_bytes": {
+            "room_bytes": {  # of what is there: that a folder is gone must be told, too
                 name: sorter.disk.free_bytes(place)
                 for name, place in (("out", places.out), ("work", places.work), ("journal", places.journal.parent))
+                if sorter.disk.status(place) is not None
             },
             "reserve_bytes": sorter.configuration.reserve_mb * 1_000_000,
             "alarms": {
