@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -226,3 +227,19 @@ def test_what_cannot_be_archived_is_kept_with_its_reason(
     assert {path: data for path, data in disk.files(OUT).items() if path == place} == before
     assert list(disk.files(SHELF).values()) == ([b"the archive's own"] if trouble == "name taken" else [])
     assert unfinished_rows([journal]) == []
+
+
+def test_an_archive_on_a_broken_disk_ends_the_run_and_loses_nothing(
+    out: Path, run: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    before = pictures(out)
+    with monkeypatch.context() as patched:
+        patched.setattr("gonogo.line.files.LocalDisk.move", fail)
+        run("archive", out, *LATER, "--to", out.parent / "shelf", exit_code=1)
+    assert "input/output error" in run.error
+    assert pictures(out) == before
+    assert run("archive", out, *LATER, "--to", out.parent / "shelf")["finished"] == 3
+    assert pictures(out.parent / "shelf") == before

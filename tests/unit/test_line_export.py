@@ -98,3 +98,15 @@ def test_the_queries_of_the_documentation_answer(out: Path) -> None:
     told = re.findall(r"^\| (`.*?) \|", PAGE.read_text().partition("## Counts")[0], re.MULTILINE)
     assert set(re.findall(r"`(\w+)`", " ".join(told))) == set(columns) >= set(COLUMNS)
     database.close()
+
+
+def test_a_long_table_is_written_group_by_group(
+    out: Path, tmp_path: Path, run: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow.parquet
+
+    monkeypatch.setattr("gonogo.line.export._ROWS", 3)
+    assert run("journal", "export", out, "--out", tmp_path / "all.parquet")["rows"] == 4
+    found = pyarrow.parquet.ParquetFile(tmp_path / "all.parquet")
+    assert [found.metadata.row_group(i).num_rows for i in range(found.num_row_groups)] == [3, 1]
+    assert len(set(found.read().column("id").to_pylist())) == 4

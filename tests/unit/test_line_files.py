@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import hashlib
@@ -268,3 +269,50 @@ def test_no_descriptor_is_left_open(act: Callable[..., object], tmp_path: Path) 
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     act(LocalDisk(), tmp_path / "x")
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_a_name_that_vanishes_while_a_folder_is_looked_at_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"picture")
+    scandir = os.scandir
+
+    def late(folder: Path) -> contextlib.nullcontext[list[os.DirEntry[str]]]:
+        with scandir(folder) as entries:
+            found = list(entries)
+        (tmp_path / "a").unlink(missing_ok=True)
+        return contextlib.nullcontext(found)
+
+    monkeypatch.setattr(os, "scandir", late)
+    assert [name for name, _ in LocalDisk().scan(tmp_path)] == ["b"]
+
+
+def test_a_file_that_comes_in_pieces_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").write_bytes(b"a picture in pieces")
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda handle, count: read(handle, min(count, 4)))
+    assert LocalDisk().read(tmp_path / "x")[0] == b"a picture in pieces"
+    assert LocalDisk().digest(tmp_path / "x") == hashlib.sha256(b"a picture in pieces").hexdigest()
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EINVAL], ids=["another user's", "no leases"])
+def test_where_nobody_can_tell_who_writes_rest_alone_counts(
+    error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x").write_bytes(b"picture")
+
+    def refuse(*_: object) -> int:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr("fcntl.fcntl", refuse)
+    with (tmp_path / "x").open("ab"):
+        assert not LocalDisk().is_open_for_writing(tmp_path / "x")
+
+
+def test_what_is_no_folder_is_not_removed_as_one(room: tuple[Disk, Path]) -> None:
+    disk, folder = room
+    disk.append(folder / "x", b"picture")
+    with pytest.raises(NotADirectoryError):
+        disk.remove_empty_folder(folder / "x")
+    assert disk.read(folder / "x")[0] == b"picture"

@@ -21,7 +21,15 @@ from gonogo.line.files import LocalDisk
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.outcome import Job, Outcome
 from gonogo.line.rebuilding import recover
-from gonogo.line.segments import closed_segments, open_journal, read_journal, segment_faults, set_aside, translated
+from gonogo.line.segments import (
+    _connect_writing,
+    closed_segments,
+    open_journal,
+    read_journal,
+    segment_faults,
+    set_aside,
+    translated,
+)
 from gonogo.line.sorter import batch_row
 from gonogo.line.tables import create_schema
 from gonogo.line.transfer import Transfer, batch_folder
@@ -362,3 +370,29 @@ def test_a_clock_that_steps_back_closes_nothing(path: Path) -> None:
     for day in ("2026-03-01", "2026-02-27"):
         open_journal(path, LocalDisk(), Calendar(day)).close()
     assert closed_segments(path, LocalDisk()) == []
+
+
+def test_a_name_that_was_taken_for_a_new_journal_is_used(path: Path) -> None:
+    """As a crash leaves it on file systems where an empty file takes a name first."""
+    open_journal(path, LocalDisk(), Calendar()).close()
+    path.rename(path.with_name("journal.new.db"))
+    path.write_bytes(b"")
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        assert journal.sequence == 1
+    assert not path.with_name("journal.new.db").exists()
+
+
+def test_a_database_without_a_log_is_no_journal() -> None:
+    with pytest.raises(JournalError, match=r"found the journal mode 'memory', expected 'wal'"), translated(Path("x")):
+        _connect_writing(Path(":memory:"))
+
+
+def test_a_block_that_the_disk_has_lost_is_damage(path: Path) -> None:
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        for _ in range(20):
+            journal.append([Entry("ALARM", body={"reason": "x" * 400})] * 100)
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 8192 * 4096)
+        file.write(b"x" * 4096)
+    with read_journal(path, LocalDisk()) as reader:  # its last rows are sound
+        assert reader.damage() == ["database disk image is malformed"]

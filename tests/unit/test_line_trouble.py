@@ -180,3 +180,16 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, not_run: Callable[[str], NoRe
     assert completed.returncode == 0, completed.stderr
     ends = completed.stdout.split()
     assert (ends[0], ends[-1]) == ("full", "sorted"), "the disk was large enough, or always too small"
+
+
+def test_a_file_that_is_too_large_for_a_picture_goes_to_quarantine(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gonogo.line.files.FILE_BYTES_MAX", 1000)  # in place of 64 MiB
+    line = RealLine(memory / "in", memory / "out", disk=UnsyncedDisk())
+    line.bring("a.png", b"ok" + b"." * 1000)
+    line.bring("b.png", b"ok 2")
+    line.once()
+    assert line.violations() == []
+    assert [path.name for path in (line.out / "QUARANTINE").iterdir()] == ["a.png"]
+    assert "found 1002 bytes, expected at most 1000; save the picture" in (line.out / "decisions.csv").read_text()

@@ -152,11 +152,6 @@ class Places:
     journal: Path
 
     @property
-    def keeping(self) -> Path:
-        """The folder of journal and lock."""
-        return self.out / ".gonogo"
-
-    @property
     def csv(self) -> Path:
         """The table of decisions."""
         return self.out / "decisions.csv"
