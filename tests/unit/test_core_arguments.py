@@ -292,6 +292,12 @@ def test_a_schedule_of_steps_answers_at_once_however_late():
     assert _core.learning_rate({**schedule, "gamma": 0.5, "step_size": 10}, 29) == 0.125
 
 
+def test_steps_past_the_end_get_the_last_rate():
+    schedule = {"kind": "cosine", "learning_rate": 0.5, "total_steps": 10, "final_fraction": 0.25}
+    assert _core.learning_rate(schedule, 9) == _core.learning_rate(schedule, 10) == 0.125
+    assert _core.learning_rate(schedule, 2**63) == 0.125
+
+
 def test_a_predictor_without_parameters_gives_no_logits():
     predictor = _core.Predictor(GRAPH, 4, 1)
     with pytest.raises(RuntimeError, match="no parameters; call load"):

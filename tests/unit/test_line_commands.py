@@ -151,6 +151,9 @@ def test_two_sorters_do_not_meet(line_models: dict[str, Path], inbox: Path, tmp_
         run("sort", line_models["gated"], inbox, out, *FAST, exit_code=2)
         run("recover", out, exit_code=2)
     assert run("sort", line_models["gated"], inbox, out, *FAST)["sorted"] == 4
+    assert not run("verify", out)["running"]
+    with LocalDisk().lock(out / ".gonogo" / "lock"):
+        assert run("verify", out)["running"]
 
 
 def test_a_damaged_journal_is_refused_and_rebuilt(
@@ -294,3 +297,13 @@ def test_numbers_that_make_no_sense_are_named(
 
 def test_a_share_is_marked_for_people(line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
     assert run("sort", line_models["gated"], inbox, tmp_path / "out", "--audit-share", "1", *FAST)["sorted"] == 4
+
+
+def test_a_new_journal_lists_the_files_of_all_days(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    out = tmp_path / "out"
+    run("sort", line_models["gated"], inbox, out, "--subfolders", "day", *FAST)
+    (out / ".gonogo" / "journal.db").write_bytes(b"not a database, but nearly so" * 300)
+    assert run("recover", out)["rebuilt"] == 5
+    assert run("verify", out)["problems"] == 0

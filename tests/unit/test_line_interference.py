@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 from line.simulated_disk import PowerLossError, SimulatedDisk
-from line.world import INBOX, OUT, World
+from line.world import INBOX, OUT, HandClock, TextDecider, World
 
+from gonogo.decision import Decision
 from gonogo.line.claim import can_move
 from gonogo.line.disk import FileChangedError
+from gonogo.line.naming import final_name
+from gonogo.line.rehearsal import rehearse
 from gonogo.line.tables import create_schema
 
 ACROSS = {OUT: 2}
@@ -320,3 +323,43 @@ def test_only_the_names_that_were_asked_for_are_sorted(world: World) -> None:
     assert set(told(world)) == {"a"}
     assert list(world.disk.files(INBOX)) == [INBOX / "b"]
     assert sorter.step() == 0, "b is seen for the first time"
+
+
+def test_a_decision_for_no_class_goes_to_people(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = [Decision("excellent", True, 9.0)]
+    monkeypatch.setattr(TextDecider, "decide", lambda _decider, parts: said * len(parts))
+    assert finished(world)
+    assert told(world) == {"a": ("REVIEW", "found the decision 'excellent', which is none of the model's classes")}
+
+
+def test_a_second_table_that_was_edited_gets_a_name_of_its_own(world: World) -> None:
+    for number in (1, 2):
+        world.leave(OUT / f"decisions-{number}.csv", b"an older one")
+    world.leave(OUT / "decisions.csv", b"edited by hand")
+    world.foreign[OUT / "decisions-3.csv"] = world.foreign.pop(OUT / "decisions.csv")
+    assert finished(world)
+    assert world.violations() == []
+
+
+def test_a_folder_in_which_every_name_is_taken_is_told() -> None:
+    with pytest.raises(FileExistsError, match=r"a\.png: found files with all names that gonogo would give it"):
+        final_name("a.png", "0123456789ab", lambda _: True)
+
+
+@pytest.mark.parametrize(
+    ("call", "act"),
+    [
+        ("is_open_for_writing", "take"),
+        ("is_open_for_writing", failing(errno.EBUSY)),
+        ("read", failing(errno.EIO)),
+        ("read", changing),
+    ],
+)
+def test_a_dry_run_says_of_a_picture_in_other_hands_that_it_is_not_ready(
+    call: str, act: str | Callable[[Path], None], world: World, hand: Hand
+) -> None:
+    hand(call, INBOX / "a", getattr(hand, act) if isinstance(act, str) else act)
+    (row,) = rehearse(INBOX, world.configuration, world.decider, disk=world.disk, clock=HandClock())  # type: ignore[arg-type]
+    assert hand.acted
+    assert (row["file"], row["decision"]) == ("a", None)
+    assert row["reason"] == "it is not ready, or its part is not complete"

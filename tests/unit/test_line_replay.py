@@ -13,6 +13,7 @@ import pytest
 from line.commands import FAST, Commands, fill
 
 from gonogo import _core
+from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
 from gonogo.line.journal import Journal, Row
 
@@ -150,4 +151,51 @@ def test_a_frozen_camera_is_doubted_again(line_models: dict[str, Path], tmp_path
     run("sort", line_models["gated"], inbox, out, "--frozen-after", "3", *FAST)
     row = decided(out)["c.png"]
     assert "the camera may be frozen" in row["reason"]
+    assert run("replay", out, row["id"])["same"]
+
+
+def test_another_decision_and_a_score_where_there_was_none_are_differences(
+    out: Path, run: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, read = decided(out)["2_b.png"], Journal.said
+    monkeypatch.setattr(
+        Journal, "said", lambda *where: {**read(*where), "decision": "ok", "passed": True, "score": None}
+    )
+    differences = run("replay", out, row["id"], exit_code=5)["differences"]
+    assert {
+        "2_b.png: decision: recorded 'ok', now 'bad'",
+        "2_b.png: passed: recorded True, now False",
+        f"2_b.png: score: recorded None, now {row['score']!r}",
+    } <= set(differences)
+
+
+def test_what_is_taken_away_during_a_replay_is_told(out: Path, run: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = LocalDisk.digest
+
+    def taken(disk: LocalDisk, path: Path) -> str | None:
+        found = digest(disk, path)
+        path.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(LocalDisk, "digest", taken)
+    run("replay", out, decided(out)["1_a.png"]["id"], exit_code=2)
+    assert "1_a.png: taken away meanwhile; run the command again" in run.error
+
+
+def test_what_recover_found_without_a_journal_is_replayed_without_a_start(
+    line_models: dict[str, Path], tmp_path: Path, run: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox, out = fill(tmp_path / "inbox", {"a.png": 120}), tmp_path / "out"
+
+    def fail(*_: object) -> None:
+        raise MemoryError("the program ends here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gonogo.line.inspection.InspectorDecider.decode", fail)
+        run("sort", line_models["gated"], inbox, out, *FAST, exit_code=1)
+    for file in (out / ".gonogo").glob("journal.db*"):
+        file.unlink()
+    assert run("recover", out)["decided"] == 1
+    row = decided(out)["a.png"]
+    assert (row["decision"], row["reason"]) == ("REVIEW", "it was found claimed, without a row that tells of it")
     assert run("replay", out, row["id"])["same"]

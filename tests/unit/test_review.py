@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -236,6 +237,26 @@ def test_damaged_verdicts_are_told(out: Path) -> None:
     with pytest.raises(JournalError, match="verdicts"):
         read_verdicts(journal_of(out), LocalDisk())
     with pytest.raises(JournalError, match="verdicts"):
+        open_verdicts(journal_of(out), LocalDisk())
+
+
+def test_a_verdict_that_cannot_be_added_adds_nothing(out: Path) -> None:
+    with open_verdicts(journal_of(out), LocalDisk()) as verdicts:
+        with pytest.raises(JournalError, match="the verdicts cannot be read or written: CHECK"):
+            verdicts.judge("Ann", "1", "c0", "ok", "some")  # type: ignore[arg-type]
+        verdicts.judge("Ann", "1", "c0", "ok", "all")
+        assert [row.sequence for row in verdicts.rows()] == [1]
+
+
+def test_verdicts_of_another_version_or_on_a_network_are_refused(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Review(out).verdicts.close()
+    with contextlib.closing(sqlite3.connect(out / ".gonogo" / "verdicts.db")) as connection:
+        connection.execute("PRAGMA user_version = 7")
+    for use in (open_verdicts, read_verdicts):
+        with pytest.raises(JournalError, match="found version 7, expected 1; use the gonogo that wrote it"):
+            use(journal_of(out), LocalDisk())
+    monkeypatch.setattr(LocalDisk, "file_system", lambda *_: "nfs4")
+    with pytest.raises(JournalError, match=r"found a network file system \(nfs4\), expected a local disk"):
         open_verdicts(journal_of(out), LocalDisk())
 
 
