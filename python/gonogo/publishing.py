@@ -208,8 +208,8 @@ class Publisher:
                         self._told.begin()
                     checked = True
                     found = messages(self._journal, self._told.sequence, self._disk)
-                except FileNotFoundError as error:  # no sorter has begun yet
-                    self._say(str(error))
+                except FileNotFoundError:
+                    self._say("no journal yet; waiting for gonogo sort to make it", str(self._journal))
                     found = []
                 if found and self._publish(found, is_stopped):
                     self._told.advance(found[-1])
@@ -261,8 +261,9 @@ class Publisher:
             self._acknowledged.add(number)
             self._changed.notify_all()
 
-    def _say(self, text: str) -> None:
-        """Say something once, however often it is tried."""
-        if text != self._said:
-            self._tell(f"{self._broker.host}:{self._broker.port}: {text}")
-        self._said = text
+    def _say(self, text: str, about: str = "") -> None:
+        """Say something, of the broker where nothing else is named, once, however often it is tried."""
+        said = f"{about or f'{self._broker.host}:{self._broker.port}'}: {text}"
+        if said != self._said:
+            self._tell(said)
+        self._said = said

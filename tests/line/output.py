@@ -63,7 +63,13 @@ def part_picture(level: int, seed: int, *, height: int = 40, width: int = 56) ->
     return png(np.clip(disk + (level - disk.mean()) + grain, 0, 255).astype(np.uint8))
 
 
-def fill(folder: Path, pictures: Mapping[str, bytes], clock: Clock | None = None, **settings: Any) -> Path:
+def fill(
+    folder: Path,
+    pictures: Mapping[str, bytes],
+    clock: Clock | None = None,
+    decider: BrightnessDecider | None = None,
+    **settings: Any,
+) -> Path:
     """Sort pictures (name -> file) from ``folder/inbox`` into ``folder/out``, which is returned."""
     inbox, out = folder / "inbox", folder / "out"
     inbox.mkdir(exist_ok=True)
@@ -74,12 +80,13 @@ def fill(folder: Path, pictures: Mapping[str, bytes], clock: Clock | None = None
         inbox,
         out,
         configuration,
-        BrightnessDecider(),
+        decider or BrightnessDecider(),
         disk=LocalDisk(),
         clock=clock or Clock(),
         settings={"model_file": "bright.gonogo"},
         user="tester",
         facts=FACTS,
+        approval=None if decider is None else "another model",
     ) as line:
         assert line.once() == []
     return out

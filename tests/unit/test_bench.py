@@ -8,8 +8,11 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+import pytest
+
 from gonogo import _core
-from gonogo.benchmarks.line import PassEverything, Run, castings, noise, sort_many
+from gonogo.benchmarks import line
+from gonogo.benchmarks.line import PassEverything, Run, castings, measure, noise, sort_many
 from gonogo.line.files import LocalDisk
 from gonogo.line.verify import verify
 
@@ -44,6 +47,17 @@ def test_all_pictures_are_sorted_in_slices(tmp_path: Path) -> None:
 def test_growth_is_told_of_long_runs_only() -> None:
     assert Run(memory={100: 5}).growth is None
     assert Run(memory={100: 5, 10: 3}).growth == 2
+
+
+def test_a_long_run_has_a_row_of_its_growth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "SETTLED", 8)
+    monkeypatch.setattr(line, "_SLICE", 8)
+    monkeypatch.setattr(line, "speed_of", lambda *_: 100.0)
+    rows = measure(tmp_path, pictures=16, threads=1, tell=lambda _: None, batch=8)
+    names = [row["name"] for row in rows]
+    assert names[2:5] == ["growth of resident memory", "resident memory after 8", "resident memory after 16"]
+    assert rows[2]["value"] == pytest.approx(rows[4]["value"] - rows[3]["value"])
+    assert (rows[2]["unit"], rows[2]["goal"]) == ("MiB", "<= 5")
 
 
 def test_pictures_of_the_benchmark_are_sound_and_differ() -> None:

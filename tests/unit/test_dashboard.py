@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from chromium import Visit
+from line.commands import FAST, Commands
+from line.commands import fill as line_inbox
 from line.output import BRIGHT, DARK, DOUBTFUL, fill, part_picture
 
 from gonogo.cli import main
@@ -37,6 +40,7 @@ from gonogo.line.hourly import score_bin
 from gonogo.line.journal import Entry, Row
 from gonogo.line.segments import open_journal
 from gonogo.line.verdicts import open_verdicts
+from gonogo.pilot import Trial, Verdict, trial_status
 
 PHONE = (390, 844)
 NOW = datetime.datetime(2026, 3, 14, 12, 30, tzinfo=datetime.UTC)
@@ -155,8 +159,24 @@ def test_the_queue_is_what_waits_for_a_verdict(out: Path) -> None:
     count, names = queue()
     assert count == 4 and "odd5.png" not in names and "odd26.png" not in names
     (out / "REVIEW" / "odd0.png").write_bytes(b"no picture")
-    shown = read_line(out, journal_of(out), LocalDisk(), NOW).queue.newest
-    assert [waiting.pixels is None for waiting in shown if waiting.picture.name == "odd0.png"] == [True]
+    state = read_line(out, journal_of(out), LocalDisk(), NOW)
+    assert [waiting.pixels is None for waiting in state.queue.newest if waiting.picture.name == "odd0.png"] == [True]
+    assert words(tree(state)).count("cannot be shown") == 1
+
+
+def test_large_pictures_of_the_queue_are_shown_small(out: Path) -> None:
+    (out / "REVIEW" / "odd0.png").write_bytes(part_picture(DOUBTFUL, 1, height=300, width=200))
+    queue = read_line(out, journal_of(out), LocalDisk(), NOW).queue
+    shapes = {waiting.picture.name: waiting.pixels.shape for waiting in queue.newest if waiting.pixels is not None}
+    assert shapes["odd0.png"] == (112, 75, 1) and shapes["odd5.png"] == (40, 56, 1)
+
+
+def test_of_a_long_queue_the_newest_are_looked_at(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gonogo.dashboard.reading._LOOKED_AT", 3)
+    state = read_line(out, journal_of(out), LocalDisk(), NOW)
+    assert (state.queue.count, state.queue.more) == (3, True)
+    assert "Review queue: at least 3 pictures" in words(tree(state))
+    assert "at least 3 pictures in REVIEW without a verdict" in said_of(state).points[1].words
 
 
 def test_the_page_is_well_formed_and_fetches_and_runs_nothing(line: LineState, tmp_path: Path) -> None:
@@ -198,6 +218,8 @@ def test_without_a_page_it_goes_into_the_output_and_disturbs_nothing(
     assert json.loads(capsys.readouterr().out)["problems"] == 0
 
 
+HOUR = "2026-03-14T12+00:00"
+FAILED_TRIAL = trial_status([Verdict(str(part), part < 6, True, "Ann") for part in range(46)], Trial(0.01, 0.95))
 CHANGES: list[tuple[str, dict[str, Any], str, str]] = [
     ("as it is", {}, "YES", "pictures in REVIEW without a verdict"),
     ("no room", {"free": 1}, "NO", "less than the 64 MB kept in reserve"),
@@ -216,6 +238,14 @@ CHANGES: list[tuple[str, dict[str, Any], str, str]] = [
         "self-test failed",
     ),
     ("drift", {"drift": [Row("DRIFT", body=DRIFT)]}, "NO", "drift since 2026-03-14 11:00: brightness above"),
+    ("lost", {"hours": Counter({(HOUR, "", "lost", 0): 2})}, "NO", "2 pictures could not be found after being claimed"),
+    (
+        "damage",
+        {"hours": Counter({(HOUR, "QUARANTINE", "pictures", 0): 9, (HOUR, "QUARANTINE", "cause", "truncated"): 9})},
+        "YES",
+        "9 damaged files in the last day",
+    ),
+    ("failed trial", {"pilot": FAILED_TRIAL}, "NO", "the trial against human inspection failed"),
     ("no certificate", {"start": {"certificate": "", "model": "m", "time": NOW.isoformat()}}, "YES", "no certificate"),
     ("watcher ended", {"start": {"certificate": "c", "settings": {"watch": True}}}, "NO", "is not at work"),
 ]
@@ -240,6 +270,25 @@ def test_drift_is_told_with_its_statistic_and_its_level(line: LineState) -> None
     assert tree(drifted).findall(".//svg[@aria-label='Drift, in percent of the alarm']")
     quiet = {**DRIFT, "alarm": None, "level": 0, "statistic": 0.0, "monitors": {}}
     assert "Drift: nothing moved" in words(tree(replace(line, drift=[Row("DRIFT", body=quiet)])))
+
+
+def test_scores_are_drawn_around_those_of_the_calibration(line: LineState) -> None:
+    without = tree(line).findall(".//path[@stroke-width='2.2']")
+    facts = {**line.start["facts"], "reference_scores": np.linspace(5.0, 9.0, 50).tolist()}
+    page = tree(replace(line, start={**line.start, "facts": facts}))
+    assert (len(without), len(page.findall(".//path[@stroke-width='2.2']"))) == (0, 1)
+    assert "Thick line: passed good parts of the calibration." in words(page)
+
+
+def test_who_changed_the_model_is_told(line: LineState) -> None:
+    change = {
+        "time": "2026-03-14T09:30:00.000+00:00",
+        "change": "rollback",
+        "user": "Ann",
+        "reason": "too many <rejects>",
+    }
+    page = words(tree(replace(line, model=change)))
+    assert "in use since 2026-03-14 09:30:00: rollback, approved by Ann: too many <rejects>" in page
 
 
 def test_a_line_without_trouble_needs_nobody(tmp_path: Path) -> None:
@@ -270,6 +319,23 @@ def test_a_trial_that_runs_is_told(out: Path) -> None:
     found = read_line(out, journal_of(out), LocalDisk(), NOW)
     assert found.pilot is not None and found.pilot.escape.of == 4
     assert "not shown yet , for an escape rate below 1 %" in words(tree(found)).replace("yet,", "yet ,")
+
+
+def test_a_model_without_a_class_for_pass_has_no_trial(
+    line_models: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inbox, out = line_inbox(tmp_path / "inbox", {"a.png": 120}), tmp_path / "out"
+    Commands(capsys)("sort", line_models["plain"], inbox, out, "--no-gate", *FAST)
+    with open_verdicts(journal_of(out), LocalDisk()) as verdicts:
+        verdicts.judge("Ann", decided_first(out), "0" * 64, "ok", "all")
+    found = read_line(out, journal_of(out), LocalDisk(), Clock().today())
+    assert (found.verdicts, found.pilot) == (1, None)
+    assert "Trial against human inspection" not in words(tree(found))
+
+
+def decided_first(out: Path) -> str:
+    with sqlite3.connect(journal_of(out)) as database:
+        return str(database.execute("SELECT id FROM decisions").fetchone()[0])
 
 
 def test_a_damaged_journal_is_refused(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

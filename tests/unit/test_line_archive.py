@@ -139,6 +139,19 @@ def test_a_run_that_was_interrupted_is_told_and_finished(
     assert run("verify", out)["problems"] == 0
 
 
+def test_the_next_run_finishes_what_was_begun(out: Path, run: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("the program ends here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gonogo.line.files.LocalDisk.sync", fail)
+        run("archive", out, *LATER, "--to", out.parent / "shelf", exit_code=1)
+    result = run("archive", out, *LATER, "--to", out.parent / "shelf")
+    assert (result["finished"], result["pictures"]) == (3, 0)
+    assert run.error == "finished what an interrupted run had begun: 3 pictures\n"
+    assert (pictures(out), pictures(out.parent / "shelf")) == (set(), {"a.png", "b.png", "c.png"})
+
+
 @pytest.mark.parametrize("action", ["move", "delete"])
 @pytest.mark.parametrize("mounts", [{}, {SHELF: 2}], ids=["one disk", "another disk"])
 def test_a_loss_of_power_at_any_step_loses_nothing(action: str, mounts: dict[Path, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import shutil
 import signal
@@ -237,6 +238,37 @@ def test_a_watched_inbox_is_sorted_until_the_service_is_stopped(
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_who_waits_for_an_inbox_can_be_stopped(
+    line_models: dict[str, Path], tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, number: int, exit_code: int
+) -> None:
+    at_each_pause(monkeypatch, lambda: os.kill(os.getpid(), number))
+    monkeypatch.setattr("gonogo.cli.sort._PATIENCE", 0.01)
+    inbox, out = tmp_path / "inbox", tmp_path / "out"
+    assert run("sort", line_models["gated"], inbox, out, "--watch", "--self-test-hours", "8", exit_code=exit_code) == {}
+    assert run.error == f"{inbox}: the inbox is not there; waiting for it\n"
+    assert not out.exists()
+
+
+def test_a_new_month_gets_a_journal_of_its_own_while_the_inbox_is_watched(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, today, days = tmp_path / "out", Clock().today(), [0]
+    monkeypatch.setattr(Clock, "today", lambda _: today + datetime.timedelta(days=days[0]))
+
+    def act() -> None:
+        if len(list((out / ".gonogo").glob("journal*.db"))) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        elif (out / "decisions.csv").is_file() and names_below(out) >= SORTED:
+            days[0] = 31
+
+    at_each_pause(monkeypatch, act)
+    assert run("sort", line_models["gated"], inbox, out, "--watch", *FAST)["sorted"] == 4
+    assert (out / ".gonogo" / f"journal-{today:%Y-%m}.db").is_file()
+    verified = run("verify", out)
+    assert (verified["problems"], verified["pictures"]) == (0, 5)
+
+
 def test_ctrl_c_leaves_what_is_not_ready_in_the_inbox(
     line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,6 +314,8 @@ def test_a_picture_that_is_taken_away_and_a_table_that_cannot_be_written_are_tol
     ("option", "text", "says"),
     [
         ("--part-timeout", "soon", "found 'soon', expected seconds, such as 30"),
+        ("--self-test-hours", "nightly", "found 'nightly', expected hours, such as 24"),
+        ("--self-test-hours", "-1", "found '-1', expected hours, such as 24"),
         ("--max-wait", "-1", "found '-1', expected seconds, such as 30"),
         ("--audit-share", "2", "found '2', expected a share from 0 to 1, such as 0.02"),
         ("--audit-share", "few", "found 'few', expected a share from 0 to 1, such as 0.02"),

@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 from line.commands import FAST, Commands, fill
 
-from gonogo import _core
+from gonogo import Inspector, _core
+from gonogo.line.clock import Clock
+from gonogo.line.configuration import Configuration
 from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
 from gonogo.line.journal import Journal, Row
+from gonogo.line.running import open_line
+from gonogo.model_file import parse_model, with_certificate
 
 PAIRS = ["--part-pattern", r"(?P<part>\d+)_(?P<view>\w)[.]png", "--views", "2"]
 LEVELS = {"1_a.png": 120, "1_b.png": 120, "2_a.png": 120, "2_b.png": 0, "3_a.png": 120}
@@ -199,3 +203,29 @@ def test_what_recover_found_without_a_journal_is_replayed_without_a_start(
     row = decided(out)["a.png"]
     assert (row["decision"], row["reason"]) == ("REVIEW", "it was found claimed, without a row that tells of it")
     assert run("replay", out, row["id"])["same"]
+
+
+def test_another_file_with_the_same_model_and_certificate_is_told(
+    out: Path, run: Commands, line_models: dict[str, Path], tmp_path: Path
+) -> None:
+    file = parse_model(line_models["gated"].read_bytes())
+    assert file.certificate is not None and file.reference is not None
+    (tmp_path / "other.gonogo").write_bytes(with_certificate(file, file.certificate))
+    result = run("replay", out, decided(out)["1_a.png"]["id"], tmp_path / "other.gonogo")
+    assert (result["same"], result["same_model_file"]) == (True, False)
+    assert run.error == (
+        f"{tmp_path / 'other.gonogo'}: the same model and certificate, but not the very file that decided then\n"
+    )
+
+
+def test_a_line_that_python_ran_names_no_model_file(
+    line_models: dict[str, Path], tmp_path: Path, run: Commands
+) -> None:
+    inbox, out = fill(tmp_path / "inbox", {"a.png": 120}), tmp_path / "out"
+    decider = InspectorDecider(Inspector(line_models["gated"]))
+    with open_line(inbox, out, Configuration(settle_ms=0), decider, disk=LocalDisk(), clock=Clock()) as line:
+        assert line.once() == []
+    identifier = decided(out)["a.png"]["id"]
+    run("replay", out, identifier, exit_code=2)
+    assert "FILE: missing, and the journal names none; name the model file with model_sha256" in run.error
+    assert run("replay", out, identifier, line_models["gated"])["same"]

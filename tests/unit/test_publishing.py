@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from line.commands import FAST, Commands, fill, make_models
 
+from gonogo.cli import main
 from gonogo.line.configuration import journal_of
 from gonogo.line.files import LocalDisk
 from gonogo.publishing import Broker, Publisher, Told, messages
@@ -128,6 +130,14 @@ def next_said(heard: queue.Queue[tuple[str, str]], topic: str = "decision") -> A
             return payload if topic == "state" else json.loads(payload)
 
 
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for something, a minute at the longest."""
+    end = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def test_each_decision_is_told_once_and_in_order(broker: RealBroker, sort: Callable[..., None], tmp_path: Path) -> None:
     sort(a=120, b=0)
     broker.start()
@@ -168,12 +178,33 @@ def test_while_no_broker_answers_messages_wait_and_sorting_goes_on(
     assert f"127.0.0.1:{broker.port}: connected" in told
 
 
+def test_a_line_that_has_not_begun_is_waited_for(broker: RealBroker, sort: Callable[..., None], tmp_path: Path) -> None:
+    broker.start()
+    with broker.listener() as heard, publishing(broker, tmp_path / "out") as told:
+        assert next_said(heard, "state") == "online"
+        until(lambda: len(told) == 2)
+        sort(a=120)
+        assert next_said(heard)["name"] == "a.png"
+    journal = journal_of(tmp_path / "out")
+    assert told[1:] == [f"{journal}: no journal yet; waiting for gonogo sort to make it"]
+
+
+def test_without_paho_the_remedy_is_named(
+    sort: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sort(a=120)
+    monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
+    assert main(["mqtt", str(tmp_path / "out"), "--topic", "plant/line1"]) == 2
+    assert capsys.readouterr().err == (
+        "gonogo mqtt: MQTT needs paho-mqtt; install it, or gonogo with the extra 'mqtt'\n"
+    )
+
+
 def test_a_refusal_is_said(broker: RealBroker, sort: Callable[..., None], tmp_path: Path) -> None:
     sort(a=120)
     broker.start()
     with broker.listener() as heard, publishing(broker, tmp_path / "out", password="wrong") as told:
-        while not any("the broker refuses" in line for line in told):
-            threading.Event().wait(0.05)
+        until(lambda: any("the broker refuses" in line for line in told))
         assert heard.empty()
     assert not (tmp_path / "told.json").exists()
 
@@ -228,8 +259,7 @@ def test_the_command(broker: RealBroker, sort: Callable[..., None], tmp_path: Pa
         try:
             assert next_said(heard, "state") == "online"
             assert next_said(heard)["name"] == "a.png"
-            while not (tmp_path / "out" / ".gonogo" / "mqtt.json").exists():
-                threading.Event().wait(0.05)
+            until((tmp_path / "out" / ".gonogo" / "mqtt.json").exists)
             process.terminate()
             assert process.wait(60) == 0
         finally:

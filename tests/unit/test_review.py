@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from line.output import BRIGHT, DARK, DOUBTFUL, fill, part_picture
+from line.commands import FAST, Commands
+from line.commands import fill as line_inbox
+from line.output import BRIGHT, DARK, DOUBTFUL, BrightnessDecider, fill, part_picture
 
 from gonogo import Dataset
 from gonogo.cli import main
@@ -25,6 +27,7 @@ from gonogo.line.verdicts import Verdicts, open_verdicts, read_verdicts
 from gonogo.reviewing import ReviewSession, pilot_verdicts
 
 Run = Callable[..., dict[str, Any]]
+OTHER_MODEL = {"model": "n" * 64, "certificate": "d" * 64, "version": "0.1.0", "fingerprint": "f"}
 
 
 @pytest.fixture(scope="module")
@@ -309,6 +312,34 @@ def test_parts_of_several_pictures_are_judged_whole(tmp_path: Path) -> None:
     names = sorted(row.part for row in found.verdicts)
     assert len(names) == 5 and {name.split(" (")[0] for name in names} == {"1", "2", "3", "9"}
     assert found.left_out == {"verdicts on content that was seen before": 1}
+
+
+def test_without_verdicts_a_trial_is_empty(out: Path) -> None:
+    found = pilot_verdicts(out, journal_of(out), LocalDisk())
+    assert (found.verdicts, found.left_out) == ([], {})
+
+
+def test_what_says_nothing_about_the_present_model_is_left_out_of_a_trial(out: Path) -> None:
+    review = Review(out, everything=True)  # not blind
+    review.session.reveal(review.names.index("ok0.png"))
+    review.say(ok0="ok", ok1="ok")
+    found = pilot_verdicts(out, journal_of(out), LocalDisk())
+    assert [(row.part, row.model_passed) for row in found.verdicts] == [("ok1.png", True)]
+    assert found.left_out == {"verdicts of people who had seen the model's answer (without --blind)": 1}
+    fill(out.parent, {"new.png": part_picture(BRIGHT, 77)}, decider=BrightnessDecider(description=OTHER_MODEL))
+    found = pilot_verdicts(out, journal_of(out), LocalDisk())
+    assert found.verdicts == []
+    assert found.left_out["verdicts on what another model decided"] == 1
+
+
+def test_a_trial_needs_to_know_which_class_is_pass(
+    line_models: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inbox, out = line_inbox(tmp_path / "inbox", {"a.png": 120}), tmp_path / "out"
+    Commands(capsys)("sort", line_models["plain"], inbox, out, "--no-gate", *FAST)
+    assert main(["pilot", "status", str(out)]) == 2
+    assert "--pass-label: the model names no PASS class; say which class means PASS" in capsys.readouterr().err
+    assert main(["pilot", "status", str(out), "--pass-label", "ok"]) == 0
 
 
 def test_verdicts_become_a_training_set(out: Path) -> None:

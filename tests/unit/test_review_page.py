@@ -204,3 +204,19 @@ def test_the_command_serves_saves_and_ends_with_ctrl_c(filled: Path, tmp_path: P
     assert (result["reviewer"], result["pictures"], result["judged"]) == ("Ann", 3, 1)
     with open_verdicts(journal_of(Path(out)), LocalDisk()) as verdicts:
         assert [row.verdict for row in verdicts.standing("Ann")] == ["ok"]
+
+
+def test_the_command_ends_with_a_word_of_the_page(filled: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(filled, tmp_path / "out")
+    command = [str(Path(sys.executable).with_name("gonogo")), "review", str(out), "--json", "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None and process.stdout is not None
+        host, token = process.stderr.readline().strip().removeprefix("http://").split("/#")
+        headers = {"X-Gonogo-Token": token, "Origin": f"http://{host}", "Content-Type": "application/json"}
+        connection = http.client.HTTPConnection(host, timeout=60)
+        connection.request("POST", "/finish", "{}", headers)
+        assert connection.getresponse().status == 200
+        connection.close()
+        result = json.loads(process.stdout.read())
+        assert process.wait(60) == 0
+    assert (result["reviewer"], result["judged"]) == ("", 0)

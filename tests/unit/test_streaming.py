@@ -26,7 +26,7 @@ from line.commands import make_models, picture
 
 from gonogo import Inspector
 from gonogo.line.inspection import InspectorDecider
-from gonogo.streaming import Frame, FrameError, Settings, Stream, frames, listening
+from gonogo.streaming import Frame, FrameError, Settings, Stream, frames, listening, serve
 
 DRAW = np.random.default_rng(3)
 GOOD, BAD = picture(DRAW, 120), picture(DRAW, 0)
@@ -188,3 +188,47 @@ def test_a_socket_takes_no_place_that_is_taken(tmp_path: Path) -> None:
     assert not (tmp_path / "s").exists()
     with pytest.raises(ValueError, match="expected at most 100"), listening(tmp_path / ("x" * 100)):
         pass
+
+
+def test_a_sender_that_goes_without_its_lines_is_left_and_the_next_one_served(
+    start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    path = tmp_path / "s"
+    process = start("--socket", path)
+    assert process.stderr is not None
+    process.stderr.readline()
+    with socket.socket(socket.AF_UNIX) as camera:
+        camera.connect(str(path))
+        camera.sendall(framed(*[GOOD] * 20))  # and is gone
+    assert process.stderr.readline().startswith(b"the sender was left: ")
+    with socket.socket(socket.AF_UNIX) as camera, camera.makefile("rb") as answers:
+        camera.connect(str(path))
+        assert json.loads(next(answers))["ready"]
+        camera.sendall(framed(GOOD))
+        assert json.loads(next(answers))["decision"] == "ok"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+
+
+def test_who_serves_nobody_stops_at_a_word(decider: InspectorDecider, tmp_path: Path) -> None:
+    looks = iter([False, False, True])
+    with listening(tmp_path / "s") as server:
+        serve(Stream(decider, Settings(), lambda: False), server, lambda: next(looks), pytest.fail)
+    assert list(looks) == []
+
+
+def test_frames_that_wait_when_the_stream_ends_are_let_go(decider: InspectorDecider) -> None:
+    source, lines = io.BytesIO(framed(*[GOOD] * 20)), []
+
+    def write(line: str) -> None:
+        lines.append(json.loads(line))
+
+    before = threading.active_count()
+    stopped = Stream(decider, Settings(heartbeat=0), lambda: len(lines) == 2)
+    assert stopped.run(source.read, write) is None
+    for thread in threading.enumerate():
+        if thread.name == "frames":
+            thread.join(60)
+    assert threading.active_count() == before
+    assert lines[1]["decision"] == "ok"
+    assert source.tell() < len(source.getvalue())
