@@ -85,7 +85,8 @@ typedef struct file_job {
     size_t count;
     size_t first_row, rows; /* of `out` */
     gng_inspection found;
-    bool grey; /* in all its regions */
+    bool grey;       /* in all its regions */
+    bool whole_grey; /* in all of the picture */
     char reason[GNG_DETAIL_BYTES]; /* of a fault */
 } file_job;
 
@@ -101,12 +102,11 @@ typedef struct file_jobs {
 } file_jobs;
 
 /* Fills one row of `out` from a picture or a part of it, which is overwritten: colours, size, enhancement. */
-static gng_status fill_row(const file_jobs *jobs, file_job *job, const gng_image *image, size_t row)
+static gng_status fill_row(const file_jobs *jobs, const gng_image *image, size_t row)
 {
     const size_t bytes = (size_t)jobs->height * (size_t)jobs->width * (size_t)jobs->channels;
     const gng_image out = {jobs->out + row * bytes, jobs->height, jobs->width, jobs->channels};
     gng_image_view view = {image->pixels, image->height, image->width, image->channels};
-    job->grey = job->grey && gng_image_is_grey(view);
     if (out.channels == 1 && view.channels == 3) {
         gng_image_luma(image->pixels, (size_t)view.height * (size_t)view.width, image->pixels);
         view.channels = 1;
@@ -118,16 +118,19 @@ static gng_status fill_row(const file_jobs *jobs, file_job *job, const gng_image
 /* Fills all rows of a picture, each from its region; part has room for the whole picture. */
 static gng_status fill_rows(const file_jobs *jobs, file_job *job, const gng_image *image, uint8_t *part)
 {
-    if (jobs->regions == NULL)
-        return fill_row(jobs, job, image, job->first_row);
     const gng_image_view view = {image->pixels, image->height, image->width, image->channels};
+    job->whole_grey = gng_image_is_grey(view);
+    job->grey = jobs->regions != NULL || job->whole_grey;
+    if (jobs->regions == NULL)
+        return fill_row(jobs, image, job->first_row);
     for (size_t row = job->first_row; row < job->first_row + job->rows; row++) {
         gng_image cut = {.pixels = part};
         const gng_status status = gng_image_crop(view, jobs->regions[row], &cut);
         if (status == GNG_STATUS_SHAPE)
             job->found.fault = GNG_FAULT_IMAGE_TOO_SMALL;
         GNG_TRY(status);
-        GNG_TRY(fill_row(jobs, job, &cut, row));
+        job->grey = job->grey && (job->whole_grey || gng_image_is_grey((gng_image_view){cut.pixels, cut.height, cut.width, cut.channels}));
+        GNG_TRY(fill_row(jobs, &cut, row));
     }
     return GNG_OK;
 }
@@ -173,12 +176,11 @@ static gng_status file_task(void *argument, size_t index, int worker)
     return GNG_OK;
 }
 
-static PyObject *failures_and_grey(const file_job *jobs, Py_ssize_t count)
+/* What became of each file: (index, fault word, reason, offset) of those with a fault. */
+static PyObject *failures_of(const file_job *jobs, Py_ssize_t count)
 {
-    const npy_intp shape[] = {count};
-    PyObject *failures = PyList_New(0), *grey = gng_bind_new_array(NPY_BOOL, 1, shape);
-    for (Py_ssize_t i = 0; i < count && failures != NULL && grey != NULL; i++) {
-        ((npy_bool *)PyArray_DATA((PyArrayObject *)grey))[i] = jobs[i].grey;
+    PyObject *failures = PyList_New(0);
+    for (Py_ssize_t i = 0; i < count && failures != NULL; i++) {
         if (jobs[i].found.fault == GNG_FAULT_NONE)
             continue;
         PyObject *row = Py_BuildValue("(nssn)", i, gng_fault_word(jobs[i].found.fault), jobs[i].reason, (Py_ssize_t)jobs[i].found.offset);
@@ -186,12 +188,31 @@ static PyObject *failures_and_grey(const file_job *jobs, Py_ssize_t count)
             Py_CLEAR(failures);
         Py_XDECREF(row);
     }
-    if (failures == NULL || grey == NULL) {
+    return failures;
+}
+
+/* (failures, grey [count], formats [count, 3]): height, width and whether there is a colour; zeros of files with a fault. */
+static PyObject *decoded_tuple(const file_job *jobs, Py_ssize_t count)
+{
+    const npy_intp shape[] = {count, 3};
+    PyObject *failures = failures_of(jobs, count);
+    PyObject *grey = failures == NULL ? NULL : gng_bind_new_array(NPY_BOOL, 1, shape);
+    PyObject *formats = grey == NULL ? NULL : gng_bind_new_array(NPY_INT32, 2, shape);
+    if (formats == NULL) {
         Py_XDECREF(failures);
         Py_XDECREF(grey);
         return NULL;
     }
-    return Py_BuildValue("(NN)", failures, grey);
+    npy_bool *all_grey = PyArray_DATA((PyArrayObject *)grey);
+    int32_t *format = PyArray_DATA((PyArrayObject *)formats);
+    for (Py_ssize_t i = 0; i < count; i++, format += 3) {
+        const bool good = jobs[i].found.fault == GNG_FAULT_NONE;
+        all_grey[i] = !good || jobs[i].grey;
+        format[0] = good ? jobs[i].found.height : 0;
+        format[1] = good ? jobs[i].found.width : 0;
+        format[2] = good && !jobs[i].whole_grey;
+    }
+    return Py_BuildValue("(NNN)", failures, grey, formats);
 }
 
 static PyObject *all_mappings(const file_job *jobs, Py_ssize_t count)
@@ -233,7 +254,7 @@ static PyObject *run_files(PyObject *files, file_jobs *jobs, int threads)
         gng_bind_call_begin(&call, threads);
         const gng_status status = gng_parallel_run(&call.context, (size_t)count, file_task, jobs);
         gng_bind_call_end(&call);
-        result = status != GNG_OK ? gng_bind_raise(status) : jobs->out == NULL ? all_mappings(jobs->jobs, count) : failures_and_grey(jobs->jobs, count);
+        result = status != GNG_OK ? gng_bind_raise(status) : jobs->out == NULL ? all_mappings(jobs->jobs, count) : decoded_tuple(jobs->jobs, count);
     }
     Py_XDECREF(held);
     gng_memory_release(jobs->jobs);

@@ -62,11 +62,12 @@ def decode_many(
     regions: NDArray[np.int32] | None = None,
     rows: NDArray[np.int32] | None = None,
     enhancement: Mapping[str, Any] = ...,
-) -> tuple[list[tuple[int, str, str, int]], NDArray[np.bool_]]:
+) -> tuple[list[tuple[int, str, str, int]], NDArray[np.bool_], NDArray[np.int32]]:
     """Decode files in parallel into ``out`` (n, h, w, c), resizing where a picture has another size.
 
-    Returns the failures as (index, fault word, reason, byte offset), whose rows of ``out`` are zeros, and for each
-    picture whether R = G = B everywhere (True for failures).
+    Returns the failures as (index, fault word, reason, byte offset), whose rows of ``out`` are zeros; for each picture
+    whether R = G = B in all that was read of it (True for failures); and the format of each file, int32 (files, 3): height
+    and width in pixels, and 1 where a pixel of the whole picture is coloured, else 0 (zeros for failures).
 
     ``regions`` (rows of out, 4) with ``rows`` (files): file i fills the next ``rows[i]`` rows of ``out``, each from a
     region (top, left, height, width) of its pixels. ``enhancement`` is what ``enhance`` takes; it comes last."""

@@ -15,7 +15,7 @@ from gonogo.arithmetic import default_arithmetic
 from gonogo.checks import check_threads
 from gonogo.data import Dataset
 from gonogo.gate import PassGate
-from gonogo.inputs import sample_chunks, validation_inputs
+from gonogo.inputs import file_formats, sample_chunks, validation_inputs
 from gonogo.labels import class_name
 from gonogo.model_file import ModelFile, parse_model, with_temperature
 from gonogo.provenance import data_digest
@@ -196,6 +196,14 @@ class FittedModel:
         file = self._fitted()
         chunks = sample_chunks(X, file.sample_shape, file.decoding)
         return [hashlib.sha256(sample).digest() for samples in chunks for sample in samples]
+
+    def file_formats(self, X: Any) -> NDArray[np.int32] | None:
+        """Return height, width, and 1 for a coloured picture, else 0, of the file of each sample, int32 (n, 3).
+
+        X as in ``predict_proba``; of a list of paths each file is decoded. None for arrays and for datasets made of them.
+        """
+        file = self._fitted()
+        return file_formats(X, file.sample_shape, file.decoding)
 
 
 def _as_logits(scores: NDArray[np.float64]) -> NDArray[np.float32]:

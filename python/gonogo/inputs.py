@@ -14,7 +14,7 @@ from gonogo.checks import is_integer
 from gonogo.data import Dataset
 from gonogo.decoding import Decoding
 from gonogo.labels import class_weights, label_array, label_positions
-from gonogo.pictures import ColorMode, read_pictures
+from gonogo.pictures import ColorMode, Pictures, read_pictures
 from gonogo.training import Labelled, Samples, one_hot
 
 _CHUNK_BYTES = 8 * 1024 * 1024  # of pixels that are copied or decoded at a time for a prediction
@@ -39,7 +39,7 @@ def training_inputs(
             raise ValueError(
                 f"input_shape: found {input_shape!r}, but the pictures of the Dataset are {found}; leave input_shape out"
             )
-        index, labels, classes = X.index, X.labels, np.array(X.classes)
+        index, labels, classes, formats = X.index, X.labels, np.array(X.classes), X.formats
     else:
         if y is None:
             raise ValueError(
@@ -54,9 +54,11 @@ def training_inputs(
         ):
             found = f"input_shape: found {input_shape!r}"
             raise ValueError(f"{found}, expected (height, width, channels) with 1 channel or 3")
-        plain = X if _paths(X) is not None else plain_array("X", X)
+        paths = _paths(X)
+        plain = X if paths is not None else plain_array("X", X)
         given = label_array("y", y)
-        samples = _samples(plain, input_shape)
+        read = None if paths is None else _read(paths, input_shape)
+        samples, formats = (_samples(plain, input_shape), None) if read is None else (read.images, read.formats)
         _check_count("y", given, len(samples))
         classes, labels = np.unique(given, return_inverse=True)
         index = np.arange(len(samples), dtype=np.uint32)
@@ -69,7 +71,8 @@ def training_inputs(
             f"y: found no sample of the class {classes[counts == 0].tolist()[0]!r}, expected some of each of "
             f"{', '.join(map(str, classes))}"
         )
-    return Labelled(samples, _targets(len(samples), index, labels, len(classes)), index), labels, classes
+    targets = _targets(len(samples), index, labels, len(classes))
+    return Labelled(samples, targets, index, formats), labels, classes
 
 
 def validation_inputs(
@@ -143,6 +146,17 @@ def sample_chunks(X: Any, shape: tuple[int, ...], decoding: Decoding) -> Iterato
         yield samples
 
 
+def file_formats(X: Any, shape: tuple[int, ...], decoding: Decoding) -> NDArray[np.int32] | None:
+    """See ``FittedModel.file_formats``, for a model that reads samples of ``shape``."""
+    if isinstance(X, Dataset):
+        return X.formats
+    if (paths := _paths(X)) is None or len(shape) != 3:
+        return None
+    size = max(1, _CHUNK_BYTES // int(np.prod(shape)))
+    parts = (_read(paths[first : first + size], shape, decoding) for first in range(0, len(paths), size))
+    return np.concatenate([read.formats for read in parts])
+
+
 def check_decoding(what: str, data: Dataset, decoding: Decoding) -> None:
     """Raise ``ValueError`` when files were read in another way than those of the training: their pixels mean something else.
 
@@ -190,15 +204,7 @@ def _paths(X: Any) -> list[Path] | None:
 def _samples(X: Any, input_shape: tuple[int, ...] | None, decoding: Decoding | None = None, what: str = "X") -> Samples:
     """Arrays as the core takes them, pictures from paths; ``input_shape`` is (height, width, channels)."""
     if (paths := _paths(X)) is not None:
-        if input_shape is None:
-            return read_pictures(paths).images
-        if decoding is not None and decoding.tiles is not None:
-            raise ValueError(
-                f"{what}: the model reads tiles, of which a file has many; use predict_tiles, or a Dataset"
-            )
-        height, width, channels = input_shape
-        color: ColorMode = "grayscale" if channels == 1 else "rgb"
-        return read_pictures(paths, image_size=(height, width), color_mode=color, decoding=decoding).images
+        return _read(paths, input_shape, decoding, what).images
     array = plain_array(what, X)
     if array.ndim == 2 and input_shape is not None:
         if array.shape[1] != np.prod(input_shape):
@@ -207,6 +213,18 @@ def _samples(X: Any, input_shape: tuple[int, ...] | None, decoding: Decoding | N
             )
         array = array.reshape(len(array), *input_shape)
     return as_pictures(what, array) if array.ndim in (3, 4) else as_rows(what, array)
+
+
+def _read(
+    paths: list[Path], input_shape: tuple[int, ...] | None, decoding: Decoding | None = None, what: str = "X"
+) -> Pictures:
+    if input_shape is None:
+        return read_pictures(paths)
+    if decoding is not None and decoding.tiles is not None:
+        raise ValueError(f"{what}: the model reads tiles, of which a file has many; use predict_tiles, or a Dataset")
+    height, width, channels = input_shape
+    color: ColorMode = "grayscale" if channels == 1 else "rgb"
+    return read_pictures(paths, image_size=(height, width), color_mode=color, decoding=decoding)
 
 
 def _check_count(what: str, labels: NDArray[Any], samples: int) -> None:

@@ -150,7 +150,7 @@ class Inspector:
             return doubt, np.ascontiguousarray(view.reshape(1, *shape), np.float32) if not doubt else _NOTHING
         cut = isinstance(view, np.ndarray) and decoding.size is not None and view.ndim in (2, 3)
         whole = (*view.shape[:2], shape[2]) if cut else shape
-        if doubt := doubt_about(view, whole):
+        if doubt := doubt_about(view, whole) or self._doubt_about_format(view):
             return doubt, _NOTHING
         if decoding.size is None and decoding.preprocess is None:  # the picture itself, without a copy
             return "", np.ascontiguousarray(view).reshape(1, *shape)
@@ -163,6 +163,16 @@ class Inspector:
         inside = view.reshape(whole)[top:bottom, left:right]
         doubts = [doubt_about(inside, inside.shape), *(doubt_about(sample, shape) for sample in samples)]
         return next(filter(None, doubts), ""), samples
+
+    def _doubt_about_format(self, view: NDArray[np.uint8]) -> str:
+        """Why the files of the training had another format, where the picture is what a file would hold."""
+        formats, (height, width, channels) = self._file.formats, self._file.sample_shape
+        if formats is None or (self._file.decoding.size is None and formats.sizes != ((height, width),)):
+            return ""
+        doubt = formats.doubt_about_size(*view.shape[:2])
+        if doubt or channels == 1 or not formats.has_one_colour:
+            return doubt
+        return formats.doubt_about_colour(not _core.is_grey(np.ascontiguousarray(view)))
 
     def predict_proba(self, pixels: Sample | Sequence[Sample]) -> NDArray[np.float64]:
         """Return the class probabilities of each picture (or tile) of a part, shape (n, classes), to be shown, not to decide by.

@@ -12,8 +12,8 @@ def model_card(model: ModelFile) -> dict[str, Any]:
     """Return the facts of a model as plain values, the same on every machine."""
     graph: _core.Graph = _core.parse_model(model.data)["graph"]
     channels, height, width = graph.input_shape
-    training = dict(model.training)
-    kept, certificate = training.pop("seen", None), model.certificate
+    training = {key: value for key, value in model.training.items() if key not in ("seen", "formats")}
+    kept, certificate = model.training.get("seen"), model.certificate
     return {
         "classes": model.classes,
         "pass_label": certificate.pass_label if certificate else model.training.get("pass_label"),
@@ -26,6 +26,7 @@ def model_card(model: ModelFile) -> dict[str, Any]:
             **model.preprocess,
             **model.decoding.to_dict(),
         },
+        "formats": None if model.formats is None else model.formats.to_dict(),
         "layers": [{**layer, "shape": list(layer["shape"])} for layer in graph.layers],
         "training": {**training, "pictures_seen": None if kept is None else seen.count(kept)},
         "temperature": None if model.temperature is None else model.temperature.to_dict(),

@@ -20,6 +20,7 @@ from gonogo.class_names import check_class_names
 from gonogo.decision import Decision, Rule
 from gonogo.decoding import Decoding
 from gonogo.errors import ModelFileError
+from gonogo.formats import Formats
 from gonogo.machine import fingerprint
 from gonogo.reference import Reference
 from gonogo.review_zone import ReviewZone
@@ -120,6 +121,11 @@ class ModelFile:
     def decoding(self) -> Decoding:
         """How picture files become pixels; a file without a setting, from before it existed, means its default."""
         return _decoding_of(self.preprocess)
+
+    @cached_property
+    def formats(self) -> Formats | None:
+        """Formats of the files of the training; None where it read none, or the file is from before they were kept."""
+        return Formats.from_dict(self.training["formats"]) if "formats" in self.training else None
 
 
 def preprocess_metadata(sample_shape: tuple[int, ...], decoding: Decoding) -> dict[str, Any]:
@@ -274,7 +280,7 @@ def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, thr
         raise ModelFileError(
             path, f"__metadata__: training: feature_names: found {columns!r}, expected {features} texts"
         )
-    _check_seen(path, parts["training"])
+    _check_training(path, parts["training"])
     temperature = _temperature(path, core, classes)
     certificate = _certificate(path, core, classes, preprocess_digest(parts["preprocess"], temperature))
     known = _core.parse_model(data)["known_features"] if "unknown_guard" in metadata else None
@@ -291,10 +297,12 @@ def parse_model(data: bytes, path: str | Path = "model", *, batch: int = 64, thr
     )
 
 
-def _check_seen(path: str | Path, training: Mapping[str, Any]) -> None:
+def _check_training(path: str | Path, training: Mapping[str, Any]) -> None:
     try:
         if "seen" in training:
             seen.check(training["seen"])
+        if "formats" in training:
+            Formats.from_dict(training["formats"])
     except ValueError as error:
         raise ModelFileError(path, f"__metadata__: training: {error}") from None
 

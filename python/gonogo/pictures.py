@@ -37,6 +37,9 @@ class Pictures:
         Positions of the good files in the list that was read; of tiles, that of each one's file.
     bad : list of DecodeError
         One for each bad file.
+    formats : int32 array (n, 3)
+        Of each picture's file (of tiles, each one's): height and width in pixels, and 1 where a pixel of the whole picture is
+        coloured (R, G and B differ), else 0.
     cached : bool
         Whether a cache on disk gave them.
     boxes : int32 array (n, 4) or None
@@ -46,6 +49,7 @@ class Pictures:
     images: NDArray[np.uint8]
     kept: NDArray[np.intp]
     bad: list[DecodeError]
+    formats: NDArray[np.int32]
     cached: bool = False
     boxes: NDArray[np.int32] | None = None
 
@@ -249,17 +253,18 @@ def read_pictures(
         raise ValueError(f"paths: none of the {len(files)} files is a good picture; the first: {bad[0]}")
 
     channels = 3 if color_mode == "rgb" else 1
-    images, grey, failed = _decode(good, regions, size, channels, decoding, on_bad, threads, progress)
+    images, grey, formats, failed = _decode(good, regions, size, channels, decoding, on_bad, threads, progress)
     if color_mode == "auto" and not grey:
-        images, _, failed = _decode(good, regions, size, 3, decoding, on_bad, threads, None)
+        images, _, formats, failed = _decode(good, regions, size, 3, decoding, on_bad, threads, None)
     bad = sorted([*bad, *failed], key=lambda error: files.index(error.path))
     lost = {error.path for error in bad}
-    source = np.repeat(np.array(positions, np.intp), [len(cut) for cut in regions])
+    counts = [len(cut) for cut in regions]
+    source, formats = np.repeat(np.array(positions, np.intp), counts), np.repeat(formats, counts, axis=0)
     whole = np.array([files[i] not in lost for i in source.tolist()], np.bool_)
     if not whole.any():
         raise ValueError(f"paths: none of the {len(files)} files is a good picture; the first: {bad[0]}")
     boxes = None if decoding.tiles is None else as_boxes(np.concatenate(regions))[whole]
-    return Pictures(images if whole.all() else images[whole], source[whole], bad, boxes=boxes)
+    return Pictures(images if whole.all() else images[whole], source[whole], bad, formats[whole], boxes=boxes)
 
 
 def _find_regions(
@@ -296,10 +301,11 @@ def _decode(
     on_bad: OnBad,
     threads: int,
     progress: Callable[[int], object] | None,
-) -> tuple[NDArray[np.uint8], bool, list[DecodeError]]:
-    """Decode files, each into as many rows as regions are cut out of it."""
+) -> tuple[NDArray[np.uint8], bool, NDArray[np.int32], list[DecodeError]]:
+    """Decode files, each into as many rows as regions are cut out of it; also return whether all that was read is grey, and
+    the format of each file."""
     images = np.zeros((sum(map(len, cuts)), *size, channels), np.uint8)
-    preprocess = decoding.preprocess or Preprocess()
+    preprocess, formats = decoding.preprocess or Preprocess(), np.zeros((len(files), 3), np.int32)
     all_grey, bad, row = True, [], 0
     for first in range(0, len(files), _CHUNK):
         part = files[first : first + _CHUNK]
@@ -308,7 +314,7 @@ def _decode(
         rows = images[row : row + int(counts.sum())]
         row += len(rows)
         whole = decoding.size is None
-        failures, grey = _core.decode_many(
+        failures, grey, formats[first : first + len(part)] = _core.decode_many(
             contents,
             rows,
             decoding.resize_mode,
@@ -325,4 +331,4 @@ def _decode(
         all_grey = all_grey and bool(grey.all())
         if progress is not None:
             progress(len(part))
-    return images, all_grey, bad
+    return images, all_grey, formats, bad

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gonogo import _core, seen
 from gonogo.data import Dataset
+from gonogo.formats import Formats
 from gonogo.labels import class_name
 from gonogo.model_file import GOLDEN_PICTURES
 from gonogo.settings import Settings
@@ -25,7 +26,7 @@ _GOLDEN_BYTES = 4 * 1024 * 1024  # of golden samples in a model file, or one sam
 def describe_training(
     settings: Settings, data: Labelled, labels: NDArray[np.intp], classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the settings, pictures by class, and the SHA-256 of samples and labels, in their order, as values for JSON."""
+    """Return settings, pictures by class, the SHA-256 of samples and labels, in their order, and formats of files, for JSON."""
     counts = np.bincount(labels, minlength=len(classes)).tolist()
     return {
         "images": len(data),
@@ -37,6 +38,7 @@ def describe_training(
         "schedule": dict(settings.schedule),
         "seed": settings.seed,
         "data_sha256": data_digest(data, labels),
+        **({} if data.formats is None else {"formats": Formats.of(data.formats).to_dict()}),
     }
 
 

@@ -52,11 +52,14 @@ class Labelled:
         0 or 1 for one output, one-hot otherwise.
     index : uint32 array
         Positions of the samples that are used.
+    formats : int32 array (n, 3) or None
+        Of the files of the samples that are used, as ``Dataset.formats``; None where they are from no files.
     """
 
     samples: Samples
     targets: NDArray[np.float32]
     index: NDArray[np.uint32]
+    formats: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.index)

@@ -137,15 +137,19 @@ def test_a_gate_for_single_pictures_passes_good_ones_and_reviews_what_is_not_pro
     assert (made["pictures_per_part"], made["defects"]) == (1, 315)
     assert len(read_ledger(tmp_path / "own.ledger")) == 1
     bright = np.asarray(Image.open(parts / "ok" / "001.png"))
-    large = np.kron(bright, np.ones((8, 8), np.uint8))
-    Image.fromarray(large).save(tmp_path / "proven.jpg", quality=95)
-    Image.fromarray(large).save(tmp_path / "progressive.jpg", quality=95, progressive=True)
+    Image.fromarray(bright).save(tmp_path / "proven.jpg", quality=100)
+    Image.fromarray(bright).save(tmp_path / "progressive.jpg", quality=100, progressive=True)
+    Image.fromarray(np.kron(bright, np.ones((8, 8), np.uint8))).save(tmp_path / "large.png")
+    Image.fromarray(np.stack([bright, bright, bright // 2], axis=2)).save(tmp_path / "coloured.png")
     Image.fromarray(np.full((6, 7), 200, np.uint8)).save(tmp_path / "constant.png")
-    names = [parts / "ok" / "001.png", parts / "bad" / "001.png", tmp_path / "proven.jpg"]
-    rows = gonogo_json("predict", out, *names, tmp_path / "progressive.jpg", tmp_path / "constant.png")["rows"]
-    assert [row["decision"] for row in rows] == ["ok", "bad", "ok", "REVIEW", "REVIEW"]
+    made_now = ("proven.jpg", "progressive.jpg", "constant.png", "large.png", "coloured.png")
+    files = [parts / "ok" / "001.png", parts / "bad" / "001.png", *(tmp_path / name for name in made_now)]
+    rows = gonogo_json("predict", out, *files)["rows"]
+    assert [row["decision"] for row in rows] == ["ok", "bad", "ok", *["REVIEW"] * 4]
     assert rows[4]["reason"] == "every pixel is the same"
-    assert [row["reason"] == "" for row in rows] == [True, True, True, False, False]
+    assert "has 48 x 56 pixels (height x width), those of the training 6 x 7: another camera" in rows[5]["reason"]
+    assert "has colours, those of the training have none" in rows[6]["reason"]
+    assert [row["reason"] == "" for row in rows] == [True] * 3 + [False] * 4
 
 
 def test_too_few_parts_end_with_code_4_and_the_numbers(

@@ -70,6 +70,7 @@ def _text(model: ModelFile, result: dict[str, Any]) -> str:
         ["classes", ", ".join(result["classes"])],
         ["PASS class", result["pass_label"] or "not named"],
         ["pictures", f"{shape['height']}x{shape['width']} {shape['color_mode']}, other sizes: {shape['resize_mode']}"],
+        ["trained on files of", "(not recorded)" if model.formats is None else str(model.formats)],
         ["preprocess", in_words(shape.get("preprocess"))],
         ["tiles", in_words(shape.get("tiles"))],
         ["16-bit grey", f"{shape['bit_depth']} bits in use"],

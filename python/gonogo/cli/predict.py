@@ -125,7 +125,7 @@ def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[d
                 row |= _verdict(model, plain[own], shown[own], None if pictures.boxes is None else pictures.boxes[own])
                 if (rule := model.rule) is not None:
                     said = model.decide(logits[own], None if features is None else features[own])
-                    made = _doubted(model, rule, path, said, pictures.images[own])
+                    made = _doubted(model, rule, path, said, pictures, own)
                     row |= {"decision": made.label, "score": made.score, "reason": made.reason}
             rows.append(row)
     return rows
@@ -150,9 +150,11 @@ def _verdict(
     }
 
 
-def _doubted(model: ModelFile, rule: Rule, path: Path, said: Decision, pixels: NDArray[np.uint8]) -> Decision:
+def _doubted(model: ModelFile, rule: Rule, path: Path, said: Decision, pictures: Pictures, own: slice) -> Decision:
     """The gate's decision about a file that shows a part, or REVIEW where the file or a row of pixels leaves a doubt."""
-    for view in pixels:
+    if model.formats is not None and (doubt := model.formats.doubt_about(pictures.formats[own][0])):
+        return rule.review(doubt)
+    for view in pictures.images[own]:
         if doubt := doubt_about(view, model.sample_shape):
             return rule.review(doubt)
     if said.passed and (found := _core.inspect(read_bytes(path)))["verdict"] != "ok":

@@ -53,6 +53,8 @@ _CAUSES = {
     "score": "the model is not sure enough",
     "unknown": "unlike the good parts of the training",
     "unproven": "cannot be proven complete",
+    "another-size": "another size than the pictures of the training",
+    "another-colour": "coloured, or grey, and those of the training not",
     "doubt": "views of the part, or a frozen camera",
     "crash": "ended the program twice",
     "changing": "a program still wrote into it",

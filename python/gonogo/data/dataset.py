@@ -49,10 +49,12 @@ class Dataset(Description):
         How the files were read, besides size and colour; None: the defaults.
     boxes : int32 array (n, 4), optional
         ``[y0, x0, y1, x1]`` of each sample in pixels of its file, where pictures were cut into tiles.
+    formats : int32 array (n, 3), optional
+        Of each sample's file: height and width in pixels, and 1 where a pixel is coloured, else 0. None for arrays.
 
     Attributes
     ----------
-    pixels, index, labels, classes, paths, groups, root, decoding, boxes
+    pixels, index, labels, classes, paths, groups, root, decoding, boxes, formats
         As given.
     subset : str or None
         Name of the subset that a split made.
@@ -80,6 +82,7 @@ class Dataset(Description):
         root: Path | None = None,
         decoding: Decoding | None = None,
         boxes: NDArray[np.int32] | None = None,
+        formats: NDArray[np.int32] | None = None,
     ) -> None:
         self.pixels = pixels.view()
         self.pixels.flags.writeable = False
@@ -90,7 +93,7 @@ class Dataset(Description):
         self.groups = groups
         self.root = root
         self.decoding = decoding or Decoding()
-        self.boxes = boxes
+        self.boxes, self.formats = boxes, formats
         self.subset: str | None = None
         self.split_file: Path | None = None
         self.excluded: Dataset | None = None
@@ -271,6 +274,7 @@ class Dataset(Description):
             root=root,
             decoding=options.decoding,
             boxes=read.boxes,
+            formats=read.formats,
         )
         dataset.bad_files, dataset.decode_seconds, dataset.cached = read.bad_files, read.seconds, read.cached
         return dataset
@@ -326,6 +330,7 @@ class Dataset(Description):
             root=self.root,
             decoding=self.decoding,
             boxes=None if self.boxes is None else self.boxes[positions],
+            formats=None if self.formats is None else self.formats[positions],
         )
         subset.subset, subset.bad_files = self.subset, self.bad_files
         subset.decode_seconds, subset.cached = self.decode_seconds, self.cached

@@ -81,6 +81,7 @@ class Contents:
     seconds: float
     cached: bool
     boxes: NDArray[np.int32] | None
+    formats: NDArray[np.int32]
 
 
 def read_found(found: Found, root: Path, groups: Groups | None, options: Options) -> Contents:
@@ -111,7 +112,9 @@ def read_found(found: Found, root: Path, groups: Groups | None, options: Options
         named = np.array([parts[i] for i in kept], np.str_)
     bad = sorted([*found.bad, *pictures.bad], key=lambda error: str(error.path))
     paths = [found.paths[i] for i in kept]
-    return Contents(pictures.images, labels, paths, named, bad, seconds, pictures.cached, pictures.boxes)
+    return Contents(
+        pictures.images, labels, paths, named, bad, seconds, pictures.cached, pictures.boxes, pictures.formats
+    )
 
 
 def names_below(paths: Sequence[Path], root: Path | None) -> list[str]:

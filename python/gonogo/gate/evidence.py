@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gonogo import seen
 from gonogo.decision import Rule, best_classes, margins
+from gonogo.gate.formats import refuse_other_formats
 from gonogo.gate.parts import Calibration, Parts, check_groups, collect, digest_of_set, find_parts, part_ids
 from gonogo.gate.scores import identity, model_of, scores_of
 from gonogo.gate.siblings import refuse_siblings
@@ -127,6 +128,7 @@ def collect_evidence(
         )
     file = model_of(clf)
     kept = None if file is None else file.training.get("seen")
+    refuse_other_formats(clf, given)
     disjoint = _refuse_seen(clf, kept, given)
     audited = refuse_siblings(clf, given, kept, audit)
     ids = part_ids(given, parts)

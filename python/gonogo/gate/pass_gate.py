@@ -14,6 +14,7 @@ from gonogo.decision import Decision, Rule, margins, samples_of_parts
 from gonogo.gate.calibration import Promised, issue_certificate, record_calibration
 from gonogo.gate.evidence import Evidence, collect_evidence
 from gonogo.gate.exact_rule import Target
+from gonogo.gate.formats import format_doubts
 from gonogo.gate.parts import check_groups, is_dataset
 from gonogo.gate.plots import plot_bound, plot_cost
 from gonogo.gate.reference import make_reference
@@ -325,10 +326,12 @@ class PassGate:
         """Return a decision for each of ``count`` parts, given the samples, their scores, and the part that each shows."""
         rule, guard, own = self.rule, self.unknown_guard, samples_of_parts(part_of, count)
         decisions = [rule.decide(scores[samples]) for samples in own]
-        if guard is None:
-            return decisions
-        features = self.clf.features(X)
-        return [guard.applied(rule, made, features[samples]) for made, samples in zip(decisions, own, strict=True)]
+        if guard is not None:
+            features = self.clf.features(X)
+            decisions = [guard.applied(rule, made, features[mine]) for made, mine in zip(decisions, own, strict=True)]
+        for sample, doubt in format_doubts(self.clf, X).items():
+            decisions[part_of[sample]] = rule.review(doubt)
+        return decisions
 
     def plot_bound(self, ax: Axes | None = None) -> Axes:
         """Draw the escape rate of the bad calibration parts against the threshold; needs matplotlib.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gonogo.line.configuration import Places
-from gonogo.line.decider import UNPROVEN, Fault
+from gonogo.line.decider import DOUBTS, Fault
 from gonogo.line.disk import Disk, NotRegularError, Status
 
 PROBE = ".gonogo-probe"
@@ -75,7 +75,7 @@ class Picture:
     @property
     def is_damaged(self) -> bool:
         """Whether it is no complete picture."""
-        return self.fault is not None and self.fault.fault != UNPROVEN
+        return self.fault is not None and self.fault.fault not in DOUBTS
 
 
 def is_in_use(path: Path, disk: Disk) -> bool:

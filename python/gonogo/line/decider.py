@@ -11,6 +11,8 @@ from gonogo.line.drift import Monitor
 
 QUARANTINE = "QUARANTINE"
 PROVEN, UNPROVEN = "ok", "unproven"
+ANOTHER_SIZE, ANOTHER_COLOUR = "another-size", "another-colour"
+DOUBTS = frozenset({UNPROVEN, ANOTHER_SIZE, ANOTHER_COLOUR})  # all other faults are damage
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,10 @@ class Decider(Protocol):
         """``model``, ``certificate``, ``version`` and ``fingerprint``, for the journal."""
 
     def check(self, data: bytes) -> Fault | None:
-        """Return what speaks against a file before it is decoded; ``fault`` is ``"unproven"`` for a mere doubt."""
+        """Return what speaks against a file before it is decoded; ``fault`` is one of ``DOUBTS`` for a mere doubt."""
 
     def decode(self, files: Sequence[bytes]) -> list[Any]:
-        """Return pixels, or a ``Fault``, for each file."""
+        """Return pixels, or a ``Fault``, which may be a mere doubt, for each file."""
 
     def decide(self, parts: Sequence[Sequence[Any]]) -> list[Decision]:
         """Return the decision about each part, from the pixels of all its pictures."""

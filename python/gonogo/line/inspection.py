@@ -14,7 +14,7 @@ from gonogo.certificate_words import promise
 from gonogo.decision import REVIEW, Decision, most_probable_classes
 from gonogo.errors import ModelFileError
 from gonogo.inspector import Inspector, Sample
-from gonogo.line.decider import PROVEN, Fault
+from gonogo.line.decider import ANOTHER_COLOUR, ANOTHER_SIZE, PROVEN, Fault
 from gonogo.line.drift import Monitor, make_monitors
 from gonogo.machine import fingerprint
 
@@ -83,19 +83,37 @@ class InspectorDecider:
 
     def check(self, data: bytes) -> Fault | None:
         """As ``Decider`` says."""
-        found = _core.inspect(data)
+        found, formats = _core.inspect(data), self._file.formats
+        if formats is not None and found["fault"] == PROVEN:
+            doubt = formats.doubt_about_size(found["height"], found["width"])
+            if doubt:
+                return Fault(ANOTHER_SIZE, doubt)
         return None if found["verdict"] == PROVEN else Fault(found["verdict"], found["reason"])
 
     def decode(self, files: Sequence[bytes]) -> list[Any]:
         """As ``Decider`` says. Enhancement, region, tiles are left to the inspector; whole pictures get the net's size."""
-        decoding, shape = self._file.decoding, self._file.sample_shape
-        if decoding.size is not None:
-            return [_decode(data, shape[2], decoding.bit_depth) for data in files]
+        if self._file.decoding.size is not None:
+            return [self._decode_whole(data) for data in files]
+        return self._decode(files, self._file.sample_shape) if files else []
+
+    def _decode_whole(self, data: bytes) -> Any:
+        found = _core.inspect(data)
+        if found["fault"] != PROVEN:
+            return Fault(found["fault"], found["reason"])
+        (decoded,) = self._decode([data], (found["height"], found["width"], self._file.sample_shape[2]))
+        return decoded
+
+    def _decode(self, files: Sequence[bytes], shape: tuple[int, ...]) -> list[Any]:
+        decoding, formats = self._file.decoding, self._file.formats
         pixels = np.zeros((len(files), *shape), np.uint8)
-        if not files:
-            return []
-        failures, _ = _core.decode_many(list(files), pixels, decoding.resize_mode, self._threads, decoding.bit_depth)
+        failures, _, found = _core.decode_many(
+            list(files), pixels, decoding.resize_mode, self._threads, decoding.bit_depth
+        )
         decoded: list[Any] = list(pixels)
+        if formats is not None:
+            for position, coloured in enumerate(found[:, 2].tolist()):
+                if doubt := formats.doubt_about_colour(bool(coloured)):
+                    decoded[position] = Fault(ANOTHER_COLOUR, doubt)
         for position, fault, reason, _ in failures:
             decoded[position] = Fault(fault, reason)
         return decoded
@@ -167,10 +185,3 @@ class InspectorDecider:
             surest = faulty[shares.max(axis=1)[faulty].argmax()]
             return Decision(self.labels[best[surest]], False, math.nan)
         return Decision(passing, True, math.nan)
-
-
-def _decode(data: bytes, channels: int, bit_depth: int) -> Any:
-    try:
-        return _core.decode(data, channels, bit_depth)
-    except _core.CoreError as error:
-        return Fault(error.code.lower(), str(error))

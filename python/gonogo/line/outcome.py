@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from gonogo.decision import REVIEW, Decision
 from gonogo.line.claim import Picture
-from gonogo.line.decider import QUARANTINE, Decider, Fault
+from gonogo.line.decider import DOUBTS, QUARANTINE, UNPROVEN, Decider, Fault
 from gonogo.line.drift_watch import DriftWatch
 
 
@@ -61,8 +61,9 @@ def decide_jobs(
     sound = [picture for job in jobs for picture in job.pictures if not picture.is_damaged]
     decoded = dict(zip((picture.id for picture in sound), decider.decode([p.data for p in sound]), strict=True))
     for picture in sound:
-        if isinstance(decoded[picture.id], Fault):
-            picture.fault = decoded[picture.id]
+        found, known = decoded[picture.id], picture.fault
+        if isinstance(found, Fault) and (found.fault not in DOUBTS or known is None or known.fault == UNPROVEN):
+            picture.fault = found
     doubts = [_doubt(job, accept_unproven) for job in jobs]
     decidable = [job for job, doubt in zip(jobs, doubts, strict=True) if doubt is None]
     parts = [[decoded[picture.id] for picture in job.pictures] for job in decidable]
@@ -82,11 +83,13 @@ def _decided(job: Job, decision: Decision, doubt: str, decider: Decider) -> list
 
 def _doubt(job: Job, accept_unproven: bool) -> Fault | None:
     """Why nobody needs to look at the pixels of a part."""
-    faults = [picture.fault for picture in job.pictures if picture.fault is not None]
     if any(picture.is_damaged for picture in job.pictures):
         return Fault("doubt", "another picture of the part is damaged")
-    if faults and not accept_unproven:
-        return faults[0]
+    accepted = UNPROVEN if accept_unproven else ""
+    for number, picture in enumerate(job.pictures, 1):
+        if picture.fault is not None and picture.fault.fault != accepted:
+            which = f"picture {number} of {len(job.pictures)}: " if len(job.pictures) > 1 else ""
+            return replace(picture.fault, reason=which + picture.fault.reason)
     return Fault("doubt", job.doubt) if job.doubt else None
 
 
