@@ -82,16 +82,19 @@ def line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Line:
 
 def test_a_picture_passes_where_all_its_tiles_do(models: dict[str, Path], line: Line) -> None:
     line(models["tiles"], {"good": GOOD, "bad": BAD, "mixed": MIXED})
-    found = line(models["tiles"], {"small": GOOD[:5], "beside it": grey(5006, 120), "deep": DEEP})
+    flat = np.full((12, 14), 200, np.uint8)
+    found = line(models["tiles"], {"small": GOOD[:5], "flat": flat, "beside it": grey(5006, 120), "deep": DEEP})
     assert {name: said[:2] for name, said in found.items()} == {
         "good": ("ok", "1"),
         "bad": ("bad", "0"),
         "mixed": ("bad", "0"),
         "small": ("REVIEW", "0"),
+        "flat": ("REVIEW", "0"),
         "beside it": ("ok", "1"),
         "deep": ("QUARANTINE", "0"),
     }
-    assert "at least one tile of 6x7" in found["small"][2]
+    assert "has 5 x 14 pixels (height x width), those of the training 12 x 14" in found["small"][2]
+    assert "every pixel is the same" in found["flat"][2]
     assert "4096" in found["deep"][2]
 
 
