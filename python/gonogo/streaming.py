@@ -1,7 +1,7 @@
-"""Decisions about pictures that come one after another, each with a deadline: frames in, one line of JSON for each out.
+"""Decisions about parts whose pictures a program sends, each with a deadline: frames in, one line of JSON for each part out.
 
-A frame is the length of a picture file, four bytes, the least significant first, and then the file. A thread reads frames as
-they come and notes when each was complete, so that a frame that waited too long behind others is known to be late.
+A thread reads frames as they come (``framing`` says what they are) and notes when each was complete, so that a part that waited
+too long behind others is known to be late.
 """
 
 from __future__ import annotations
@@ -22,28 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from gonogo.decision import REVIEW
+from gonogo.framing import PART_FILES, Assembly, Frame, FrameError, Part, Read, frames
 from gonogo.line.claim import Picture
 from gonogo.line.decider import Decider
 from gonogo.line.disk import FILE_BYTES_MAX, Status
 from gonogo.line.outcome import Job, Outcome, decide_jobs
 
-_HEADER = struct.Struct("<I")
 _WAITING_MAX = 4  # frames that were read and not yet decided on; more wait with the sender
 _MANNERS = 0.1  # seconds after which a signal to stop is seen at the latest
 _PATIENCE = 10  # seconds that a sender may take to read a line
-Read = Callable[[int], bytes]
-
-
-class FrameError(ValueError):
-    """What came is no frame; nothing after it can be understood."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A picture file and the steady time, in seconds, at which it was complete."""
-
-    data: bytes
-    complete: float
+_Came = queue.SimpleQueue[Frame | FrameError | OSError | None]
 
 
 @dataclass(frozen=True)
@@ -53,11 +41,13 @@ class Settings:
     Attributes
     ----------
     deadline : float or None
-        Seconds from a complete frame to its decision; a later one is REVIEW.
+        Seconds from a complete part to its decision; a later one is REVIEW.
     heartbeat : float
         Seconds without a frame after which a line says that all is well; 0: never.
     bytes_max : int
-        Of a picture file.
+        Of a picture file; all pictures of a part together may have eight times as many.
+    part_timeout : float
+        Seconds after the first picture of a part in which the others have to come.
     accept_unproven : bool
         Whether a picture that cannot be proven complete is decided on.
     """
@@ -65,49 +55,12 @@ class Settings:
     deadline: float | None = None
     heartbeat: float = 10.0
     bytes_max: int = FILE_BYTES_MAX
+    part_timeout: float = 30.0
     accept_unproven: bool = False
 
 
-def frames(read: Read, bytes_max: int) -> Iterator[bytes]:
-    """Yield picture files until the sender ends.
-
-    Parameters
-    ----------
-    read : callable
-        Returns at most as many bytes as asked for, none at the end.
-    bytes_max : int
-        Of a picture file.
-
-    Raises
-    ------
-    FrameError
-        A frame is empty, too large, or ends early.
-    """
-    number = 0
-    while header := _read_whole(read, _HEADER.size):
-        number += 1
-        if len(header) < _HEADER.size:
-            raise FrameError(f"frame {number}: found {len(header)} bytes, expected a length of {_HEADER.size}")
-        (size,) = _HEADER.unpack(header)
-        if not 0 < size <= bytes_max:
-            raise FrameError(f"frame {number}: found a length of {size}, expected 1 to {bytes_max} bytes")
-        data = _read_whole(read, size)
-        if len(data) < size:
-            raise FrameError(f"frame {number}: ends after {len(data)} of {size} bytes")
-        yield data
-
-
-def _read_whole(read: Read, size: int) -> bytes:
-    """Return so many bytes, fewer at the end. Memory grows with what came, not with what was promised."""
-    pieces: list[bytes] = []
-    while size > 0 and (piece := read(min(size, 1 << 20))):
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
-
-
 class Stream:
-    """Decides on the frames of one sender after another.
+    """Decides on the parts of one sender after another.
 
     Parameters
     ----------
@@ -116,7 +69,7 @@ class Stream:
     settings : Settings
         How.
     is_stopped : callable
-        Whether to end after the frame in hand.
+        Whether to end after the part in hand.
     """
 
     def __init__(self, decider: Decider, settings: Settings, is_stopped: Callable[[], bool]) -> None:
@@ -124,18 +77,17 @@ class Stream:
         self.frames = self.late = 0
 
     def run(self, read: Read, write: Callable[[str], None]) -> FrameError | OSError | None:
-        """Decide on all frames of a sender; return what ended it, None for its own end or a word to stop.
+        """Decide on all parts of a sender; return what ended it, None for its own end or a word to stop.
 
         Each line is given to ``write`` without its line feed; its errors are raised.
         """
-        came: queue.SimpleQueue[Frame | FrameError | OSError | None] = queue.SimpleQueue()
+        came: _Came = queue.SimpleQueue()
         room, over = threading.Semaphore(_WAITING_MAX), threading.Event()
 
         def receive() -> None:
             ended: FrameError | OSError | None = None
             try:
-                for data in frames(read, self._settings.bytes_max):
-                    frame = Frame(data, time.monotonic())
+                for frame in frames(read, self._settings.bytes_max):
                     room.acquire()
                     if over.is_set():
                         return
@@ -152,43 +104,52 @@ class Stream:
             room.release()
 
     def _answer(
-        self,
-        came: queue.SimpleQueue[Frame | FrameError | OSError | None],
-        room: threading.Semaphore,
-        write: Callable[[str], None],
+        self, came: _Came, room: threading.Semaphore, write: Callable[[str], None]
     ) -> FrameError | OSError | None:
+        settings, beat = self._settings, time.monotonic()
+        assembly = Assembly(settings.part_timeout, PART_FILES * settings.bytes_max)
+
+        def decide_all(parts: list[Part]) -> None:
+            for part in parts:
+                write(_line(self.decide(part)))
+
         write(_line({"ready": True, **self._decider.description, "classes": list(self._decider.labels)}))
-        beat, heartbeat = time.monotonic(), self._settings.heartbeat
+        ended: FrameError | OSError | None = None
         while not self._is_stopped():
             try:
                 frame = came.get(timeout=_MANNERS)
             except queue.Empty:
-                if heartbeat and time.monotonic() - beat >= heartbeat:
+                decide_all(assembly.expire(time.monotonic()))
+                if settings.heartbeat and time.monotonic() - beat >= settings.heartbeat:
                     write(_line({"heartbeat": True, "frames": self.frames, "late": self.late}))
                     beat = time.monotonic()
                 continue
             if not isinstance(frame, Frame):
-                if frame is not None:
-                    write(_line({"error": str(frame)}))
-                return frame
+                ended = frame
+                break
             room.release()
-            write(_line(self.decide(frame)))
+            decide_all(assembly.add(frame))
             beat = time.monotonic()
-        return None
+        decide_all(assembly.end())
+        if ended is not None:
+            write(_line({"error": str(ended)}))
+        return ended
 
-    def decide(self, frame: Frame) -> dict[str, Any]:
-        """Return what the line about a frame says."""
-        self.frames += 1
+    def decide(self, part: Part) -> dict[str, Any]:
+        """Return what the line about a part says."""
+        self.frames += len(part.pictures)
         deadline = self._settings.deadline or math.inf
-        waited = time.monotonic() - frame.complete
-        # Whoever waited too long gets its line at once, so that the stream catches up.
-        outcome = _late(waited, deadline) if waited > deadline else self._judge(frame.data)
-        seconds = time.monotonic() - frame.complete
-        if seconds > deadline:
+        outcome, waited = _review(part.doubt, "part"), time.monotonic() - part.complete
+        if not part.doubt:
+            # Whoever waited too long gets its line at once, so that the stream catches up.
+            outcome = _late(waited, deadline) if waited > deadline else self._judge(part)
+        seconds = time.monotonic() - part.complete
+        if seconds > deadline and not part.doubt:
             outcome = _late(seconds, deadline)
             self.late += 1
         return {
             "frame": self.frames,
+            **({} if part.number is None else {"part": part.number, "pictures": len(part.pictures)}),
             "decision": outcome.label,
             "passed": outcome.passed,
             "score": outcome.finite_score,
@@ -197,19 +158,28 @@ class Stream:
             "milliseconds": round(seconds * 1000, 3),
         }
 
-    def _judge(self, data: bytes) -> Outcome:
-        """Decide as the sorter does: damage is QUARANTINE, any doubt REVIEW."""
-        name = f"frame {self.frames}"
-        picture = Picture(name, name, Path(), Status("file", 0, 0, len(data), 0), data=data)
-        picture.fault = self._decider.check(data)
-        job = Job(name, [picture])
-        ((outcome,),) = decide_jobs([job], self._decider, accept_unproven=self._settings.accept_unproven)
-        return outcome
+    def _judge(self, part: Part) -> Outcome:
+        """Decide as the sorter does: damage is QUARANTINE, or REVIEW where the part has other pictures, and any doubt REVIEW."""
+        pictures = []
+        for view, data in enumerate(part.pictures, 1):
+            name = f"picture {view}"
+            pictures.append(Picture(name, name, Path(), Status("file", 0, 0, len(data), 0), data=data))
+            pictures[-1].fault = self._decider.check(data)
+        job = Job("part", pictures)
+        (outcomes,) = decide_jobs([job], self._decider, accept_unproven=self._settings.accept_unproven)
+        for picture, outcome in zip(pictures, outcomes, strict=True):
+            if picture.is_damaged and len(pictures) > 1:
+                return _review(f"{picture.name} of {len(pictures)}: {outcome.reason}", outcome.cause)
+        return outcomes[0]
+
+
+def _review(reason: str, cause: str) -> Outcome:
+    return Outcome("", REVIEW, False, math.nan, reason, cause)
 
 
 def _late(seconds: float, deadline: float) -> Outcome:
     found = f"late: {seconds * 1000:.1f} ms after the frame, the deadline is {deadline * 1000:g} ms"
-    return Outcome("", REVIEW, False, math.nan, found, "late")
+    return _review(found, "late")
 
 
 def _line(said: dict[str, Any]) -> str:

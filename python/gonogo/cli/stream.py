@@ -1,4 +1,4 @@
-"""``gonogo stream``: decisions about pictures that a camera program sends, one line of JSON for each."""
+"""``gonogo stream``: decisions about parts whose pictures a camera program sends, one line of JSON for each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ may open, one sender at a time. Each picture is a frame: four bytes with the len
 then the file (JPEG, PNG, BMP, TIFF). Each gets one line of JSON on standard output (or back through the socket), by the rules of
 gonogo sort: a damaged file is QUARANTINE, any doubt is REVIEW. Nothing is kept.
 
-With --deadline-ms a decision that comes later after its frame is REVIEW; a line that has not come in time must be taken for
+Where a part has several pictures, each frame begins with a mark of four bytes: which picture it is (1, 2, ...), of how many (up
+to 64), and two bytes, the least significant first, with 32768 plus the number of the part (0 to 32767 and again). The part gets
+one line when all its pictures have come, in any order; where one is lost, or does not come in --part-timeout seconds, the line
+says REVIEW. A damaged picture among several makes its part REVIEW.
+
+With --deadline-ms a decision that comes later after its last frame is REVIEW; a line that has not come in time must be taken for
 REVIEW by whoever waits for it. What is no frame gets a line with "error" and ends the program with exit code 2; through a
 socket it ends that sender. docs/line.md shows the lines.
 """
@@ -50,7 +55,7 @@ def add_parser(commands: Commands) -> None:
         "--deadline-ms",
         type=positive_number("40"),
         metavar="MS",
-        help="milliseconds from a complete frame to its decision (default: any time)",
+        help="milliseconds from the complete pictures of a part to its decision (default: any time)",
     )
     parser.add_argument(
         "--heartbeat",
@@ -64,7 +69,14 @@ def add_parser(commands: Commands) -> None:
         type=whole_number(1, FILE_BYTES_MAX),
         default=FILE_BYTES_MAX,
         metavar="N",
-        help="largest picture file; a longer frame is none",
+        help="largest picture file; a longer frame is none, and a part whose pictures have 8 times as much is REVIEW",
+    )
+    parser.add_argument(
+        "--part-timeout",
+        type=positive_number("30"),
+        default=30,
+        metavar="S",
+        help="seconds after its first picture in which all pictures of a part have to come",
     )
     parser.add_argument(
         "--accept-unproven", action="store_true", help="decide on pictures that cannot be proven complete, too"
@@ -80,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     inspector = Inspector(args.model_file, n_threads=args.threads)
     decider = InspectorDecider(inspector, gated=not args.no_gate, threads=args.threads or 0)
     deadline = None if args.deadline_ms is None else args.deadline_ms / 1000
-    settings = Settings(deadline, args.heartbeat, args.max_bytes, args.accept_unproven)
+    settings = Settings(deadline, args.heartbeat, args.max_bytes, args.part_timeout, args.accept_unproven)
     with stop_signals() as stopped:
         stream = Stream(decider, settings, lambda: bool(stopped))
         if args.socket is None:
