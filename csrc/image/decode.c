@@ -227,15 +227,25 @@ gng_status gng_image_decode(const uint8_t *bytes, size_t count, int32_t bit_dept
 
 bool gng_image_is_grey(gng_image_view image)
 {
+    /* Each byte with the next, but not the last of a pixel with the first of the next: neighbours in memory are vectorised. */
+    enum { BLOCK = 48 };
+    static const uint8_t inside[BLOCK] = {
+        255, 255, 0, 255, 255, 0, 255, 255, 0, 255, 255, 0, 255, 255, 0, 255, 255, 0, 255, 255, 0, 255, 255, 0,
+        255, 255, 0, 255, 255, 0, 255, 255, 0, 255, 255, 0, 255, 255, 0, 255, 255, 0, 255, 255, 0, 255, 255, 0,
+    };
     if (image.channels == 1)
         return true;
-    for (int32_t y = 0; y < image.height; ++y) {
-        const uint8_t *row = image.pixels + (size_t)y * (size_t)image.width * 3;
-        unsigned differences = 0;
-        for (int32_t x = 0; x < image.width; ++x)
-            differences |= (unsigned)(row[3 * x] ^ row[3 * x + 1]) | (unsigned)(row[3 * x] ^ row[3 * x + 2]);
+    const uint8_t *pixels = image.pixels;
+    size_t left = (size_t)image.height * (size_t)image.width * 3;
+    for (; left > BLOCK; left -= BLOCK, pixels += BLOCK) { /* one byte more than the block is read */
+        uint8_t differences = 0;
+        for (size_t i = 0; i < BLOCK; i++)
+            differences |= (uint8_t)((pixels[i] ^ pixels[i + 1]) & inside[i]);
         if (differences != 0)
             return false;
     }
+    for (; left > 0; left -= 3, pixels += 3)
+        if (pixels[0] != pixels[1] || pixels[0] != pixels[2])
+            return false;
     return true;
 }

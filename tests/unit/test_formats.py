@@ -146,6 +146,15 @@ def test_more_than_16_sizes_are_any_size() -> None:
     assert "9 x 9 or 9 x 10 or 9 x 11 or one of 13 other sizes:" in Formats.of(rows[:16]).doubt_about_size(1, 1)
 
 
+@given(st.integers(1, 9), st.integers(1, 40), st.integers(0, 2), st.data())
+def test_one_coloured_pixel_anywhere_is_enough(height: int, width: int, channel: int, data: st.DataObject) -> None:
+    grey = np.random.default_rng(height * width).integers(0, 255, (height, width), dtype=np.uint8)
+    picture = np.stack([grey] * 3, axis=2)
+    assert _core.is_grey(picture)
+    picture[data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1)), channel] += 1
+    assert not _core.is_grey(picture)
+
+
 FILES = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(0, 1)), min_size=1, max_size=40)
 
 
@@ -378,6 +387,15 @@ def test_the_line_brings_them_to_review_and_replay_repeats_it(
     page = tmp_path / "page.html"
     run("dashboard", out, "--page", page)
     assert "another size than the pictures of the training" in page.read_text()
+
+
+def test_evaluate_tells_of_them(grey_gate: PassGate, tmp_path: Path, run: Commands) -> None:
+    model = grey_gate.save(tmp_path / "m.gonogo")
+    inbox = draw(draw(tmp_path / "test", 6, 8), 2, 9, size=(16, 20))
+    run("evaluate", model, inbox, "--report", tmp_path / "report")
+    first = str(Path("bad") / "9-00.png")
+    assert f"2 pictures of another format, REVIEW on the line, the first: {first}: the picture has 16 x 20" in run.error
+    assert "8 x 10 pixels, grey" in (tmp_path / "report" / "report.html").read_text()
 
 
 def test_info_shows_the_formats(

@@ -17,8 +17,9 @@ from gonogo.cli.datasets import (
     subset,
 )
 from gonogo.cli.failures import DONE, check_new_folder, writing
-from gonogo.cli.output import note, show
+from gonogo.cli.output import counted, note, show
 from gonogo.evaluation import evaluate
+from gonogo.gate.formats import format_doubts
 
 DESCRIPTION = """
 Test a model on labelled pictures: accuracy, precision, recall and F1 of each class, the confusion matrix, and, where a PASS
@@ -85,6 +86,10 @@ def run(args: argparse.Namespace) -> int:
     report = evaluate(classifier, dataset, gate, ledger=args.ledger, without=without, pass_label=args.pass_label)
     if dataset.groups is None:
         note(args, "each picture counts as a part: with several pictures of one part, give --groups")
+    if doubts := format_doubts(classifier, dataset):
+        first = min(doubts)
+        what = counted(len(doubts), "picture")
+        note(args, f"{what} of another format, REVIEW on the line, the first: {dataset.files[first]}: {doubts[first]}")
     result = {**report.to_dict(), "pass_label": report.pass_label, "bad_files": len(dataset.bad_files)}
     if page is not None:
         with writing(page):

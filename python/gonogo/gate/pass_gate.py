@@ -184,7 +184,8 @@ class PassGate:
             The bad parts are too few; the gate then has no threshold.
         ValueError, TypeError
             Naming what is wrong: parameters, labels, a part with two labels, scores that are NaN or all equal, parts that
-            training or validation has seen, by themselves or in a sibling, or that another calibration has used.
+            training or validation has seen, by themselves or in a sibling, or that another calibration has used, pictures of
+            another size or colour than the training files had.
         LedgerError, OSError
             The ledger was edited, or cannot be written.
         """
@@ -308,7 +309,8 @@ class PassGate:
         Parameters
         ----------
         X : Dataset, list of paths, or array
-            Samples as the classifier takes them.
+            Samples as the classifier takes them. A part with a file of another size or colour than those of the training had is
+            REVIEW; to know that, each file of a list of paths is decoded a second time.
         groups : array-like (n,), optional
             Part that each sample shows; None: the groups of a Dataset, or each sample is a part.
         """

@@ -92,18 +92,23 @@ class InspectorDecider:
 
     def decode(self, files: Sequence[bytes]) -> list[Any]:
         """As ``Decider`` says. Enhancement, region, tiles are left to the inspector; whole pictures get the net's size."""
-        if self._file.decoding.size is not None:
-            return [self._decode_whole(data) for data in files]
-        return self._decode(files, self._file.sample_shape) if files else []
-
-    def _decode_whole(self, data: bytes) -> Any:
-        found = _core.inspect(data)
-        if found["fault"] != PROVEN:
-            return Fault(found["fault"], found["reason"])
-        (decoded,) = self._decode([data], (found["height"], found["width"], self._file.sample_shape[2]))
+        if self._file.decoding.size is None:
+            return self._decode(files, self._file.sample_shape) if files else []
+        by_size: dict[tuple[int, int], list[int]] = {}
+        decoded: list[Any] = [None] * len(files)
+        for position, data in enumerate(files):
+            found = _core.inspect(data)
+            decoded[position] = Fault(found["fault"], found["reason"])
+            if found["fault"] == PROVEN:
+                by_size.setdefault((found["height"], found["width"]), []).append(position)
+        for size, positions in by_size.items():
+            read = self._decode([files[position] for position in positions], (*size, self._file.sample_shape[2]))
+            for position, pixels in zip(positions, read, strict=True):
+                decoded[position] = pixels
         return decoded
 
     def _decode(self, files: Sequence[bytes], shape: tuple[int, ...]) -> list[Any]:
+        """Return pixels of this shape, or a fault, for each file."""
         decoding, formats = self._file.decoding, self._file.formats
         pixels = np.zeros((len(files), *shape), np.uint8)
         failures, _, found = _core.decode_many(

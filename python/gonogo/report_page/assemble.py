@@ -12,6 +12,7 @@ from gonogo.audit import AuditReport
 from gonogo.audit.findings import KINDS
 from gonogo.audit.words import amount, heading, leak_lines
 from gonogo.certificate_words import assumptions, beside_words, promise
+from gonogo.formats import Formats
 from gonogo.model_card import in_words
 from gonogo.page import table, text, write_page
 from gonogo.report_page import figures
@@ -234,6 +235,7 @@ def _model(report: Report) -> str:
         ["PASS class", text(card["pass_label"] or "not named")],
         ["input", text(size)],
         ["other sizes", text(shape["resize_mode"])],
+        ["trained on files of", text(str(Formats.from_dict(card["formats"])) if card["formats"] else "(not recorded)")],
         ["preprocess", text(in_words(shape.get("preprocess")))],
         ["tiles", text(in_words(shape.get("tiles")))],
         ["layers", text(", ".join(kinds))],
