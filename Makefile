@@ -140,8 +140,9 @@ $(VENV)/tests.stamp: pyproject.toml | $(VENV)/bin/python
 	@command -v strace >/dev/null || { echo "installing strace" && $(SUDO) apt-get update -qq && \
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends strace >/dev/null || \
 	echo "no strace could be installed: some tests will say so"; }
-	@command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || { echo "installing mosquitto" && $(SUDO) apt-get update -qq && \
-	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto >/dev/null || \
+	@{ command -v mosquitto || test -x /usr/sbin/mosquitto; } >/dev/null && command -v openssl >/dev/null || { echo "installing mosquitto" && \
+	$(SUDO) apt-get update -qq && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto openssl >/dev/null || \
 	echo "no mosquitto could be installed: some tests will say so"; }
 	@command -v systemd-analyze >/dev/null || { echo "installing systemd" && $(SUDO) apt-get update -qq && \
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd >/dev/null || \

@@ -9,6 +9,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
+import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -52,6 +54,13 @@ class Broker:
         Above ``decision``, ``alarm`` and ``state``.
     user, password : str
         Empty: none.
+    tls : bool
+        Whether the connection is encrypted and the broker's certificate and name are checked; so too with one of the files.
+    ca_file : str
+        Certificates (PEM) of the authorities that the broker's may come from; empty: those of the system.
+    cert_file, key_file : str
+        Certificate (PEM) by which the broker knows this client, and its key, without a password; empty: none, and the key is in
+        the file of the certificate.
     """
 
     host: str
@@ -59,10 +68,21 @@ class Broker:
     topic: str
     user: str = ""
     password: str = ""
+    tls: bool = False
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the connection is."""
+        return self.tls or bool(self.ca_file or self.cert_file)
 
     def __post_init__(self) -> None:
         if not self.topic or any(sign in self.topic for sign in "#+\0") or len(self.topic.encode()) > 1000:
             raise ValueError(f"topic: found {self.topic!r}, expected levels such as plant/line1, without # and +")
+        if self.key_file and not self.cert_file:
+            raise ValueError("key_file: found a key without a certificate; name its cert_file, too")
 
 
 def messages(journal: Path, after: int, disk: Disk) -> list[Message]:
@@ -163,13 +183,13 @@ class Publisher:
 
     Raises
     ------
-    ValueError
-        paho-mqtt is not installed.
+    ValueError, FileNotFoundError
+        paho-mqtt is not installed; or a file for TLS is missing, or is none.
     """
 
     def __init__(self, broker: Broker, journal: Path, told: Told, disk: Disk, tell: Callable[[str], None]) -> None:
         self._broker, self._journal, self._told, self._disk, self._tell = broker, journal, told, disk, tell
-        self._connected, self._changed = False, threading.Condition()
+        self._connected, self._answered, self._changed = False, False, threading.Condition()
         self._acknowledged: set[int] = set()
         self._client = self._make_client()
         self._said = ""
@@ -185,9 +205,11 @@ class Publisher:
         client.reconnect_delay_set(1, _LONGEST_RETRY)
         if self._broker.user:
             client.username_pw_set(self._broker.user, self._broker.password)
+        if self._broker.is_encrypted:
+            _encrypt(client, self._broker)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_connect_fail = lambda *_: self._say("no broker answers")
+        client.on_connect_fail = lambda *_: self._say(_what_failed(sys.exception()))
         client.on_publish = self._on_publish
         return client
 
@@ -241,6 +263,7 @@ class Publisher:
         self._client.loop_stop()
 
     def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self._answered = True
         if reason.is_failure:
             self._say(f"the broker refuses: {reason}")
             return
@@ -253,8 +276,21 @@ class Publisher:
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         with self._changed:
             was, self._connected = self._connected, False
+        answered, self._answered = self._answered, False
         if was and reason.is_failure:
             self._say(f"the connection broke: {reason}")
+        elif not answered and reason.is_failure:
+            self._say(f"the broker ends the connection without an answer; {self._perhaps()}")
+
+    def _perhaps(self) -> str:
+        if not self._broker.is_encrypted:
+            return "it may expect TLS"
+        known = self._broker.cert_file
+        return (
+            "it may not accept the certificate of this client"
+            if known
+            else "it may ask for a certificate of this client"
+        )
 
     def _on_publish(self, _client: Client, _data: Any, number: int, _reason: Any, _properties: Any) -> None:
         with self._changed:
@@ -267,3 +303,37 @@ class Publisher:
         if said != self._said:
             self._tell(said)
         self._said = said
+
+
+def _encrypt(client: Client, broker: Broker) -> None:
+    """Have a client use TLS; whatever is wrong with a file is told with its name."""
+    for name, file in (("ca_file", broker.ca_file), ("cert_file", broker.cert_file), ("key_file", broker.key_file)):
+        if file and not Path(file).is_file():
+            raise FileNotFoundError(f"{name}: found no file {file}")
+    try:
+        if broker.ca_file:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(broker.ca_file)
+    except ssl.SSLError:
+        raise ValueError(
+            f"ca_file: found no certificate in {broker.ca_file}, expected the authority's, as PEM"
+        ) from None
+    try:
+        # With an empty password OpenSSL asks nobody for one.
+        client.tls_set(broker.ca_file or None, broker.cert_file or None, broker.key_file or None, keyfile_password="")
+    except ssl.SSLError as error:
+        key = f"the key in {broker.key_file or broker.cert_file}"
+        raise ValueError(
+            f"cert_file: found no certificate in {broker.cert_file} that goes with {key}, expected PEM, the key without a "
+            f"password ({error.reason or error})"
+        ) from None
+
+
+def _what_failed(error: BaseException | None) -> str:
+    """Why a broker could not be reached."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the broker's certificate is refused: {error.verify_message}"
+    why = error.strerror if isinstance(error, OSError) else None
+    # A broker without TLS takes its first message for a damaged one, and breaks the connection.
+    if isinstance(error, (ssl.SSLError, ConnectionResetError)):
+        return f"TLS fails; does the broker speak it on this port? ({why or error})"
+    return f"no broker answers ({why or error})"

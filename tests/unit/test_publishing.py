@@ -27,9 +27,9 @@ PASSWORD = "not a secret"
 
 
 class RealBroker:
-    """Debian's mosquitto on loopback, with a name and a password."""
+    """Debian's mosquitto on loopback, with a name and a password, and on a second port with TLS, where it knows its clients."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, tls_port: int) -> None:
         program = shutil.which("mosquitto", path="/usr/bin:/usr/sbin:/usr/local/sbin")
         if program is None:
             pytest.skip("mosquitto is not installed; apt-get install mosquitto")
@@ -40,8 +40,12 @@ class RealBroker:
         settings = (
             f"listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {keys}\npersistence false\nuser root\n"
         )
+        if tls_port:
+            make_certificates(folder, "plant", "other")
+            settings += f"listener {tls_port} 127.0.0.1\nrequire_certificate true\n"
+            settings += "".join(f"{name} {folder / file}\n" for name, file in BROKER_FILES.items())
         (folder / "mosquitto.conf").write_text(settings)
-        self.port = port
+        self.port, self.tls_port, self.folder = port, tls_port, folder
         self._command = [program, "-c", str(folder / "mosquitto.conf")]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -77,15 +81,79 @@ class RealBroker:
             client.loop_stop()
 
 
+BROKER_FILES = {"cafile": "plant.pem", "certfile": "plant-end.pem", "keyfile": "plant-end.key"}
+EXTENSIONS = """
+[req]
+distinguished_name = name
+[name]
+[authority]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign
+subjectKeyIdentifier = hash
+[end]
+basicConstraints = critical, CA:FALSE
+subjectAltName = IP:127.0.0.1
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+"""
+
+
+def make_certificates(folder: Path, *authorities: str) -> None:
+    """NAME.pem of authorities, and NAME-end.pem with NAME-end.key from each, for 127.0.0.1."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("openssl is not installed; apt-get install openssl")
+    (folder / "extensions").write_text(EXTENSIONS)
+    command = [program, "req", "-x509", "-config", "extensions", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    for name in authorities:
+        for made, kind, extra in (
+            (name, "authority", ["-noenc"]),
+            (f"{name}-end", "end", ["-noenc", "-CA", f"{name}.pem", "-CAkey", f"{name}.key"]),
+            (f"{name}-locked", "end", ["-passout", "pass:x", "-CA", f"{name}.pem", "-CAkey", f"{name}.key"]),
+        ):
+            options = ["-days", "2", "-subj", f"/CN={made}", "-extensions", kind, *extra]
+            files = ["-out", f"{made}.pem", "-keyout", f"{made}.key"]
+            subprocess.run([*command, *options, *files], cwd=folder, check=True, capture_output=True)
+
+
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[RealBroker]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (tmp_path / "broker").mkdir()
-    found = RealBroker(tmp_path / "broker", port)
-    yield found
-    found.stop()
+def start_broker(tmp_path: Path) -> Iterator[Callable[..., RealBroker]]:
+    made: list[RealBroker] = []
+
+    def make(*, tls: bool = False) -> RealBroker:
+        with socket.socket() as plain, socket.socket() as encrypted:
+            plain.bind(("127.0.0.1", 0))
+            encrypted.bind(("127.0.0.1", 0))
+            ports = plain.getsockname()[1], encrypted.getsockname()[1] if tls else 0
+        (tmp_path / "broker").mkdir()
+        made.append(RealBroker(tmp_path / "broker", *ports))
+        return made[-1]
+
+    yield make
+    for broker in made:
+        broker.stop()
+
+
+@pytest.fixture
+def broker(start_broker: Callable[..., RealBroker]) -> RealBroker:
+    return start_broker()
+
+
+@pytest.fixture
+def tls_broker(start_broker: Callable[..., RealBroker]) -> RealBroker:
+    """Running."""
+    broker = start_broker(tls=True)
+    broker.start()
+    return broker
+
+
+# paho-mqtt leaves the socket of a connection that could not be encrypted to the garbage collector.
+UNCLOSED = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+
+
+def tls_of(broker: RealBroker, ca: str = "plant", cert: str = "plant-end") -> dict[str, Any]:
+    files = {"ca_file": f"{ca}.pem", "cert_file": cert and f"{cert}.pem", "key_file": cert and f"{cert}.key"}
+    return {"port": broker.tls_port} | {key: str(broker.folder / name) for key, name in files.items() if name}
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +257,13 @@ def test_a_line_that_has_not_begun_is_waited_for(broker: RealBroker, sort: Calla
     assert told[1:] == [f"{journal}: no journal yet; waiting for gonogo sort to make it"]
 
 
+def test_an_output_that_was_never_filled_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mqtt", str(tmp_path), "--topic", "plant/line1"]) == 2
+    assert capsys.readouterr().err == (
+        f"gonogo mqtt: OUT: found no {tmp_path / '.gonogo'}; run gonogo sort first, or name a file with --told\n"
+    )
+
+
 def test_without_paho_the_remedy_is_named(
     sort: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -266,3 +341,85 @@ def test_the_command(broker: RealBroker, sort: Callable[..., None], tmp_path: Pa
             process.kill()
             process.communicate()
         assert next_said(heard, "state") == "offline"
+
+
+def test_told_over_tls_by_the_command(tls_broker: RealBroker, sort: Callable[..., None], tmp_path: Path) -> None:
+    sort(a=120)
+    (tmp_path / "secret").write_text(f"{PASSWORD}\n")
+    options = {"host": "127.0.0.1", "topic": "plant/line1", "user": "line", "password-file": tmp_path / "secret"}
+    options |= {key.replace("_", "-"): value for key, value in tls_of(tls_broker).items()}
+    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    with tls_broker.listener() as heard:
+        command = [sys.executable, "-m", "gonogo", "mqtt", tmp_path / "out", *words]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            assert next_said(heard)["name"] == "a.png"
+            process.terminate()
+            assert process.stderr is not None
+            assert process.stderr.read() == f"127.0.0.1:{tls_broker.tls_port}: connected\n"
+        assert process.returncode == 0
+
+
+@UNCLOSED
+def test_a_broker_with_a_wrong_certificate_is_told_nothing_and_sorting_goes_on(
+    tls_broker: RealBroker, sort: Callable[..., None], tmp_path: Path
+) -> None:
+    with tls_broker.listener() as heard:
+        with publishing(tls_broker, tmp_path / "out", **tls_of(tls_broker, ca="other")) as told:
+            until(lambda: bool(told))
+            sort(a=120, b=0)
+        with publishing(tls_broker, tmp_path / "out", **tls_of(tls_broker)):
+            assert {next_said(heard)["name"] for _ in range(2)} == {"a.png", "b.png"}
+    (why,) = told
+    assert why.startswith(f"127.0.0.1:{tls_broker.tls_port}: the broker's certificate is refused: ")
+
+
+@UNCLOSED
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (lambda broker: tls_of(broker, cert=""), "without an answer; it may ask for a certificate of this client"),
+        (
+            lambda broker: tls_of(broker, cert="other-end"),
+            "an answer; it may not accept the certificate of this client",
+        ),
+        (lambda broker: {**tls_of(broker), "host": "localhost"}, "certificate is refused: Hostname mismatch"),
+        (lambda broker: {**tls_of(broker), "port": broker.port}, "TLS fails; does the broker speak it on this port?"),
+        (lambda broker: {"port": broker.tls_port}, "without an answer; it may expect TLS"),
+    ],
+)
+def test_who_does_not_fit_is_told_why(
+    tls_broker: RealBroker,
+    sort: Callable[..., None],
+    tmp_path: Path,
+    changes: Callable[[RealBroker], dict[str, Any]],
+    says: str,
+) -> None:
+    sort(a=120)
+    with tls_broker.listener() as heard, publishing(tls_broker, tmp_path / "out", **changes(tls_broker)) as told:
+        until(lambda: bool(told))
+        assert heard.empty()
+    (why,) = told
+    assert says in why
+    assert not (tmp_path / "told.json").exists()
+
+
+def test_files_that_are_none_are_refused_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    make_certificates(tmp_path, "plant", "other")
+    journal_of(tmp_path / "out").parent.mkdir(parents=True)
+    none = tmp_path / "none.pem"
+    for options, says in (
+        ({"ca-file": none}, f"--ca-file: found no file {none}"),
+        ({"ca-file": tmp_path / "plant.key"}, "--ca-file: found no certificate in"),
+        ({"cert-file": none}, f"--cert-file: found no file {none}"),
+        ({"cert-file": tmp_path / "plant.pem"}, "--cert-file: found no certificate in"),
+        ({"cert-file": tmp_path / "plant.pem", "key-file": tmp_path / "other.key"}, "(KEY_VALUES_MISMATCH)"),
+        ({"cert-file": tmp_path / "plant-locked.pem", "key-file": tmp_path / "plant-locked.key"}, "without a password"),
+        (
+            {"key-file": tmp_path / "plant.key"},
+            "--key-file: found a key without a certificate; name its cert_file, too",
+        ),
+    ):
+        words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+        assert main(["mqtt", str(tmp_path / "out"), "--topic", "plant/line1", *words]) == 2
+        said = capfd.readouterr().err
+        assert says in said and said.count("\n") == 1
