@@ -54,7 +54,7 @@ def add_parser(commands: Commands) -> None:
         "--tls", action="store_true", help="encrypt, and check the broker by the authorities that the system knows"
     )
     parser.add_argument(
-        "--ca-file", default="", metavar="FILE", help="encrypt, and check it by this authority, PEM (default: --tls)"
+        "--ca-file", default="", metavar="FILE", help="encrypt, and check it by this authority, PEM (default: as --tls)"
     )
     parser.add_argument(
         "--cert-file", default="", metavar="FILE", help="encrypt, and show the broker this, PEM (default: nothing)"
