@@ -16,6 +16,8 @@ from gonogo.decision import REVIEW, Decision, doubt_about
 from gonogo.model_file import ModelFile, read_model
 
 Sample = NDArray[np.uint8] | NDArray[np.float32]
+Floats = NDArray[np.float32]
+Look = Callable[[int, Sample, Floats, Floats | None], None]
 
 _NOTHING = np.zeros(0, np.uint8)
 _UNCERTIFIED = "the model has no certified PASS threshold; make one with gonogo calibrate"
@@ -86,7 +88,7 @@ class Inspector:
     def decide_many(
         self,
         parts: Sequence[Sample | Sequence[Sample]],
-        look: Callable[[int, Sample], None] = lambda _number, _samples: None,
+        look: Look = lambda _number, _samples, _logits, _features: None,
     ) -> list[Decision]:
         """Return the decisions about several parts, to the last bit those of :meth:`decide`, in less time.
 
@@ -95,7 +97,9 @@ class Inspector:
         parts : sequence
             What :meth:`decide` takes, of each part.
         look : callable, optional
-            Called with the position of each part that the net decides on and what it reads of it, (n, height, width, channels).
+            Called with the position of each part that the net decides on, what it reads of it, (n, height, width, channels), the
+            logits that it computes, (n, units), and what its last layer reads, (n, width), where the model has a guard against
+            unknown pictures.
         """
         decisions: list[Decision | None] = [None] * len(parts)
         group: list[tuple[int, Sample]] = []
@@ -105,23 +109,22 @@ class Inspector:
                 decisions[number] = self._review(doubt or _UNCERTIFIED)
                 continue
             if sum(held.nbytes for _, held in group) + samples.nbytes > _GROUP_BYTES:
-                self._decide_group(group, decisions)
+                self._decide_group(group, decisions, look)
                 group = []
-            look(number, samples)
             group.append((number, samples))
-        self._decide_group(group, decisions)
+        self._decide_group(group, decisions, look)
         return [decision for decision in decisions if decision is not None]
 
-    def _decide_group(self, group: Sequence[tuple[int, Sample]], decisions: list[Decision | None]) -> None:
+    def _decide_group(self, group: Sequence[tuple[int, Sample]], decisions: list[Decision | None], look: Look) -> None:
         if not group:
             return
         logits, features = self._file.run(np.concatenate([samples for _, samples in group]))
         first = 0
         for number, samples in group:
             last = first + len(samples)
-            decisions[number] = self._file.decide(
-                logits[first:last], None if features is None else features[first:last]
-            )
+            of_part = logits[first:last], None if features is None else features[first:last]
+            decisions[number] = self._file.decide(*of_part)
+            look(number, samples, *of_part)
             first = last
 
     def _samples(self, pixels: Any) -> tuple[str, Sample]:

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,8 @@ from line.world import JOURNAL, HandClock, TextDecider, World
 from gonogo import InspectionClassifier, Inspector, ModelFileError, PassGate, _core, layers, load
 from gonogo.decision import REVIEW, Decision
 from gonogo.line.configuration import Configuration
-from gonogo.line.drift import ODDS, Monitor, likelihood_ratio, make_monitors
+from gonogo.line.decider import Looked
+from gonogo.line.drift import ODDS, Monitor, answers, likelihood_ratio, make_monitors
 from gonogo.line.drift_watch import PARTS_OF_ROW, DriftWatch
 from gonogo.line.inspection import InspectorDecider
 from gonogo.line.journal import Journal
@@ -95,13 +97,14 @@ class Parts:
     def monitors(self, _bad_share: float | None) -> list[Monitor]:
         return [replace(monitor, statistics=[0.0] * len(ODDS)) for monitor in self._monitors]
 
-    def decide_and_measure(self, parts: Sequence[Any]) -> list[tuple[Decision, tuple[float, ...]]]:
-        return [
-            (part, ())
-            if isinstance(part, Decision)
-            else (Decision("ok", True, float(part[3])), tuple(float(value) for value in part[:3]))
-            for part in parts
-        ]
+    def decide_and_measure(self, parts: Sequence[Any]) -> list[Looked]:
+        return [self._looked(part) for part in parts]
+
+    def _looked(self, part: Any) -> Looked:
+        if isinstance(part, Decision):
+            return Looked(part, part)
+        decision = Decision("ok", True, float(part[3]))
+        return Looked(decision, decision, tuple(float(value) for value in part[:3]))
 
 
 def journal() -> Journal:
@@ -317,6 +320,33 @@ def test_a_stored_reference_that_does_not_fit_is_refused(line_models: dict[str, 
         Reference.from_json(backwards, file.certificate)
 
 
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_no_limit_is_exceeded_more_often_than_told_whatever_pictures_parts_have(
+    line_models: dict[str, Path], pictures: int
+) -> None:
+    """Calibration parts show up to six pictures, the certificate holds for one: the reference must not be that of the least."""
+    rng, count = np.random.default_rng(11), 900
+    clf, good_parts = load(line_models["plain"]), 150
+    part = np.concatenate([np.arange(500), 500 + rng.permutation(np.repeat(np.arange(good_parts), 6))])
+    light = 120 * (part >= 500)[:, None, None, None].astype(np.uint8)
+    X = rng.integers(0, 100, (len(part), 6, 7, 1), dtype=np.uint8) + light
+    gate = PassGate(clf, "ok", 0.01, 0.95, pictures_per_part=1)
+    gate.fit(X, np.where(part >= 500, "ok", "bad"), groups=part.astype(np.str_))
+    saved = gate.save(line_models["plain"].with_name(f"several-{pictures}.gonogo"))
+    decider = InspectorDecider(Inspector(saved))
+    monitors = {monitor.name: monitor for monitor in decider.monitors(0.0001)}
+    fresh = rng.integers(0, 100, (count, pictures, 6, 7, 1), dtype=np.uint8) + np.uint8(120)
+    asked, yes = Counter[str](), Counter[str]()
+    for looked in decider.decide_and_measure(list(fresh)):
+        for monitor, answer, _ in answers(looked.asked, looked.exposure, monitors):
+            asked[monitor.name] += 1
+            yes[monitor.name] += answer
+    assert set(asked) == set(monitors)
+    for name, monitor in monitors.items():
+        error = math.sqrt(monitor.expected * (1 - monitor.expected) / asked[name])
+        assert yes[name] / asked[name] <= monitor.expected + 2 * error, name
+
+
 def test_few_good_parts_give_no_reference(line_models: dict[str, Path]) -> None:
     rng = np.random.default_rng(77)
     y = np.where(np.arange(510) < 500, "bad", "ok")
@@ -330,10 +360,11 @@ def test_the_inspector_measures_what_the_net_reads(line_models: dict[str, Path])
     decider = InspectorDecider(inspector)
     pixels = np.random.default_rng(3).integers(0, 100, (6, 7, 1), dtype=np.uint8) + np.uint8(120)
     dark = np.zeros((6, 7, 1), np.uint8)
-    (good, measures), (doubtful, nothing) = decider.decide_and_measure([[pixels], [dark]])
-    assert good == inspector.decide(pixels)
-    assert measures == _core.measure_exposure(pixels)
-    assert (doubtful.label, nothing) == (REVIEW, ())
+    good, doubtful = decider.decide_and_measure([[pixels], [dark]])
+    assert good.decision == good.asked == inspector.decide(pixels)
+    assert good.exposure == _core.measure_exposure(pixels)
+    assert (doubtful.decision.label, doubtful.exposure) == (REVIEW, ())
+    assert doubtful.asked == doubtful.decision
     assert len(decider.monitors(None)) == 8
     assert len(decider.monitors(0.02)) == 9
 
@@ -349,8 +380,8 @@ class Bright(TextDecider):
         sides = [f"{quantity} {side}" for quantity in QUANTITIES for side in ("below", "above")]
         return [Monitor(name, 0.1, limits.get(name, 1e9 if name.endswith("above") else -1e9), 50.0) for name in sides]
 
-    def decide_and_measure(self, parts: Sequence[Sequence[Any]]) -> list[tuple[Decision, tuple[float, ...]]]:
-        return [(decision, (200.0, 0.0, 0.0)) for decision in self.decide(parts)]
+    def decide_and_measure(self, parts: Sequence[Sequence[Any]]) -> list[Looked]:
+        return [Looked(decision, decision, (200.0, 0.0, 0.0)) for decision in self.decide(parts)]
 
 
 @pytest.mark.soak

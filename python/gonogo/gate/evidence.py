@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonogo import seen
-from gonogo.decision import Rule, best_classes, margins
+from gonogo.decision import Rule, best_classes, margins, samples_of_parts
 from gonogo.gate.formats import refuse_other_formats
 from gonogo.gate.parts import Calibration, Parts, check_groups, collect, digest_of_set, find_parts, part_ids
 from gonogo.gate.scores import identity, model_of, scores_of
@@ -91,6 +92,12 @@ class Evidence:
         """Return for each part whether all its pictures are PASS."""
         refused = ~rule.passes(self.margin, self.best)
         return np.asarray(np.bincount(self.parts.of, weights=refused, minlength=len(self.parts)) == 0)
+
+    @cached_property
+    def promised_pictures(self) -> NDArray[np.intp]:
+        """The samples of each part that a line is promised to need, its first, intp (parts, pictures_per_part)."""
+        own = samples_of_parts(self.parts.of, len(self.parts))
+        return np.array([samples[: self.pictures_per_part] for samples in own])
 
     def lots_of(self, chosen: Sequence[NDArray[np.bool_]]) -> list[int] | None:
         """Return the number of lots among some choices of bad parts."""

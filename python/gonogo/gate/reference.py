@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo.certificate import Certificate
-from gonogo.decision import Rule, samples_of_parts
+from gonogo.decision import Rule
 from gonogo.gate.evidence import Evidence
 from gonogo.gate.scores import model_of
 from gonogo.reference import PARTS_LEAST, Reference, ranks
@@ -18,6 +18,8 @@ def make_reference(
     clf: Any, X: Any, evidence: Evidence, made: Certificate, rule: Rule, known: NDArray[np.bool_] | None
 ) -> Reference | None:
     """Return what the line compares its pictures with; None for rows, foreign classifiers and too few good parts.
+
+    A part counts with the pictures that the certificate is about, as on the line: the least of more pictures scores lower.
 
     Parameters
     ----------
@@ -32,20 +34,19 @@ def make_reference(
     rule : Rule
         The decision, with a review zone where there is one.
     known : bool array (parts,) or None
-        Which parts the guard against unknown pictures lets pass.
+        Which parts the guard against unknown pictures lets pass, by the same pictures.
     """
     file = model_of(clf)
     if file is None or len(file.sample_shape) == 1:
         return None
-    would_pass = evidence.passing_parts(rule) & evidence.is_good
+    pictures = evidence.promised_pictures
+    would_pass = rule.passes(evidence.margin, evidence.best)[pictures].all(axis=1) & evidence.is_good
     passed = would_pass if known is None else would_pass & known
     chosen = np.flatnonzero(passed)
     if len(chosen) < PARTS_LEAST:
         return None
-    exposures = clf.exposures(X)
-    own = samples_of_parts(evidence.parts.of, len(evidence.parts))
-    means = np.array([exposures[own[part][: evidence.pictures_per_part]].mean(axis=0) for part in chosen.tolist()])
-    scores = evidence.good[np.flatnonzero(evidence.is_good).searchsorted(chosen)]
+    means = clf.exposures(X)[pictures[chosen]].mean(axis=1)
+    scores = evidence.margin[pictures[chosen]].min(axis=1)
     kept = np.sort(np.column_stack([means, scores]), axis=0)[ranks(len(chosen))]
     brightness, contrast, sharpness, score = (tuple(column) for column in kept.T.tolist())
     return Reference(

@@ -63,6 +63,8 @@ def make_guard(
 ) -> tuple[UnknownGuard, NDArray[np.bool_]]:
     """Return the guard that sends at most a share of known good parts to REVIEW, and which calibration parts it lets pass.
 
+    The latter by as many pictures of a part as the certificate is about; the guard itself by all that a part has.
+
     Parameters
     ----------
     clf : InspectionClassifier
@@ -92,7 +94,8 @@ def make_guard(
         limit=float(good[allowed_parts(share, len(good)) - 1]),
         known=known,
     )
-    return guard, farthest <= guard.limit
+    passes = (away[evidence.promised_pictures] <= guard.limit).all(axis=1)
+    return guard, np.asarray(passes)
 
 
 def check_enough(share: float, good_parts: int) -> None:

@@ -52,6 +52,26 @@ class Decider(Protocol):
         """Compute what the model stores; return the largest difference, or raise ``ModelFileError`` where that is too large."""
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What a line learns from a part.
+
+    Attributes
+    ----------
+    decision : Decision
+        About the part, from all its pictures.
+    asked : Decision
+        About as many of its pictures, the first, as the certificate is about: what the watch for drift asks its questions of,
+        because the score of more pictures is lower.
+    exposure : tuple of float
+        Brightness, contrast and sharpness of these, on average; nothing where pixels are in doubt.
+    """
+
+    decision: Decision
+    asked: Decision
+    exposure: tuple[float, ...] = ()
+
+
 @runtime_checkable
 class Measuring(Protocol):
     """What a decider can do besides, where drift is watched for."""
@@ -59,5 +79,5 @@ class Measuring(Protocol):
     def monitors(self, bad_share: float | None) -> list[Monitor]:
         """Return what is to be watched where at most a share of the parts is bad (None: nobody said); none without reference."""
 
-    def decide_and_measure(self, parts: Sequence[Sequence[Any]]) -> list[tuple[Decision, tuple[float, ...]]]:
-        """Return the decision about each part and its brightness, contrast and sharpness; nothing where pixels are in doubt."""
+    def decide_and_measure(self, parts: Sequence[Sequence[Any]]) -> list[Looked]:
+        """Return the decision about each part, with what drift is told by."""

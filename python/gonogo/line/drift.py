@@ -166,9 +166,9 @@ def answers(
     Parameters
     ----------
     decision : Decision
-        About the part.
+        About as many pictures of the part as the certificate is about.
     measures : sequence of float
-        Its brightness, contrast and sharpness.
+        Their brightness, contrast and sharpness.
     monitors : mapping
         By name.
     """

@@ -13,7 +13,7 @@ from typing import Any
 from gonogo.decision import Decision
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration
-from gonogo.line.decider import Decider, Measuring
+from gonogo.line.decider import Decider, Looked, Measuring
 from gonogo.line.drift import Monitor, answers
 from gonogo.line.journal import Entry, Journal
 from gonogo.reference import QUANTITIES
@@ -95,11 +95,11 @@ class DriftWatch:
         """Return for each part its decision and the doubt that drift raises about it."""
         time = self._clock.today().isoformat(timespec="milliseconds")
         found = []
-        for decision, measures in self._decider.decide_and_measure(parts):
-            self._count(decision, measures)
+        for looked in self._decider.decide_and_measure(parts):
+            self._count(looked.decision, looked.exposure)
             if self.alarm is None and self.monitors:
-                self._ask(decision, measures, time)
-            found.append((decision, self.doubt))
+                self._ask(looked, time)
+            found.append((looked.decision, self.doubt))
         return found
 
     def _count(self, decision: Decision, measures: Sequence[float]) -> None:
@@ -111,9 +111,9 @@ class DriftWatch:
             self._sums = [total + value for total, value in zip(self._sums, measures, strict=True)]
             self._recent.append(measures)
 
-    def _ask(self, decision: Decision, measures: Sequence[float], time: str) -> None:
+    def _ask(self, looked: Looked, time: str) -> None:
         self.parts += 1
-        for monitor, answer, value in answers(decision, measures, self.monitors):
+        for monitor, answer, value in answers(looked.asked, looked.exposure, self.monitors):
             monitor.ask(answer, value, time)
         if self.statistic < self._configuration.drift_run_length:
             return

@@ -13,8 +13,8 @@ from gonogo import _core
 from gonogo.certificate_words import promise
 from gonogo.decision import REVIEW, Decision, most_probable_classes
 from gonogo.errors import ModelFileError
-from gonogo.inspector import Inspector, Sample
-from gonogo.line.decider import ANOTHER_COLOUR, ANOTHER_SIZE, PROVEN, Fault
+from gonogo.inspector import Floats, Inspector, Sample
+from gonogo.line.decider import ANOTHER_COLOUR, ANOTHER_SIZE, PROVEN, Fault, Looked
 from gonogo.line.drift import Monitor, make_monitors
 from gonogo.machine import fingerprint
 
@@ -145,22 +145,28 @@ class InspectorDecider:
         share = made.bad_share if bad_share is None else bad_share
         return make_monitors(reference, made, guarded=self._file.unknown_guard is not None, bad_share=share)
 
-    def decide_and_measure(self, parts: Sequence[Sequence[Any]]) -> list[tuple[Decision, tuple[float, ...]]]:
-        """As ``Measuring`` says. As many pictures of a part are measured as at the calibration."""
+    def decide_and_measure(self, parts: Sequence[Sequence[Any]]) -> list[Looked]:
+        """As ``Measuring`` says. Drift is told by as many pictures of a part as at the calibration."""
         made = self._file.certificate
-        measures: list[tuple[float, ...]] = [()] * len(parts)
         if made is None:
-            return list(zip(self.decide(parts), measures, strict=True))
-
+            return [Looked(decision, decision) for decision in self.decide(parts)]
         needed = made.pictures_per_part
+        first: dict[int, tuple[Decision | None, tuple[float, ...]]] = {}
 
-        def measure(number: int, samples: Sample) -> None:
+        def measure(number: int, samples: Sample, logits: Floats, features: Floats | None) -> None:
             pictures = samples[:needed].astype(np.uint8, copy=False)
             rows = [_core.measure_exposure(picture) for picture in pictures]
-            measures[number] = tuple(sum(column) / len(rows) for column in zip(*rows, strict=True))
+            asked = None
+            if len(samples) > needed:
+                asked = self._file.decide(logits[:needed], None if features is None else features[:needed])
+            first[number] = (asked, tuple(sum(column) / len(rows) for column in zip(*rows, strict=True)))
 
         decisions = self._inspector.decide_many([list(views) for views in parts], measure)
-        return list(zip(decisions, measures, strict=True))
+        found = []
+        for number, decision in enumerate(decisions):
+            asked, exposure = first.get(number, (None, ()))
+            found.append(Looked(decision, asked or decision, exposure))
+        return found
 
     def self_test(self) -> float:
         """As ``Decider`` says."""
