@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -26,9 +27,10 @@ from gonogo.line.configuration import Configuration
 from gonogo.line.decider import Looked
 from gonogo.line.drift import ODDS, Monitor, answers, likelihood_ratio, make_monitors
 from gonogo.line.drift_watch import PARTS_OF_ROW, DriftWatch
+from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
 from gonogo.line.journal import Journal
-from gonogo.line.segments import create_schema
+from gonogo.line.segments import create_schema, read_journal
 from gonogo.model_file import parse_model
 from gonogo.reference import QUANTITIES, Reference, ranks
 
@@ -190,7 +192,14 @@ def monitors(made: Any) -> list[Monitor]:
     return make_monitors(reference_of(rng.normal(size=(300, 4))), made, guarded=False, bad_share=None)
 
 
-@pytest.mark.parametrize("on_alarm", ["log", "review", "stop"])
+WHAT_FOLLOWS = {
+    "log": "Sorting goes on; the alarm stands",
+    "review": "Every part goes to REVIEW",
+    "stop": "Parts in hand go to REVIEW, the sorter ends and does not start again",
+}
+
+
+@pytest.mark.parametrize("on_alarm", WHAT_FOLLOWS)
 def test_what_follows_an_alarm_lasts_until_it_is_acknowledged(monitors: list[Monitor], on_alarm: Any) -> None:
     kept = journal()
     looking = watch(monitors, kept, on_alarm=on_alarm)
@@ -198,7 +207,8 @@ def test_what_follows_an_alarm_lasts_until_it_is_acknowledged(monitors: list[Mon
     first = looking.parts - 1
     assert looking.alarm is not None
     assert not any(doubts[:first])
-    assert all(doubts[first:]) == (on_alarm == "review")
+    assert all(doubts[first:]) == (on_alarm != "log")
+    assert re.search(rf"\. {WHAT_FOLLOWS[on_alarm]}.* until somebody runs gonogo sort", looking.alarm["reason"])
     assert looking.stops == (on_alarm == "stop")
     kept.append(looking.take_alarm())
     again = watch(monitors, kept, on_alarm=on_alarm)
@@ -406,6 +416,11 @@ def test_nothing_passes_after_an_alarm_wherever_power_is_lost(often: Callable[[i
     assert max(reviewed) >= 4
 
 
+def decisions(out: Path) -> list[dict[str, Any]]:
+    with read_journal(out / ".gonogo" / "journal.db", LocalDisk()) as kept:
+        return list(kept.decisions())
+
+
 def test_a_darker_lamp_is_told_and_followed(line_models: dict[str, Path], tmp_path: Path, run: Commands) -> None:
     inbox, out = tmp_path / "inbox", tmp_path / "out"
     watched = [line_models["gated"], inbox, out, *FAST, "--drift-run-length", "10000", "--batch", "8"]
@@ -426,8 +441,13 @@ def test_a_darker_lamp_is_told_and_followed(line_models: dict[str, Path], tmp_pa
     assert (result["labels"], result["drift"]["alarm"]) == ({"ok": 5}, None)
     fill(inbox, {f"e{i:02}.png": 150 for i in range(30)}, seed=8)
     result = run("sort", *watched, "--on-alarm", "stop", exit_code=5)
-    assert result["labels"]["ok"] % 8 == 0, "the batch in hand is finished"
-    assert result["labels"]["ok"] + len(result["waiting"]) == 30
+    done = {row["id"]: row for row in decisions(out) if row["name"].startswith("e")}
+    assert result["labels"]["ok"] + result["labels"]["REVIEW"] + len(result["waiting"]) == 30
+    assert sum(result["labels"].values()) % 8 == 0, "the batches in hand are finished"
+    assert len(done) == sum(result["labels"].values()) >= 16, "of the batch after the one with the alarm, too"
+    passed = [row["decision"] == "ok" for row in done.values()]
+    assert passed == sorted(passed, reverse=True), "none passes after the alarm"
+    assert {row["reason"][:11] for row in done.values() if row["decision"] == "REVIEW"} == {"drift since"}
     assert run("verify", out)["problems"] == 0
     reviewed = sqlite3.connect(out / ".gonogo" / "journal.db").execute(
         "SELECT id, reason FROM decisions WHERE decision = 'REVIEW'"
@@ -451,10 +471,17 @@ def test_the_status_tells_of_drift(line_models: dict[str, Path], tmp_path: Path,
     assert run("info", line_models["plain"])["reference"] is None
 
 
-def test_acknowledging_cannot_stand_in_a_file(line_models: dict[str, Path], tmp_path: Path, run: Commands) -> None:
-    (tmp_path / "line.toml").write_text('acknowledge = "Ada"\n')
+@pytest.mark.parametrize("key", ["acknowledge", "approve"])
+def test_a_word_of_a_person_cannot_stand_in_a_file(
+    key: str, line_models: dict[str, Path], tmp_path: Path, run: Commands, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "line.toml").write_text(f'{key} = "Ada"\n')
     with pytest.raises(SystemExit):
         run("sort", line_models["gated"], tmp_path, tmp_path / "out", "--config", tmp_path / "line.toml")
+    assert f"line.toml: {key}: cannot stand in a file; it is a word for one call" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("sort", line_models["gated"], tmp_path, tmp_path / "out", f"--{key}", " ")
+    assert f"--{key}: found nothing, expected a few words" in capsys.readouterr().err
 
 
 def test_a_model_file_with_a_damaged_reference_is_refused(line_models: dict[str, Path], tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-# Options about this one call, not about the work.
-_NOT_IN_FILES = {"help", "config", "debug", "acknowledge"}
+# Options about this one call, not about the work: a word of approval that stood in a file would hold for all that comes later.
+_NOT_IN_FILES = {"help", "config", "debug", "acknowledge", "approve"}
 
 
 def apply_configuration(parser: argparse.ArgumentParser, path: str | Path) -> None:
@@ -29,6 +29,8 @@ def apply_configuration(parser: argparse.ArgumentParser, path: str | Path) -> No
         raise ValueError(f"{path}: not a TOML file: {error}") from None
     actions = dict(_options(parser))
     for key, value in document.items():
+        if key in _NOT_IN_FILES and any(f"--{key}" in action.option_strings for action in parser._actions):
+            raise ValueError(f"{path}: {key}: cannot stand in a file; it is a word for one call, on the command line")
         if key not in actions:
             near = difflib.get_close_matches(key, actions, n=1)
             known = ", ".join(sorted(actions))

@@ -32,8 +32,9 @@ that after a crash or a power loss the next start finishes what was begun: no pi
 OUT/decisions.csv is a table for spreadsheets, OUT/status.json and OUT/gonogo.prom (Prometheus) tell how the line is. A file
 that is still being written is left alone until it has come to rest.
 
-With --copy the inbox stays as it is and pictures are copied; with --dry-run nothing is written at all. All options can stand in a
-TOML file (--config), unknown keys are refused. SIGTERM and Ctrl-C finish the batch in hand.
+With --copy the inbox stays as it is and pictures are copied; with --dry-run nothing is written at all. All options but --approve
+and --acknowledge, which are words for one start, can stand in a TOML file (--config); unknown keys are refused. SIGTERM and
+Ctrl-C finish the batch in hand.
 
 Another model than the one that decided in OUT until now needs --approve with a reason. At the start, and every --self-test-hours
 while watching, the model computes the pictures in its file; where it gives other scores nothing more is taken (exit code 3).
@@ -73,12 +74,15 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument(
         "--acknowledge",
-        default="",
+        type=_word,
         metavar="NAME",
         help="NAME has looked into the alarm of drift, which ends with that",
     )
     parser.add_argument(
-        "--approve", metavar="REASON", help="let FILE decide in place of another model; the journal keeps who and why"
+        "--approve",
+        type=_word,
+        metavar="REASON",
+        help="let FILE decide in place of another model; the journal keeps who and why",
     )
     parser.add_argument("--journal", metavar="FILE", help="journal on a local disk (default: OUT/.gonogo/journal.db)")
     parser.add_argument("--config", metavar="FILE", help="TOML file with options; the command line wins")
@@ -125,6 +129,13 @@ def _add_settings(parser: Parser) -> None:
         group.add_argument(f"--{name}", default=getattr(_DEFAULTS, name.replace("-", "_")), help=text, **settings)
 
 
+def _word(text: str) -> str:
+    """Of a person who answers for something: not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("found nothing, expected a few words, which the journal keeps")
+    return text
+
+
 def _seconds(text: str) -> float:
     value = as_number(text)
     if value is None or not 0 <= value < 1e9:
@@ -165,7 +176,7 @@ def run(args: argparse.Namespace) -> int:
         "model_file": str(Path(args.model_file).absolute()),
         "model_file_sha256": inspector.model_file.core.file_sha256,
     }
-    counts, goes_on, acknowledged_by = Counts(), True, args.acknowledge
+    counts, goes_on, acknowledged_by = Counts(), True, args.acknowledge or ""
     with stop_signals() as stopped:
         if not _is_there(args, inbox, clock, lambda: bool(stopped)):
             return INTERRUPTED if signal.SIGINT in stopped else DONE

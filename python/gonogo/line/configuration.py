@@ -53,7 +53,7 @@ class Configuration:
         Of ``decisions.csv``.
     on_alarm : {"log", "review", "stop"}
         What follows where drift is noticed, until a person acknowledges it: only rows and messages; every part goes to REVIEW;
-        or the sorter ends.
+        or parts in hand go to REVIEW and the sorter ends.
     drift_run_length : int
         Parts between two false alarms, at least, on average. 0: drift is not watched for.
     bad_share : float, optional

@@ -23,6 +23,11 @@ _SECONDS_OF_ROW = 3600.0
 _RECENT = 50  # parts whose means an alarm tells
 _NAMED = 3  # monitors in words, at most
 _PIXELS = QUANTITIES[:3]
+_FOLLOWS = {
+    "log": "Sorting goes on; the alarm stands",
+    "review": "Every part goes to REVIEW",
+    "stop": "Parts in hand go to REVIEW, the sorter ends and does not start again",
+}
 
 
 class DriftWatch:
@@ -69,7 +74,7 @@ class DriftWatch:
     @property
     def doubt(self) -> str:
         """Why no part can pass; empty where nothing speaks against it."""
-        if self.alarm is None or self._configuration.on_alarm != "review":
+        if self.alarm is None or self._configuration.on_alarm == "log":
             return ""
         return f"drift since {self.alarm['time']}: {', '.join(self.alarm['monitors'])}; see the alarm in the journal"
 
@@ -119,9 +124,8 @@ class DriftWatch:
             return
         ranked = sorted(self.monitors.values(), key=lambda monitor: -monitor.statistic)
         moved = [monitor for monitor in ranked[:_NAMED] if monitor.statistic >= ranked[0].statistic / 2]
-        follows = {"log": "sorting goes on", "review": "every part goes to REVIEW", "stop": "the sorter ends"}
         reason = f"drift: {'; '.join(monitor.words() for monitor in moved)}. {self._lately()}"
-        reason += f"{follows[self._configuration.on_alarm]} until somebody runs gonogo sort with --acknowledge NAME"
+        reason += f"{_FOLLOWS[self._configuration.on_alarm]} until somebody runs gonogo sort with --acknowledge NAME"
         self.alarm = {"time": time, "reason": reason, "monitors": [monitor.name for monitor in moved]}
         self._new_alarm = [Entry("ALARM", body={"reason": reason}), self._row()]
 
