@@ -105,6 +105,10 @@ class JournalVersionError(JournalError):
     """A journal that another version of gonogo wrote: sound, but not to be read by this one."""
 
 
+class JournalAccessError(JournalError):
+    """A journal that the system does not let this process open or write, which says nothing about its content."""
+
+
 class ModelFileError(ValueError):
     """A model file that is damaged, hostile or made for something else.
 

@@ -17,6 +17,7 @@ from gonogo.cli.sort import stop_signals
 from gonogo.line.clock import Clock
 from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
+from gonogo.line.segments import open_journal, read_journal
 
 Run = Commands
 
@@ -173,8 +174,90 @@ def test_a_damaged_journal_is_refused_and_rebuilt(
     assert run("recover", out)["damaged"] is None
     assert run("verify", out)["problems"] == 0
     shutil.copy(out / "ok" / "good 1.png", inbox / "good 1.png")
-    assert run("sort", line_models["gated"], inbox, out, *FAST)["sorted"] == 1
+    run("sort", line_models["gated"], inbox, out, *FAST, exit_code=2)
+    assert "nothing tells which model sorted here, who approved of it, or whether an alarm of drift was" in run.error
+    assert "add --approve 'REASON'" in run.error
+    assert (inbox / "good 1.png").exists()
+    assert run("sort", line_models["gated"], inbox, out, "--approve", "asked Ann", *FAST)["sorted"] == 1
+    assert run("sort", line_models["gated"], inbox, out, *FAST)["sorted"] == 0
     assert len(names_below(out / "ok")) == 3
+    with read_journal(journal, LocalDisk()) as opened:
+        (alarm,) = [row.body["reason"] for row in opened.rows("ALARM")]
+        assert alarm == f"damaged: file is not a database; kept as {result['damaged']}"
+        (approved,) = [row.body for row in opened.rows("MODEL") if "change" in row.body]
+    assert (approved["change"], approved["reason"]) == ("change", "asked Ann")
+
+
+@pytest.mark.parametrize("left", ["nothing", "the log of the database", "a new journal"])
+def test_a_journal_that_is_gone_is_not_begun_anew_in_silence(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, left: str
+) -> None:
+    out, journal = tmp_path / "out", tmp_path / "out" / ".gonogo" / "journal.db"
+    run("sort", line_models["gated"], inbox, out, *FAST)
+    shutil.copy(out / "ok" / "good 1.png", inbox / "good 3.png")
+    journal.unlink()
+    if left == "the log of the database":
+        Path(f"{journal}-wal").write_bytes(b"x" * 5000)
+    elif left == "a new journal":
+        open_journal(journal, LocalDisk(), Clock()).close()
+    for _ in range(2):
+        run("sort", line_models["gated"], inbox, out, "--approve", "x", *FAST, exit_code=3)
+        assert "although heads.log tells of" in run.error
+        assert "put it back, name it with --journal, or run gonogo recover OUT" in run.error
+    run("archive", out, "--before", "2020-01-01", "--delete", exit_code=3)
+    assert journal.exists() == (left == "a new journal")
+    result = run("recover", out)
+    assert (result["rebuilt"], bool(result["damaged"])) == (5, left == "a new journal")
+    assert result["cause"].startswith("incomplete" if left == "a new journal" else "missing")
+    assert result["unknown"]
+    kept = [file.read_bytes() == b"x" * 5000 for file in journal.parent.glob("journal.damaged-*.db-wal")]
+    assert (True in kept) == (left == "the log of the database")
+    assert run("recover", out)["cause"] == ""
+    assert run("verify", out)["problems"] == 0
+    run("sort", line_models["gated"], inbox, out, *FAST, exit_code=2)
+    assert run("sort", line_models["gated"], inbox, out, "--approve", "asked Ann", *FAST)["sorted"] == 1
+    assert names_below(inbox) == {".hidden"}
+    assert run("verify", out)["problems"] == 0
+
+
+def test_a_recovery_that_was_cut_short_is_met_again(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    run("sort", line_models["gated"], inbox, out, *FAST)
+    (out / ".gonogo" / "journal.db").write_bytes(b"not a database, but nearly so" * 300)
+
+    def fail(*_: object) -> None:
+        raise MemoryError("the program ends here")
+
+    for step in ("rebuild", "_list_files", "heads_of", "open_journal"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"gonogo.line.rebuilding.{step}", fail)
+            run("recover", out, exit_code=1)
+        run("sort", line_models["gated"], inbox, out, *FAST, exit_code=2 if step == "open_journal" else 3)
+    (out / ".gonogo" / "journal.db").unlink()
+    run("sort", line_models["gated"], inbox, out, *FAST, exit_code=3)
+    assert "missing, although journal.damaged-" in run.error
+    assert run("recover", out)["rebuilt"] == 5
+    run("sort", line_models["gated"], inbox, out, *FAST, exit_code=2)
+    assert run("verify", out)["problems"] == 0
+    assert len(list((out / ".gonogo").glob("journal.damaged-*.db"))) == 2
+
+
+def test_a_journal_that_may_not_be_opened_is_not_replaced(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    out, journal = tmp_path / "out", tmp_path / "out" / ".gonogo" / "journal.db"
+    run("sort", line_models["gated"], inbox, out, *FAST)
+    for tail in ("-wal", "-shm"):
+        Path(f"{journal}{tail}").unlink(missing_ok=True)
+    Path(f"{journal}-wal").mkdir()
+    for command in ("recover", "verify"):
+        run(command, out, exit_code=3)
+        assert "unable to open database file; see to the disk and start again" in run.error
+    assert not list(journal.parent.glob("*damaged*"))
+    Path(f"{journal}-wal").rmdir()
+    assert run("recover", out)["cause"] == ""
 
 
 def test_recover_without_a_model_sends_what_was_claimed_to_people(

@@ -17,7 +17,7 @@ from line.commands import FAST, Commands, fill, make_models
 from line.world import HandClock, TextDecider
 from prometheus_client.parser import text_string_to_metric_families
 
-from gonogo.errors import ModelFileError
+from gonogo.errors import JournalError, ModelFileError
 from gonogo.line.configuration import Configuration
 from gonogo.line.files import LocalDisk
 from gonogo.line.rebuilding import recover
@@ -230,6 +230,15 @@ def test_a_line_that_watches_closes_the_month(opened: Callable[..., Any], tmp_pa
     assert [file.name for file in closed_segments(out / ".gonogo" / "journal.db", disk)] == ["journal-2026-03.db"]
     assert verify(out, disk)["problems"] == 0
     assert read_status(tmp_path)["pictures"]["sorted"] == 2
+    journal, heads = out / ".gonogo" / "journal.db", out / ".gonogo" / "heads.log"
+    journal.unlink()
+    with pytest.raises(JournalError, match=r"missing, although heads.log tells of \d+ rows on 2026-04-01"), opened():
+        pytest.fail("it began, although the file of this month is gone")
+    # As between the end of the old file and the first row of the new one.
+    heads.write_text("".join(heads.read_text().splitlines(keepends=True)[:-1]))
+    with opened(clock=Days("2026-04-01")) as line:
+        line.once()
+    assert verify(out, disk)["problems"] == 0
 
 
 def test_the_command_refuses_and_approves(

@@ -16,7 +16,8 @@ from gonogo.line.rebuilding import recover
 DESCRIPTION = """
 Finish what a crash of gonogo sort left: pictures go where the journal says that they should; those that were claimed and not yet
 decided on go to REVIEW, damaged ones to QUARANTINE. Every start of gonogo sort does the same, with its model. A damaged journal
-is kept under another name and replaced by a new one that lists what lies in the folders; the command says what that cannot tell.
+is kept under another name; in its place, or that of one that is gone, a new one lists what lies in the folders. The command says
+what that cannot tell: the model is not among it, so that the next gonogo sort wants --approve REASON.
 Exit code 5 when a picture cannot be found.
 """
 EXAMPLES = """
@@ -47,10 +48,9 @@ def run(args: argparse.Namespace) -> int:
     result = recover(Path(args.out), disk=LocalDisk(), clock=Clock(), journal=journal, user=user())
     lines = [f"finished: {result['finished']}, to people: {result['decided']}, lost: {result['lost']}"]
     lines += [f"counted the hours of {name} again" for name in result["recounted"]]
-    if result["damaged"]:
-        lines.append(
-            f"the damaged journal is kept as {result['damaged']}; the new one lists {counted(result['rebuilt'], 'file')}"
-        )
+    if result["cause"]:
+        kept = f"kept as {result['damaged']}; " if result["damaged"] else ""
+        lines.append(f"journal {result['cause']}; {kept}a new one lists {counted(result['rebuilt'], 'file')}")
         lines += [f"unknown: {what}" for what in result["unknown"]]
     show(args, {**result, "problems": result["lost"]}, "\n".join(lines))
     return PROBLEMS if result["lost"] else DONE

@@ -11,6 +11,7 @@ from gonogo.line.decider import Decider
 from gonogo.line.journal import Entry, Journal
 
 _WHAT = ("model", "certificate")
+_NOT_KNOWN = "unknown"  # in place of a digest
 
 
 def change_of_model(description: Mapping[str, Any], journal: Journal, user: str, reason: str | None) -> Entry | None:
@@ -33,14 +34,21 @@ def change_of_model(description: Mapping[str, Any], journal: Journal, user: str,
     earlier = list(journal.models())
     if not earlier or _identity(earlier[0]) == _identity(description):
         return None
-    last, here = earlier[0], f"{description['model'][:16]} with the certificate {_short(description['certificate'])}"
+    last = earlier[0]
+    was_lost = last["model"] == _NOT_KNOWN
+    if was_lost and reason is None:
+        raise ValueError(
+            "FILE: the journal was made anew, and nothing tells which model sorted here, who approved of it, or whether an alarm "
+            "of drift was standing; look into that, then add --approve 'REASON', which is written to the journal"
+        )
+    here = f"{description['model'][:16]} with the certificate {_short(description['certificate'])}"
     was = f"{last['model'][:16]} with the certificate {_short(last['certificate'])}"
     if reason is None:
         raise ValueError(
             f"FILE: found the model {here}, pictures were sorted here with {was}; to change it, add --approve 'REASON', "
             "which is written to the journal, or name the file that was used before"
         )
-    known = any(_identity(row) == _identity(description) for row in earlier)
+    known = not was_lost and any(_identity(row) == _identity(description) for row in earlier)
     body = {
         **description,
         "change": "rollback" if known else "change",
@@ -50,6 +58,11 @@ def change_of_model(description: Mapping[str, Any], journal: Journal, user: str,
         "reason": reason,
     }
     return Entry("MODEL", body=body)
+
+
+def lost_model() -> Entry:
+    """Return the row by which a journal that was made anew tells that nobody knows what decided before."""
+    return Entry("MODEL", body={"model": _NOT_KNOWN, "certificate": "", "version": "", "fingerprint": ""})
 
 
 def self_test(decider: Decider, journal: Journal, clock: Clock) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import journal_of
 from gonogo.line.disk import Disk
+from gonogo.line.heads import check_heads
 from gonogo.line.journal import Entry, Journal, Row
 from gonogo.line.naming import final_name
 from gonogo.line.running import lock_output
@@ -83,6 +84,7 @@ def archive(out: Path, wish: Wish, *, disk: Disk, clock: Clock, journal: Path | 
         raise FileNotFoundError(f"OUT: found no .gonogo in {out}; expected a folder that gonogo sort has filled")
     with ExitStack() as stack:
         lock_output(out, disk, stack)
+        check_heads(out, path, disk)
         opened = stack.enter_context(open_journal(path, disk, clock))
         finished = finish_archive(opened, path, out, disk)
         old = list(old_pictures(path, wish, disk))

@@ -11,7 +11,8 @@ SEGMENT     first row of each file: ``previous`` (file of the rows before, or nu
 START       a sorter began: ``model``, ``settings``, ``version``, ``fingerprint``, ``work``, ``inbox``, ``user``
 MODEL       what decides from now on: ``model`` and ``certificate`` (SHA-256), ``version``, ``fingerprint``; where the model is
             another one than before: ``change`` (``"change"``, or ``"rollback"`` to one that was in use), ``previous``,
-            ``previous_certificate``, ``user`` and ``reason``
+            ``previous_certificate``, ``user`` and ``reason``; ``model`` is ``"unknown"`` where a new journal replaced a damaged
+            or lost one
 SELFTEST    the pictures in the model file were computed again: ``difference`` of the scores, ``fingerprint``
 BATCH       pictures that are looked at from now on: ``files``, each id, name, identity, how often it was tried, part (null: its
             name), doubt; ``work``: where they are claimed to, in a folder with the row's number
@@ -23,7 +24,7 @@ DONE        it is done; ``refers`` is the row of the INTENT
 RETURNED    nothing was done; the picture is (again) in the inbox, or was taken from there by others
 LOST        an alarm: the picture is at none of the places where it should be
 ALARM       something that a person must know; not about the state of one picture
-FOUND       a file of the class folders, listed when a new journal replaced a damaged one
+FOUND       a file of the class folders, listed when a new journal replaced one that was damaged or gone
 AUDIT       a passed picture that people shall look at all the same
 DRIFT       where the watch for drift stands: ``statistic``, which is an alarm where it reaches ``level`` (parts between two false
             alarms, on average); ``parts`` watched since the last acknowledgement; ``monitors``, by name what ``drift.Monitor``

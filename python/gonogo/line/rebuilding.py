@@ -9,23 +9,27 @@ from typing import Any
 
 from gonogo import _core
 from gonogo.decision import REVIEW, Decision
-from gonogo.errors import JournalError, JournalVersionError
+from gonogo.errors import JournalAccessError, JournalError, JournalVersionError
+from gonogo.line.approval import lost_model
 from gonogo.line.archive import finish_archive
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, journal_of
 from gonogo.line.decider import PROVEN, Fault
 from gonogo.line.disk import Disk
-from gonogo.line.heads import heads_of
+from gonogo.line.heads import check_heads, heads_of
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.recovery import Recovery
 from gonogo.line.running import last_places, lock_output
-from gonogo.line.segments import mend_counts, open_journal, read_journal, set_aside, translated
+from gonogo.line.segments import mend_counts, open_journal, read_journal, rebuild, set_aside, translated
 from gonogo.line.sorter import Sorter
 
 UNKNOWN = (
+    "which model was in use and who approved of it: the next start wants --approve 'REASON'",
+    "whether an alarm of drift was standing, and what the watch for drift had counted",
     "which pictures had been claimed and not decided on",
     "under which names, when, by which model and with which score the pictures in the folders were decided on",
     "which files in the folders were the plant's own",
+    "which files of the inbox gonogo sort --copy had copied: it copies them again",
 )
 
 
@@ -61,16 +65,17 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
     -------
     dict
         ``finished``: pictures that went where their INTENT says; ``decided``: that went to REVIEW or QUARANTINE, since nobody
-        had decided on them; ``lost``: alarms; ``rebuilt``: files that a new journal lists in place of a damaged one; ``damaged``:
-        its new name; ``unknown``: what a new journal cannot tell; ``recounted``: files of the journal whose counts by hour did
+        had decided on them; ``lost``: alarms; ``rebuilt``: files that a new journal lists in place of a damaged or lost one;
+        ``cause``: why, empty where none was made; ``damaged``: the new name of the old one, None where there was none;
+        ``unknown``: what a new journal cannot tell; ``recounted``: files of the journal whose counts by hour did
         not follow from their rows; ``archived``: pictures of which ``gonogo archive`` was interrupted.
 
     Raises
     ------
     LockedError
         A sorter works there.
-    JournalVersionError
-        Another version wrote the journal.
+    JournalVersionError, JournalAccessError
+        Another version wrote the journal, or it cannot be opened.
     FileNotFoundError
         The folder is no output of ``gonogo sort``.
     """
@@ -81,40 +86,54 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
     with ExitStack() as stack:
         lock_output(out, disk, stack)
         stack.enter_context(translated(path))
-        damaged = _damage(path, disk)
+        cause = _damage(out, path, disk)
         start = None
         with suppress(JournalError, FileNotFoundError), read_journal(path, disk) as old:
             row = old.last("START")
             start = None if row is None else row.body
-        aside = set_aside(path, disk, clock) if damaged else None
-        if aside is not None and disk.status(heads_of(out)) is not None:
-            disk.move(heads_of(out), heads_of(out).with_name(f"{aside.stem}.heads.log"))
+        said = {"rebuilt": 0, "cause": cause, "damaged": None, "unknown": []}
+        if cause:
+            said |= _begin_anew(out, path, cause, disk, clock)
         recounted = mend_counts(path, disk) if disk.status(path) is not None else []
         opened = stack.enter_context(open_journal(path, disk, clock))
         places = last_places(out, path, start)
-        rebuilt = 0
-        if aside is not None:
-            opened.append([Entry("ALARM", body={"reason": f"damaged: {damaged[0]}; kept as {aside.name}"})])
-            rebuilt = _list_files(out, disk, opened)
         disk.make_folder(places.work)
         sorter = Sorter(disk, clock, places, _configuration(start), NoModel(), opened, keeps=_keeps(start))
         archived = finish_archive(opened, path, out, disk)
-        result: dict[str, Any] = {**Recovery(sorter).run(), "rebuilt": rebuilt, "recounted": recounted, "user": user}
-        result["archived"] = archived
-        result |= {"damaged": None if aside is None else aside.name, "unknown": list(UNKNOWN) if aside else []}
-        return result
+        return {**Recovery(sorter).run(), **said, "recounted": recounted, "user": user, "archived": archived}
 
 
-def _damage(path: Path, disk: Disk) -> list[str]:
-    if disk.status(path) is None:
-        return []
+def _damage(out: Path, path: Path, disk: Disk) -> str:
+    """What is wrong with a journal; empty if it is sound, or none was ever there."""
     try:
-        with read_journal(path, disk) as opened:
-            return opened.damage()
-    except JournalVersionError:
-        raise  # it is sound: the gonogo that wrote it can go on with it
+        if disk.status(path) is not None:
+            with read_journal(path, disk) as opened:
+                if found := opened.damage():
+                    return f"damaged: {found[0]}"
+        check_heads(out, path, disk)
+    except (JournalVersionError, JournalAccessError):
+        raise  # it may be sound: for the gonogo that wrote it, or when its disk is seen to
     except JournalError as error:
-        return [error.reason]
+        return error.reason.rpartition("; ")[0]  # without the remedy, which is this
+    return ""
+
+
+def _begin_anew(out: Path, path: Path, cause: str, disk: Disk, clock: Clock) -> dict[str, Any]:
+    """Put a new journal in the place of one that is damaged or gone; what told of the old one goes last, or all is done again."""
+    was_there = disk.status(path) is not None
+    aside = set_aside(path, disk, clock)
+    reason = f"{cause}; {f'kept as {aside.name}' if was_there else 'a new one was begun'}"
+    count = 0
+
+    def fill(journal: Journal) -> None:
+        nonlocal count
+        journal.append([Entry("ALARM", body={"reason": reason}), lost_model()])
+        count = _list_files(out, disk, journal)
+
+    rebuild(path, disk, clock, fill)
+    if disk.status(heads_of(out)) is not None:
+        disk.move(heads_of(out), heads_of(out).with_name(f"{aside.stem}.heads.log"))
+    return {"rebuilt": count, "damaged": aside.name if was_there else None, "unknown": list(UNKNOWN)}
 
 
 def _configuration(start: Mapping[str, Any] | None) -> Configuration:

@@ -15,7 +15,7 @@ from gonogo.line.configuration import Configuration, Places, check_places, journ
 from gonogo.line.decider import Decider
 from gonogo.line.disk import Disk, NotRegularError
 from gonogo.line.drift_watch import watch_line
-from gonogo.line.heads import write_head
+from gonogo.line.heads import check_heads, write_head
 from gonogo.line.recovery import Recovery
 from gonogo.line.segments import open_journal, translated
 from gonogo.line.sorter import Counts, DiskFullError, Sorter, start_row
@@ -218,6 +218,7 @@ def open_line(
             stack.enter_context(disk.lock(inbox))
         places = places_of(inbox, out, path, disk)
         stack.enter_context(translated(path))
+        check_heads(out, path, disk)
         opened = stack.enter_context(open_journal(path, disk, clock))
         change = change_of_model(decider.description, opened, user, approval)
         drift = watch_line(decider, configuration, opened, clock)

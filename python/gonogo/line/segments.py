@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from gonogo.errors import JournalError
+from gonogo.errors import JournalAccessError, JournalError
 from gonogo.line.clock import Clock
 from gonogo.line.disk import NETWORK_FILE_SYSTEMS, Disk
 from gonogo.line.journal import Entry, Journal
-from gonogo.line.tables import NO_CHAIN, check_schema, create_schema, head, mend_hours
+from gonogo.line.tables import NO_CHAIN, check_schema, create_schema, head, may_be_damage, mend_hours
 
 _LOGGED_MAX = 1000  # rows in the log, about as many pages
 _PATIENCE_MS = 500
+_TAILS = ("", "-wal", "-shm")  # of the names of SQLite's files
 _ROWS_OF_A_COMMIT = 10  # a commit takes as much room as so many rows
 
 
@@ -103,7 +104,15 @@ def _unfinished(path: Path) -> Path:
     return path.with_name(f"{path.stem}.new{path.suffix}")
 
 
-def _begin(path: Path, previous: list[Path], disk: Disk, clock: Clock) -> None:
+def rebuild(path: Path, disk: Disk, clock: Clock, fill: Callable[[Journal], None]) -> None:
+    """Make a journal anew, with rows that ``fill`` appends; it gets its name when these are on the disk."""
+    disk.make_folder(path.parent)
+    _begin(path, closed_segments(path, disk), disk, clock, fill)
+
+
+def _begin(
+    path: Path, previous: list[Path], disk: Disk, clock: Clock, fill: Callable[[Journal], None] = lambda _: None
+) -> None:
     """Make a new file, whole before it gets its name: one that is not whole is always a damaged one."""
     unfinished = _unfinished(path)
     for tail in ("", "-journal", "-wal", "-shm"):
@@ -112,6 +121,7 @@ def _begin(path: Path, previous: list[Path], disk: Disk, clock: Clock) -> None:
         create_schema(connection)
         journal = Journal(connection, unfinished, clock, [_connect_reading(older) for older in previous])
         start_segment(journal, previous[-1].name if previous else None)
+        fill(journal)
         _empty_log(connection, "TRUNCATE")
         journal.close()
     disk.move(unfinished, path)
@@ -174,13 +184,22 @@ def mend_counts(path: Path, disk: Disk) -> list[str]:
 
 
 def set_aside(path: Path, disk: Disk, clock: Clock) -> Path:
-    """Give a damaged journal another name, with what SQLite keeps beside it, and return that name."""
-    aside = path.with_name(f"{path.stem}.damaged-{clock.today():%Y%m%d-%H%M%S}{path.suffix}")
-    for tail in ("", "-wal", "-shm"):
+    """Give a damaged journal, or what is left of one, another name, with what SQLite keeps beside it; return that name."""
+    start, number = f"{aside_start(path)}{clock.today():%Y%m%d-%H%M%S}", 1
+    aside = path.with_name(f"{start}{path.suffix}")
+    while any(disk.status(Path(f"{aside}{tail}")) is not None for tail in _TAILS):
+        number += 1
+        aside = path.with_name(f"{start}-{number}{path.suffix}")
+    for tail in _TAILS:
         if disk.status(Path(f"{path}{tail}")) is not None:
             disk.move(Path(f"{path}{tail}"), Path(f"{aside}{tail}"))
     disk.sync_folder(path.parent)
     return aside
+
+
+def aside_start(path: Path) -> str:
+    """Return how the names of damaged journals begin that were set aside."""
+    return f"{path.stem}.damaged-"
 
 
 def closed_segments(path: Path, disk: Disk) -> list[Path]:
@@ -231,7 +250,8 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         remedy = "see to the disk and start again, which finishes what was begun"
-        raise JournalError(path, f"cannot be read or written: {error}; {remedy}") from error
+        kind = JournalError if may_be_damage(error) else JournalAccessError
+        raise kind(path, f"cannot be read or written: {error}; {remedy}") from error
     except sqlite3.Error as error:
         raise JournalError(path, f"{error}; run gonogo recover OUT") from error
 

@@ -89,11 +89,23 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
         believed = connection.execute(query).fetchone()
         faults = [] if believed is None else chain_faults(connection, *believed)
     except sqlite3.DatabaseError as error:
+        if not may_be_damage(error):
+            raise
         faults = [str(error)]
     if faults:
         raise JournalError(
             path, f"damaged: {faults[0]}; run gonogo recover OUT, which starts a new one and keeps this one"
         )
+
+
+def may_be_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether an error may come from the content of a file: not where it is locked, or may not be opened."""
+    if not isinstance(error, sqlite3.OperationalError):
+        return True
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in (
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_IOERR,
+    )
 
 
 def head(connection: sqlite3.Connection) -> tuple[int, bytes]:
