@@ -15,6 +15,7 @@ from typing import Any
 
 from gonogo import binomial
 from gonogo.decision import Rule
+from gonogo.expiry import check_last_day
 from gonogo.stored_fields import read_fields
 
 _BIT_EXACT = ("threshold", "guard_band")
@@ -94,6 +95,8 @@ class Certificate:
         Of the set of part ids, and of these with their labels.
     model_sha256, preprocess_sha256 : str
         The weights, and the way to them, that alone the certificate is about; empty for a foreign classifier.
+    valid_until : str or None
+        Last day, YYYY-MM-DD, on which a part can pass; None: for ever.
     """
 
     pass_label: str
@@ -124,6 +127,7 @@ class Certificate:
     labels_sha256: str
     model_sha256: str
     preprocess_sha256: str
+    valid_until: str | None = None
 
     @property
     def risk(self) -> float:
@@ -177,6 +181,10 @@ class Certificate:
     def to_json(self) -> dict[str, Any]:
         """Return the certificate as it is stored."""
         stored = self._plain_fields()
+        if (
+            self.valid_until is None
+        ):  # not stored: certificates that never end keep the bytes from before there were others
+            del stored["valid_until"]
         for entry in (stored, *stored["claims"]):
             entry |= {name: float(entry[name]).hex() for name in _BIT_EXACT if name in entry}
         return stored
@@ -190,7 +198,7 @@ class Certificate:
         ValueError
             Naming the field that is missing, unknown, of the wrong type or at odds with the others.
         """
-        values = read_fields(stored, cls, _BIT_EXACT)
+        values = read_fields({"valid_until": None, **stored}, cls, _BIT_EXACT)
         try:
             values["claims"] = tuple(Claim(**read_fields(claim, Claim, _BIT_EXACT)) for claim in values["claims"])
         except ValueError as error:
@@ -213,6 +221,8 @@ def claim_risk(confidence: float, candidates: int, claims: int) -> float:
 def _check_figures(certificate: Certificate) -> None:
     """Whatever follows from other figures must follow from them here."""
     c = certificate
+    if c.valid_until is not None:
+        check_last_day("valid_until", c.valid_until)
     faults = [name for name in c.classes if name != c.pass_label]
     groups: Sequence[tuple[str, ...]] = [(name,) for name in faults] if c.per_class else [tuple(faults)]
     bounds = {

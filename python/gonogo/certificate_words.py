@@ -21,6 +21,10 @@ def promise(certificate: Certificate) -> list[str]:
         f"Shown by {_count(c.defects, 'bad part')} ({seen}): {c.escapes_allowed:,} may lie above the threshold.",
         f"That bounds the escape rate by {_bound(c.escape_upper_bound)}; {c.escapes_observed:,} of them passed.",
     ]
+    if c.valid_until is not None:
+        lines.append(
+            f"Valid until {c.valid_until}; from the day after, every part goes to REVIEW until the gate is calibrated anew."
+        )
     if not c.grouped:
         lines.append(
             "Each picture was counted as a part, since no groups were given: where several show one part, nothing is promised."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from gonogo import _core
 from gonogo.checks import check_threads
 from gonogo.decision import REVIEW, Decision, doubt_about
+from gonogo.expiry import expired
 from gonogo.model_file import ModelFile, read_model
 
 Sample = NDArray[np.uint8] | NDArray[np.float32]
@@ -34,6 +36,8 @@ class Inspector:
         decision is REVIEW.
     n_threads : int, optional
         None: one for each processor. The decisions do not depend on it.
+    today : callable, optional
+        Returns the local date, by which a certificate with a last day expires: every part is REVIEW from the day after.
 
     Raises
     ------
@@ -49,8 +53,12 @@ class Inspector:
     True
     """
 
-    def __init__(self, path: str | Path, *, n_threads: int | None = None) -> None:
+    def __init__(
+        self, path: str | Path, *, n_threads: int | None = None, today: Callable[[], date] = date.today
+    ) -> None:
         self._file: ModelFile = read_model(path, threads=check_threads(n_threads))
+        made = self._file.certificate
+        self._today, self._valid_until = today, None if made is None else made.valid_until
         self._least = -math.inf if len(self._file.sample_shape) == 1 else _least_maximum(self._file.data)
 
     @property
@@ -78,7 +86,7 @@ class Inspector:
         A C-contiguous picture that is neither cut nor enhanced is read where it lies: nothing of its size is allocated.
         """
         doubt, samples = self._samples(pixels)
-        if doubt:
+        if doubt or (doubt := self._expired()):
             return self._review(doubt)
         logits, features = self._file.run(samples)
         if self._file.certificate is None:
@@ -89,6 +97,8 @@ class Inspector:
         self,
         parts: Sequence[Sample | Sequence[Sample]],
         look: Look = lambda _number, _samples, _logits, _features: None,
+        *,
+        expires: bool = True,
     ) -> list[Decision]:
         """Return the decisions about several parts, to the last bit those of :meth:`decide`, in less time.
 
@@ -100,13 +110,16 @@ class Inspector:
             Called with the position of each part that the net decides on, what it reads of it, (n, height, width, channels), the
             logits that it computes, (n, units), and what its last layer reads, (n, width), where the model has a guard against
             unknown pictures.
+        expires : bool
+            Whether a certificate ends with its last day. False: whoever asks takes care of that, as for a decision of the past.
         """
+        over = self._expired() if expires else ""
         decisions: list[Decision | None] = [None] * len(parts)
         group: list[tuple[int, Sample]] = []
         for number, pixels in enumerate(parts):
             doubt, samples = self._samples(pixels)
-            if doubt or self._file.certificate is None:
-                decisions[number] = self._review(doubt or _UNCERTIFIED)
+            if doubt or over or self._file.certificate is None:
+                decisions[number] = self._review(doubt or over or _UNCERTIFIED)
                 continue
             if sum(held.nbytes for _, held in group) + samples.nbytes > _GROUP_BYTES:
                 self._decide_group(group, decisions, look)
@@ -196,6 +209,10 @@ class Inspector:
         if doubt:
             raise ValueError(f"pixels: {doubt}")
         return self._file.probabilities(self._file.core.logits(samples))
+
+    def _expired(self) -> str:
+        """Why no part passes today; empty while the certificate is valid, and where nobody has said until when."""
+        return "" if self._valid_until is None else expired(self._valid_until, self._today())
 
     def _review(self, reason: str) -> Decision:
         made = self._file.certificate

@@ -73,6 +73,7 @@ def report_dict(report: Report) -> dict[str, Any]:
     if report.certificate is not None and report.parts is not None:
         result["gate"] = {
             "certificate": report.certificate.digest,
+            "valid_until": report.certificate.valid_until,
             "threshold": report.certificate.threshold,
             "guard_band": report.certificate.guard_band,
             "review": report.parts.reviewed.count,

@@ -6,6 +6,7 @@ too long behind others is known to be late.
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 import os
@@ -166,7 +167,8 @@ class Stream:
             pictures.append(Picture(name, name, Path(), Status("file", 0, 0, len(data), 0), data=data))
             pictures[-1].fault = self._decider.check(data)
         job = Job("part", pictures)
-        (outcomes,) = decide_jobs([job], self._decider, accept_unproven=self._settings.accept_unproven)
+        unproven = self._settings.accept_unproven
+        (outcomes,) = decide_jobs([job], self._decider, accept_unproven=unproven, today=datetime.date.today())
         for picture, outcome in zip(pictures, outcomes, strict=True):
             if picture.is_damaged and len(pictures) > 1:
                 return _review(f"{picture.name} of {len(pictures)}: {outcome.reason}", outcome.cause)

@@ -31,6 +31,7 @@ class BrightnessDecider:
     description: Mapping[str, Any] = field(
         default_factory=lambda: {"model": "m" * 64, "certificate": "c" * 64, "version": "0.1.0", "fingerprint": "f"}
     )
+    valid_until: str | None = None
 
     def check(self, data: bytes) -> Fault | None:
         found = _core.inspect(data)

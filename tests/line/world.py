@@ -52,6 +52,7 @@ class TextDecider:
     description: dict[str, Any] = field(
         default_factory=lambda: {"model": "m", "certificate": "c", "version": "v", "fingerprint": "f"}
     )
+    valid_until: str | None = None
 
     def check(self, data: bytes) -> Fault | None:
         word = data.split()[0] if data.split() else b""

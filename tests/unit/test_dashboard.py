@@ -218,6 +218,10 @@ def test_without_a_page_it_goes_into_the_output_and_disturbs_nothing(
     assert json.loads(capsys.readouterr().out)["problems"] == 0
 
 
+def until(day: str) -> dict[str, Any]:
+    return {"certificate": "c", "model": "m", "time": NOW.isoformat(), "facts": {"valid_until": day}}
+
+
 HOUR = "2026-03-14T12+00:00"
 FAILED_TRIAL = trial_status([Verdict(str(part), part < 6, True, "Ann") for part in range(46)], Trial(0.01, 0.95))
 CHANGES: list[tuple[str, dict[str, Any], str, str]] = [
@@ -247,6 +251,13 @@ CHANGES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     ("failed trial", {"pilot": FAILED_TRIAL}, "NO", "the trial against human inspection failed"),
     ("no certificate", {"start": {"certificate": "", "model": "m", "time": NOW.isoformat()}}, "YES", "no certificate"),
+    ("certificate over", {"start": until("2026-03-13")}, "NO", "valid until 2026-03-13: every part goes to REVIEW"),
+    (
+        "certificate ends",
+        {"start": until("2026-04-13")},
+        "YES",
+        "the certificate is valid until 2026-04-13, 30 days left",
+    ),
     ("watcher ended", {"start": {"certificate": "c", "settings": {"watch": True}}}, "NO", "is not at work"),
 ]
 

@@ -223,7 +223,7 @@ def sorted_as(decider: InspectorDecider, *views: bytes, accept_unproven: bool = 
         Picture(str(i), str(i), Path(), Status("file", 0, 0, len(data), 0), data=data, fault=decider.check(data))
         for i, data in enumerate(views)
     ]
-    (outcomes,) = decide_jobs([Job("part", pictures)], decider, accept_unproven=accept_unproven)
+    (outcomes,) = decide_jobs([Job("part", pictures)], decider, accept_unproven=accept_unproven, today=None)
     return outcomes
 
 

@@ -47,6 +47,7 @@ class PassEverything:
         "version": "0",
         "fingerprint": "0" * 16,
     }
+    valid_until = None
 
     def check(self, data: bytes) -> Fault | None:  # noqa: ARG002 - the protocol's signature
         """As ``Decider`` says."""

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, Protocol
 from gonogo import _core
 from gonogo.cli.failures import BAD_INPUT
 from gonogo.decoding import BIT_DEPTHS, RESIZE_MODES
+from gonogo.expiry import check_last_day
 from gonogo.pictures import COLOR_MODES
 
 LARGEST_SEED = 2**64 - 1
@@ -218,6 +219,14 @@ def share(text: str) -> float:
     if value is None or not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a number between 0 and 1, such as 0.01")
     return value
+
+
+def last_day(text: str) -> str:
+    """Return a day written as YYYY-MM-DD."""
+    try:
+        return check_last_day("day", text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("day: ")) from None
 
 
 def as_number(text: str) -> float | None:

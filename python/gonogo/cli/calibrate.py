@@ -13,7 +13,16 @@ from gonogo.audit import audit
 from gonogo.audit.report import TEST, AuditReport
 from gonogo.certificate_words import beside_words, promise
 from gonogo.classifier import load
-from gonogo.cli.arguments import Commands, add_command, add_common, add_data, positive_number, share, whole_number
+from gonogo.cli.arguments import (
+    Commands,
+    add_command,
+    add_common,
+    add_data,
+    last_day,
+    positive_number,
+    share,
+    whole_number,
+)
 from gonogo.cli.datasets import (
     groups_of_split,
     named_part,
@@ -25,7 +34,7 @@ from gonogo.cli.datasets import (
     subset,
 )
 from gonogo.cli.failures import DONE, check_writable, writing
-from gonogo.cli.output import note, show
+from gonogo.cli.output import note, note_expired, show
 from gonogo.data import Dataset
 from gonogo.data.reading import names_below
 from gonogo.data.tables import read_table
@@ -124,6 +133,12 @@ def add_parser(commands: Commands) -> None:
         metavar="DIR",
         help="for that, the pictures of the training (default: the subset train of --split)",
     )
+    group.add_argument(
+        "--valid-until",
+        type=last_day,
+        metavar="DAY",
+        help="last day on which a part can pass on a line, such as 2027-06-30 (default: no end)",
+    )
     group.add_argument("--ledger", metavar="PATH", help="record of calibrations (default: SPLIT.ledger with --split)")
     parser.add_argument("--out", required=True, metavar="FILE2", help="model file to write; FILE stays as it is")
     add_common(parser)
@@ -156,6 +171,7 @@ def run(args: argparse.Namespace) -> int:
         cost_ratio=args.cost_ratio,
         review_capacity=args.review_capacity,
         unknown_share=args.unknown_share,
+        valid_until=args.valid_until,
         ledger=args.ledger,
     )
     try:
@@ -171,6 +187,7 @@ def run(args: argparse.Namespace) -> int:
     words = [*promise(made), *beside_words(made, gate.review_zone, guard)]
     result |= {"review_zone": gate.review_zone_, "unknown_guard": None if guard is None else guard.to_dict()}
     result["model"] = str(out)
+    note_expired(args, made.valid_until)
     show(args, result, "\n".join([*words, "", f"written to {out}"]))
     return DONE
 

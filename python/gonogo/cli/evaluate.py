@@ -17,7 +17,7 @@ from gonogo.cli.datasets import (
     subset,
 )
 from gonogo.cli.failures import DONE, check_new_folder, writing
-from gonogo.cli.output import counted, note, show
+from gonogo.cli.output import counted, note, note_expired, show
 from gonogo.evaluation import evaluate
 from gonogo.gate.formats import format_doubts
 
@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
         gate = None
     without = audit(read_parts(args, whole), threads=args.threads or 0) if args.audit else None
     report = evaluate(classifier, dataset, gate, ledger=args.ledger, without=without, pass_label=args.pass_label)
+    note_expired(args, None if gate is None else gate.certificate.valid_until)
     if dataset.groups is None:
         note(args, "each picture counts as a part: with several pictures of one part, give --groups")
     if doubts := format_doubts(classifier, dataset):

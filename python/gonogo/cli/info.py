@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import date
 from typing import Any
 
 from gonogo.certificate import Certificate
@@ -11,6 +12,7 @@ from gonogo.cli.arguments import Commands, add_command, add_common
 from gonogo.cli.datasets import open_model
 from gonogo.cli.failures import DONE
 from gonogo.cli.output import show, table
+from gonogo.expiry import days_left, validity
 from gonogo.machine import fingerprint_differences
 from gonogo.model_card import in_words, model_card
 from gonogo.model_file import ModelFile
@@ -46,22 +48,26 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     model = open_model(args)
-    certificate = model.certificate
+    certificate, today = model.certificate, date.today()
+    last = None if certificate is None else certificate.valid_until
     result = {
         **model_card(model),
+        "days_left": None if last is None else days_left(last, today),
         "fingerprint_differences": _differences(model.versions),
         "max_abs_diff": model.core.self_test(),
         "model": str(args.model_file),
     }
-    words = [] if certificate is None else [_certificate_text(model, certificate)]
+    words = [] if certificate is None else [_certificate_text(model, certificate, today)]
     show(args, result, "\n\n".join([_text(model, result), *words]))
     return DONE
 
 
-def _certificate_text(model: ModelFile, certificate: Certificate) -> str:
+def _certificate_text(model: ModelFile, certificate: Certificate, today: date) -> str:
+    last = certificate.valid_until
+    named = f"certificate {certificate.digest}" + ("" if last is None else f", {validity(last, today)}")
     needs = "\n".join(f"  - {text}" for text in assumptions(certificate))
     lines = "\n".join([*promise(certificate), *beside_words(certificate, model.review_zone, model.unknown_guard)])
-    return f"certificate {certificate.digest}\n{lines}\nIt rests on this:\n{needs}"
+    return f"{named}\n{lines}\nIt rests on this:\n{needs}"
 
 
 def _text(model: ModelFile, result: dict[str, Any]) -> str:

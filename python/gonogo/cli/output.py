@@ -9,8 +9,10 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
+from gonogo.expiry import expired
 from gonogo.spreadsheet import guarded
 
 
@@ -18,6 +20,12 @@ def note(args: argparse.Namespace, text: str) -> None:
     """Print a line about the work in progress to standard error, unless ``--quiet``."""
     if not args.quiet:
         print(text, file=sys.stderr, flush=True)
+
+
+def note_expired(args: argparse.Namespace, valid_until: str | None) -> None:
+    """Note that the last day of a certificate is over, where it is: figures are computed all the same."""
+    if over := expired(valid_until, date.today()):
+        note(args, f"{over}; until then a line sends every part to REVIEW")
 
 
 def show(args: argparse.Namespace, result: Mapping[str, Any], text: str) -> None:

@@ -15,7 +15,7 @@ from gonogo import _core
 from gonogo.cli.arguments import Commands, add_command, add_common
 from gonogo.cli.datasets import open_model
 from gonogo.cli.failures import BAD_INPUT, DONE, check_writable, writing
-from gonogo.cli.output import counted, csv_bytes, note, show, table
+from gonogo.cli.output import counted, csv_bytes, note, note_expired, show, table
 from gonogo.decision import REVIEW, Decision, Rule, doubt_about
 from gonogo.errors import DecodeError
 from gonogo.model_file import ModelFile
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     out = None if args.csv is None else check_writable("csv", args.csv)
     model = open_model(args)
     rows = predict(model, find_pictures(args.paths), args.threads or 0)
+    note_expired(args, None if model.certificate is None else model.certificate.valid_until)
     errors = sum("error" in row for row in rows)
     if out is not None:
         with writing(out):

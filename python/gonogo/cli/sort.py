@@ -17,6 +17,7 @@ from gonogo.inspector import Inspector
 from gonogo.ledger import user
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import DECIMALS, ON_ALARM, SEPARATORS, SUBFOLDERS, Configuration, check_places
+from gonogo.line.decider import expiry_doubt
 from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
 from gonogo.line.rehearsal import rehearse
@@ -259,8 +260,10 @@ def _show_result(args: argparse.Namespace, line: Line, waiting: list[str]) -> No
         note(args, f"ALARM: {counted(counts.lost, 'picture')} taken away after it was claimed; the journal names it")
     if line.sorter.csv.problem:
         note(args, line.sorter.csv.problem)
-    if drift is not None and drift.problem and not args.watch:  # a line that watches has told it
-        note(args, drift.problem)
+    over = expiry_doubt(line.sorter.decider, line.sorter.clock.today().date())
+    for problem in filter(None, ["" if drift is None else drift.problem, over]):
+        if not args.watch:  # a line that watches has told it
+            note(args, problem)
     show(args, result, text)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from gonogo.dashboard.figures import Figures
 from gonogo.dashboard.reading import LineState
+from gonogo.expiry import SOON, days_left, validity
 from gonogo.line.decider import QUARANTINE
 from gonogo.pilot import FAILED
 
@@ -147,6 +148,8 @@ def _of_decisions(line: LineState, figures: Figures) -> list[Point]:
                 "Run gonogo calibrate, and sort without --no-gate.",
             )
         )
+    if (point := _of_certificate(line)) is not None:
+        points.append(point)
     if line.pilot is not None and line.pilot.decision == FAILED:
         points.append(
             Point(
@@ -156,6 +159,23 @@ def _of_decisions(line: LineState, figures: Figures) -> list[Point]:
             )
         )
     return points
+
+
+def _of_certificate(line: LineState) -> Point | None:
+    """What its last day asks for: nothing until it comes near."""
+    last, today = line.valid_until, line.at.date()
+    if last is None or (left := days_left(last, today)) > SOON:
+        return None
+    if left >= 0:
+        return Point(
+            f"the certificate is {validity(last, today)}",
+            "Collect fresh parts and run gonogo calibrate; from the day after, every part goes to REVIEW.",
+        )
+    return Point(
+        f"the certificate was valid until {last}: every part goes to REVIEW",
+        "Run gonogo calibrate on fresh parts, then gonogo sort with the new file and --approve REASON.",
+        urgent=True,
+    )
 
 
 def counted(number: int, noun: str) -> str:

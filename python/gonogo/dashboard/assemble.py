@@ -12,6 +12,7 @@ from gonogo.dashboard.charts import drift_chart, passing_rate, per_hour, scores
 from gonogo.dashboard.figures import Figures, Latency
 from gonogo.dashboard.reading import DAYS, LineState
 from gonogo.decision import REVIEW
+from gonogo.expiry import validity
 from gonogo.page import DEFINITIONS, KEY_STYLE, file_name, picture, table, text, write_page
 
 TITLE = "Line"
@@ -55,7 +56,7 @@ _CAUSES = {
     "unproven": "cannot be proven complete",
     "another-size": "another size than the pictures of the training",
     "another-colour": "coloured, or grey, and those of the training not",
-    "doubt": "views of the part, or a frozen camera",
+    "doubt": "views of the part, a frozen camera, drift, or a certificate that is over",
     "crash": "ended the program twice",
     "changing": "a program still wrote into it",
     "changed": "changed after it was decided on",
@@ -263,6 +264,7 @@ def _model(line: LineState) -> str:
     facts = [
         ["model", f"<code>{text(str(start['model'])[:16])}</code> {file_name(str(settings.get('model_file', '')))}"],
         ["certificate", f"<code>{text(str(start['certificate'])[:16])}</code>" if start["certificate"] else "none"],
+        *([] if line.valid_until is None else [["validity", text(validity(line.valid_until, line.at.date()))]]),
         ["in use since", text(_in_use(line))],
         ["last start", text(f"{start['time'][:19].replace('T', ' ')} by {start.get('user') or 'nobody named'}")],
         [

@@ -143,6 +143,12 @@ class LineState:
     pilot: Status | None
     verdicts: int
 
+    @property
+    def valid_until(self) -> str | None:
+        """Last day of the certificate that is in use; None: no end."""
+        last: str | None = self.start.get("facts", {}).get("valid_until")
+        return last
+
 
 def read_line(out: Path, journal: Path, disk: Disk, at: datetime) -> LineState:
     """Return what there is to know about a line.

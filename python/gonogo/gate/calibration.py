@@ -33,6 +33,8 @@ class Promised:
         Stated upper share of bad parts.
     foreign : bool
         Whether the classifier is a foreign one, which has no identity of its own.
+    valid_until : str or None
+        Last day of the certificate.
     """
 
     classes: list[str]
@@ -40,6 +42,7 @@ class Promised:
     guard_band: float
     bad_share: float | None
     foreign: bool
+    valid_until: str | None = None
 
 
 def record_calibration(page: Page, evidence: Evidence, target: Target, promised: Promised) -> Certificate:
@@ -68,6 +71,7 @@ def record_calibration(page: Page, evidence: Evidence, target: Target, promised:
         page.append("refusal", evidence.ids, **entry, reason=str(refusal))
         raise
     outcome = {"threshold": made.threshold.hex(), "escapes_allowed": made.escapes_allowed, "defects": made.defects}
+    outcome |= {} if made.valid_until is None else {"valid_until": made.valid_until}
     digest = page.append("calibration", evidence.ids, **entry, outcome=outcome)
     return made.with_entry(digest)
 
@@ -118,6 +122,7 @@ def issue_certificate(evidence: Evidence, target: Target, promised: Promised) ->
         labels_sha256=evidence.labels_sha256,
         model_sha256="" if promised.foreign else evidence.model_sha256,
         preprocess_sha256=evidence.preprocess_sha256,
+        valid_until=promised.valid_until,
     )
 
 

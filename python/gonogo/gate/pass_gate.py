@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from gonogo.certificate import Certificate
 from gonogo.checks import check_integer, check_number
 from gonogo.decision import Decision, Rule, margins, samples_of_parts
+from gonogo.expiry import check_last_day
 from gonogo.gate.calibration import Promised, issue_certificate, record_calibration
 from gonogo.gate.evidence import Evidence, collect_evidence
 from gonogo.gate.exact_rule import Target
@@ -70,6 +71,9 @@ class PassGate:
         For a guard against unknown pictures: a part that would pass goes to REVIEW if it is farther from the good pictures of the
         training than all but this share of the good calibration parts, such as 0.01. ``fit`` then needs ``training_data``. At
         most this share of known good parts goes to REVIEW for it; that it finds unknown pictures is not promised. None: no guard.
+    valid_until : str, optional
+        Last day, such as "2027-06-30", on which ``Inspector`` and ``gonogo sort`` let parts pass; later they are REVIEW until the
+        gate is calibrated anew. None: no end.
     ledger : str or Path, optional
         File that records each use of calibration parts. None: ``<split file>.ledger`` for a subset of a saved split;
         otherwise nothing is recorded, and the certificate says so.
@@ -106,6 +110,7 @@ class PassGate:
         cost_ratio: float | None = None,
         review_capacity: float | None = None,
         unknown_share: float | None = None,
+        valid_until: str | None = None,
         ledger: str | Path | None = None,
     ) -> None:
         self.clf = clf
@@ -120,6 +125,7 @@ class PassGate:
         self.cost_ratio = cost_ratio
         self.review_capacity = review_capacity
         self.unknown_share = unknown_share
+        self.valid_until = valid_until
         self.ledger = ledger
 
     @classmethod
@@ -142,6 +148,7 @@ class PassGate:
             cost_ratio=None if zone is None else zone.cost_ratio,
             review_capacity=None if zone is None else zone.review_capacity,
             unknown_share=None if guard is None else guard.share,
+            valid_until=made.valid_until,
         )
         gate._made, gate._zone, gate._guard, gate._reference = made, zone, guard, file.reference
         return gate
@@ -210,7 +217,8 @@ class PassGate:
             check_enough(unknown, len(evidence.good))
             known = known_features(self.clf, X, classes[passing], training_data)
         stated = None if self.bad_share is None else float(self.bad_share)
-        promised = Promised(classes, passing, guard_band(self.clf), stated, model_of(self.clf) is None)
+        foreign = model_of(self.clf) is None
+        promised = Promised(classes, passing, guard_band(self.clf), stated, foreign, self.valid_until)
         path = self._ledger_path(evidence.split_file)
         if path is None:
             made = issue_certificate(evidence, target, promised)
@@ -233,6 +241,8 @@ class PassGate:
         target.check()
         if self.pictures_per_part is not None:
             check_integer("pictures_per_part", self.pictures_per_part, 1)
+        if self.valid_until is not None:
+            check_last_day("valid_until", self.valid_until)
         return target
 
     def _passing(self, classes: list[str]) -> int:

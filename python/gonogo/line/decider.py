@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Protocol, runtime_checkable
 
 from gonogo.decision import Decision
+from gonogo.expiry import expired
 from gonogo.line.drift import Monitor
 
 QUARANTINE = "QUARANTINE"
@@ -39,6 +41,10 @@ class Decider(Protocol):
     def description(self) -> Mapping[str, Any]:
         """``model``, ``certificate``, ``version`` and ``fingerprint``, for the journal."""
 
+    @property
+    def valid_until(self) -> str | None:
+        """Last day of the certificate, YYYY-MM-DD; None: no end. ``decide`` itself does not look at the date."""
+
     def check(self, data: bytes) -> Fault | None:
         """Return what speaks against a file before it is decoded; ``fault`` is one of ``DOUBTS`` for a mere doubt."""
 
@@ -50,6 +56,11 @@ class Decider(Protocol):
 
     def self_test(self) -> float:
         """Compute what the model stores; return the largest difference, or raise ``ModelFileError`` where that is too large."""
+
+
+def expiry_doubt(decider: Decider, today: date) -> str:
+    """Return why no part passes on a day, because the certificate is over; empty where it is not."""
+    return expired(decider.valid_until, today)
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,15 @@ class InspectorDecider:
         return dict(self._description)
 
     @property
+    def valid_until(self) -> str | None:
+        """As ``Decider`` says."""
+        return None if self._file.certificate is None else self._file.certificate.valid_until
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What pages and people want to know about the model without its file: ``classes``, ``pass_label`` (or None),
-        ``bit_depth`` of 16-bit grey, and of a certified one ``limit`` (PASS needs a score above it), ``promise``, and
-        ``reference_scores``, order statistics of the good calibration parts."""
+        ``bit_depth`` of 16-bit grey, and of a certified one ``limit`` (PASS needs a score above it), ``promise``,
+        ``valid_until`` (or None), and ``reference_scores``, order statistics of the good calibration parts."""
         made, rule = self._file.certificate, self._file.rule
         return {
             "classes": self.labels,
@@ -78,6 +83,7 @@ class InspectorDecider:
             "bit_depth": self._file.decoding.bit_depth,
             "limit": None if rule is None else rule.limit,
             "promise": [] if made is None else promise(made),
+            "valid_until": self.valid_until,
             "reference_scores": [] if self._file.reference is None else list(self._file.reference.score),
         }
 
@@ -126,7 +132,7 @@ class InspectorDecider:
     def decide(self, parts: Sequence[Sequence[Any]]) -> list[Decision]:
         """As ``Decider`` says."""
         if self._gated:
-            return self._inspector.decide_many([list(views) for views in parts])
+            return self._inspector.decide_many([list(views) for views in parts], expires=False)
         pictures = [view for views in parts for view in views]
         try:
             shares = self._inspector.predict_proba(pictures)
@@ -161,7 +167,7 @@ class InspectorDecider:
                 asked = self._file.decide(logits[:needed], None if features is None else features[:needed])
             first[number] = (asked, tuple(sum(column) / len(rows) for column in zip(*rows, strict=True)))
 
-        decisions = self._inspector.decide_many([list(views) for views in parts], measure)
+        decisions = self._inspector.decide_many([list(views) for views in parts], measure, expires=False)
         found = []
         for number, decision in enumerate(decisions):
             asked, exposure = first.get(number, (None, ()))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from gonogo.decision import REVIEW, Decision
 from gonogo.line.claim import Picture
-from gonogo.line.decider import DOUBTS, QUARANTINE, UNPROVEN, Decider, Fault
+from gonogo.line.decider import DOUBTS, QUARANTINE, UNPROVEN, Decider, Fault, expiry_doubt
 from gonogo.line.drift_watch import DriftWatch
 
 
@@ -53,11 +54,21 @@ class Outcome:
 
 
 def decide_jobs(
-    jobs: Sequence[Job], decider: Decider, *, accept_unproven: bool, drift: DriftWatch | None = None
+    jobs: Sequence[Job],
+    decider: Decider,
+    *,
+    accept_unproven: bool,
+    today: date | None,
+    drift: DriftWatch | None = None,
 ) -> list[list[Outcome]]:
-    """Return for each part what happens with each of its pictures, which have been read; ``drift`` looks on."""
-    if drift is not None and drift.doubt:
-        jobs = [replace(job, doubt=job.doubt or drift.doubt) for job in jobs]
+    """Return for each part what happens with each of its pictures, which have been read; ``drift`` looks on.
+
+    After the last day of the certificate that is a doubt about every part, which the journal keeps like any other. ``today`` is
+    None where a decision of the past is repeated: the doubt that it was made with counts then.
+    """
+    over = "" if today is None else expiry_doubt(decider, today)
+    if doubt := over or ("" if drift is None else drift.doubt):
+        jobs = [replace(job, doubt=job.doubt or doubt) for job in jobs]
     sound = [picture for job in jobs for picture in job.pictures if not picture.is_damaged]
     decoded = dict(zip((picture.id for picture in sound), decider.decode([p.data for p in sound]), strict=True))
     for picture in sound:

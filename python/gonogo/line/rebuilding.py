@@ -38,6 +38,7 @@ class NoModel:
 
     labels: Sequence[str] = ()
     description: Mapping[str, Any] = {"model": "", "certificate": "", "version": _core.__version__, "fingerprint": ""}
+    valid_until = None
 
     def check(self, data: bytes) -> Fault | None:
         """As ``Decider`` says."""

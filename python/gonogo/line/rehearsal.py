@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,13 @@ def rehearse(
     clock.sleep(configuration.settle_ms / 1000 + 0.001)
     rows: dict[str, dict[str, Any]] = {}
     for part in looks.look(names):
-        rows |= _rows(part, inbox, configuration, decider, disk)
+        rows |= _rows(part, inbox, configuration, decider, disk, clock.today().date())
     waiting = {"part": "", "decision": None, "score": None, "reason": "it is not ready, or its part is not complete"}
     return [{"file": name, **rows.get(name, waiting)} for name in sorted(names)]
 
 
 def _rows(
-    part: Part, inbox: Path, configuration: Configuration, decider: Decider, disk: Disk
+    part: Part, inbox: Path, configuration: Configuration, decider: Decider, disk: Disk, today: date
 ) -> dict[str, dict[str, Any]]:
     pictures: list[Picture] = []
     for file in part.files:
@@ -46,7 +47,7 @@ def _rows(
             return {}
         pictures.append(picture)
     (outcomes,) = decide_jobs(
-        [Job(part.name, pictures, part.doubt)], decider, accept_unproven=configuration.accept_unproven
+        [Job(part.name, pictures, part.doubt)], decider, accept_unproven=configuration.accept_unproven, today=today
     )
     return {
         picture.name: {"part": said.part, "decision": said.label, "score": said.finite_score, "reason": said.reason}

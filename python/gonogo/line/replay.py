@@ -144,7 +144,7 @@ def replay(past: Past, out: Path, decider: Decider, disk: Disk) -> dict[str, Any
     pictures = [_picture(intent, past, out, disk, decider) for intent in past.intents]
     job = Job(body["part"], pictures, body["doubt"])
     accept = bool(past.start.get("settings", {}).get("accept_unproven", False))
-    (outcomes,) = decide_jobs([job], decider, accept_unproven=accept)
+    (outcomes,) = decide_jobs([job], decider, accept_unproven=accept, today=None)
     tolerance = 0.0 if exact else _core.GUARD_BAND / 10
     rows = [
         _row(intent, picture, outcome, out, tolerance)

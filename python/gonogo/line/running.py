@@ -12,7 +12,7 @@ from gonogo.line.approval import change_of_model, self_test
 from gonogo.line.claim import places_of
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, Places, check_places, journal_of
-from gonogo.line.decider import Decider
+from gonogo.line.decider import Decider, expiry_doubt
 from gonogo.line.disk import Disk, NotRegularError
 from gonogo.line.drift_watch import watch_line
 from gonogo.line.heads import check_heads, write_head
@@ -128,8 +128,9 @@ class Line:
                 problem = f"{self.sorter.places.inbox}: the inbox is not there; waiting for it ({error.strerror})"
             self.status.tell("waiting" if problem else "watching", problem)
             alarm = "" if self.sorter.drift is None else self.sorter.drift.problem
+            over = expiry_doubt(self.sorter.decider, self._clock.today().date())
             self.keep_head()
-            self._say({problem, alarm, self.sorter.csv.problem, self.status.problem, self._head_problem} - {""})
+            self._say({problem, alarm, over, self.sorter.csv.problem, self.status.problem, self._head_problem} - {""})
             if hours and self._clock.steady() - self._tested >= hours * 3600:
                 self.test()
             if f"{self._clock.today():%Y-%m}" > self._month and not self.sorter.csv.problem:

@@ -176,7 +176,8 @@ class Sorter:
 
     def _decide(self, batch: Batch) -> list[list[Outcome]]:
         unproven = self.configuration.accept_unproven
-        outcomes = decide_jobs(batch.jobs, self.decider, accept_unproven=unproven, drift=self.drift)
+        today = self.clock.today().date()
+        outcomes = decide_jobs(batch.jobs, self.decider, accept_unproven=unproven, today=today, drift=self.drift)
         if self.drift is not None:
             batch.alarm, rows = self.drift.take_alarm(), self.drift.take_rows()
             batch.more += rows

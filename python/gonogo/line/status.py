@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gonogo.line.clock import Clock
+from gonogo.line.decider import expiry_doubt
 from gonogo.line.disk import NotRegularError
 from gonogo.line.journal import shown
 from gonogo.line.sorter import Sorter
@@ -72,12 +73,13 @@ class Status:
         sorter, counts = self._sorter, self._sorter.counts
         done = counts.sorted + counts.review + counts.quarantined
         alarm = "" if sorter.drift is None else sorter.drift.problem
+        over = expiry_doubt(sorter.decider, self._clock.today().date())
         self._seen.append((now, done))
         while len(self._seen) > 2 and now - self._seen[1][0] >= _WINDOW:
             self._seen.popleft()
         return {
             "state": state,
-            "problems": [text for text in (problem, alarm, sorter.csv.problem) if text],
+            "problems": [text for text in (problem, alarm, over, sorter.csv.problem) if text],
             "started": self._started,
             "pictures": {
                 "sorted": counts.sorted,
