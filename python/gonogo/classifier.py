@@ -181,7 +181,8 @@ class InspectionClassifier(FittedModel, Estimator):
         ValueError, TypeError
             Naming the parameter, what was found and what was expected; before the training, and then nothing has changed.
         DivergenceError
-            The loss is no longer a finite number. The weights before that step are kept, as after an interrupt.
+            Loss, gradients, weights or scores are no longer finite numbers. The weights before that step are kept, as after
+            an interrupt, where their scores are finite; otherwise the estimator stays as it was before.
         KeyboardInterrupt
             After Ctrl-C; the weights of the last finished step (with ``restore_best_weights``: of the best epoch) are
             kept and the estimator is usable.
@@ -230,7 +231,8 @@ class InspectionClassifier(FittedModel, Estimator):
             )
 
         progress = TrainingProgress() if wants_progress(self.verbose) else None
-        trainer = training.start(graph, data, settings, graph.initialise(spec.initialiser, settings.seed), serialise)
+        initial = graph.initialise(spec.initialiser, settings.seed)
+        trainer = training.start(graph, data, settings, initial, serialise, golden)
         trainer.model_bytes()  # a model that no file can hold is refused before it is trained
         try:
             training.run(trainer, validation, weights, callbacks, progress)

@@ -130,6 +130,8 @@ class Trainer:
         Pictures trained on.
     serialise : callable
         Turns weights and the number of completed epochs into the bytes of a model file.
+    golden : uint8 array (n, h, w, c) or float32 array (n, features)
+        Samples whose scores the model file will hold.
     """
 
     graph: _core.Graph
@@ -138,6 +140,7 @@ class Trainer:
     step: _core.Step
     predictor: _core.Predictor
     serialise: Callable[[Weights, int], bytes]
+    golden: Samples
     history: History = field(default_factory=History)
     figures: tuple[str, ...] = ()
     stop_training: bool = False
@@ -186,6 +189,7 @@ def start(
     settings: Settings,
     initial: Weights,
     serialise: Callable[[Weights, int], bytes],
+    golden: Samples,
 ) -> Trainer:
     """Plan a training on ``data`` from initial weights."""
     settings.check()
@@ -193,7 +197,7 @@ def start(
     batch = min(settings.batch_size, len(data)) if settings.steps_per_epoch is None else settings.batch_size
     step = _core.Step(graph, data.samples.shape[1:], batch, settings.optimizer, settings.threads)
     predictor = _core.Predictor(graph, 64, settings.threads)
-    trainer = Trainer(graph, settings, data, step, predictor, serialise)
+    trainer = Trainer(graph, settings, data, step, predictor, serialise, golden)
     trainer.set_weights(initial)
     return trainer
 
@@ -264,13 +268,21 @@ def _run_epoch(trainer: Trainer, before: dict[str, float], progress: Progress | 
 
 def _check_finite(trainer: Trainer, checked: Mapping[str, float]) -> None:
     """The last update of an epoch may have gone too far without a step that would notice."""
-    found = "" if all(bool(np.isfinite(block).all()) for block in trainer.get_weights()) else "a weight"
-    if not math.isfinite(checked.get("loss", 0.0)):
-        found = "the validation loss"
-    if found:
+    if found := _not_finite(trainer, checked):
         place = trainer.place
         advice = f"lower the learning rate or set clip_norm; found learning_rate={place.learning_rate:g}"
         raise DivergenceError(place.epoch, place.step - 1, f"{found} is not finite; {advice}")
+
+
+def _not_finite(trainer: Trainer, checked: Mapping[str, float]) -> str | None:
+    """Return which part of what a model file would hold is no finite number, or the validation loss; None: nothing."""
+    if not all(bool(np.isfinite(block).all()) for block in trainer.get_weights()):
+        return "a weight"
+    if not math.isfinite(checked.get("loss", 0.0)):
+        return "the validation loss"
+    trainer.predictor.load(*trainer.get_weights())
+    scores = trainer.predictor.logits(trainer.golden, np.arange(len(trainer.golden), dtype=np.uint32))
+    return None if bool(np.isfinite(scores).all()) else "the score of a training sample"
 
 
 def _epoch_order(settings: Settings, samples: int, epoch: int) -> NDArray[np.uint32]:

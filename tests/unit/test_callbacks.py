@@ -26,7 +26,7 @@ def trainer() -> Trainer:
     graph = ModelSpec("mine", tuple(NET)).build((4, 1, 1), 2)
     chosen = Settings(3, 16, 0.01, {"kind": "sgd"}, {"kind": "constant"}, 0)
     data = Labelled(X, one_hot(Y, 2), np.arange(30, dtype=np.uint32))
-    made = training.start(graph, data, chosen, graph.initialise("glorot_uniform", 1), lambda *_: b"")
+    made = training.start(graph, data, chosen, graph.initialise("glorot_uniform", 1), lambda *_: b"", data.samples[:2])
     made.figures = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
     return made
 

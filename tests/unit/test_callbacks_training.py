@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 from collections.abc import Mapping
@@ -176,6 +177,42 @@ class TestValuesThatAreNoNumbers:
             clf = fitted(stop, gg.TerminateOnNaN(), Poison(7, np.nan), epochs=9)
         assert stop.best_epoch == 0
         np.testing.assert_array_equal(clf.decision_function(X), fitted(epochs=1).decision_function(X))
+
+    @pytest.mark.parametrize("rate", [1e3, 1e5, 1e8, 1e12])
+    @pytest.mark.parametrize("validated", [False, True])
+    def test_steps_that_are_too_large_keep_the_last_epoch_with_finite_scores(
+        self, rate: float, validated: bool
+    ) -> None:
+        """Weights grow until scores are beyond float32, and are finite themselves all the while."""
+        rows = np.random.default_rng(0).normal(size=(60, 5))
+        y = np.where(rows[:, 0] + rows[:, 1] > 0, "good", "bad")
+        net = [*[layers.dense(16, activation="relu")] * 2, layers.dense("classes")]
+        options: dict[str, Any] = {"optimizer": "sgd", "learning_rate": rate, "random_state": 1}
+        checked = (rows, y) if validated else None
+        told = (
+            rf"epoch \d+, step 1: the .* is not finite; lower the learning rate.*{re.escape(f'learning_rate={rate:g}')}"
+        )
+        watch, clf = gg.TerminateOnNaN(), gg.InspectionClassifier(net, epochs=8, **options)
+        with pytest.warns(RuntimeWarning, match=told):
+            clf.fit(rows, y, validation_data=checked, callbacks=[watch])
+        assert watch.error is not None and clf.n_iter_ == len(clf.history_) == watch.error.epoch < 8
+        shorter = gg.InspectionClassifier(net, epochs=clf.n_iter_, **options).fit(rows, y)
+        assert np.isfinite(clf.decision_function(rows)).all()
+        np.testing.assert_array_equal(clf.decision_function(rows), shorter.decision_function(rows))
+        # Without the callback the same is an error with the same text, also where the training ends right there.
+        for epochs in (8, watch.error.epoch + 1):
+            with pytest.raises(gg.DivergenceError, match=told) as caught:
+                gg.InspectionClassifier(net, epochs=epochs, **options).fit(rows, y, validation_data=checked)
+            assert str(caught.value) == str(watch.error)
+
+    @pytest.mark.parametrize("validated", [False, True])
+    def test_a_first_epoch_that_fails_has_nothing_to_go_back_to(self, validated: bool) -> None:
+        net = [layers.dense(3), layers.dense("classes")]
+        clf = gg.InspectionClassifier(net, optimizer="sgd", learning_rate=1e20, random_state=1, batch_size=10)
+        rows = 1e3 * X
+        with pytest.raises(gg.DivergenceError, match="epoch 1, .*is not finite.*lower the learning rate"):
+            clf.fit(rows, Y, validation_data=(rows, Y) if validated else None, callbacks=[gg.TerminateOnNaN()])
+        assert not hasattr(clf, "classes_")
 
     def test_without_any_finite_weights_it_stays_an_error(self) -> None:
         with pytest.raises(gg.DivergenceError):

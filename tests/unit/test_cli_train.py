@@ -219,6 +219,28 @@ def test_a_training_that_diverges_later_keeps_its_best_epoch(
     assert result["best_epoch"] == 1 and read_model(tmp_path / "m.gonogo").training["epochs"] == 1
 
 
+@pytest.mark.parametrize("validation", [[], ["--validation", "0.2"]])
+def test_a_training_with_steps_that_are_too_large_keeps_the_epochs_whose_scores_are_finite(
+    castings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], validation: list[str]
+) -> None:
+    """The weights stay finite, the scores do not: with and without an epoch after the one where they overflow."""
+    dense = '[[layers]]\ntype = "dense"\nunits = '
+    (tmp_path / "net.toml").write_text(f'[[layers]]\ntype = "flatten"\n{dense}4\n{dense}4\n{dense}"classes"\n')
+    out = tmp_path / "m.gonogo"
+    options = ["--model", tmp_path / "net.toml", "--batch-size", "120", "--optimizer", "sgd", "--json", "--out", out]
+    options += [*validation, "--learning-rate", "1e5", "--epochs"]
+    assert main(["train", *map(str, [castings, *options, 9])]) == 0
+    said = capsys.readouterr()
+    assert "is not finite; lower the learning rate" in said.err
+    assert "the best weights until then are kept\n" in said.err
+    completed = json.loads(said.out)["epochs"]
+    assert completed == read_model(out).training["epochs"] < 9
+    kept = read_model(out).core.model_sha256
+    assert main(["train", *map(str, [castings, *options, completed + 1])]) == 0
+    assert "is not finite; lower the learning rate" in capsys.readouterr().err
+    assert read_model(out).core.model_sha256 == kept
+
+
 def test_weights_that_grow_beyond_numbers_name_the_learning_rate(
     run_gonogo: Run, castings: Path, fast: list[str], tmp_path: Path
 ) -> None:

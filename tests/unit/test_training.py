@@ -44,7 +44,7 @@ def options(**changed: Any) -> Settings:
 
 def started(data: Labelled, chosen: Settings) -> Trainer:
     graph = ROWS.build((6, 1, 1), max(2, data.targets.shape[1]))
-    return training.start(graph, data, chosen, graph.initialise("glorot_uniform", 1), lambda *_: b"")
+    return training.start(graph, data, chosen, graph.initialise("glorot_uniform", 1), lambda *_: b"", data.samples[:2])
 
 
 def run(

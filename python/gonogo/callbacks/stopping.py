@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gonogo.callbacks.callback import Callback
 from gonogo.callbacks.monitor import Mode, Monitor, check_settings
-from gonogo.callbacks.weights import all_finite, weights_of_state, weights_state
+from gonogo.callbacks.weights import weights_of_state, weights_state
 from gonogo.checks import check_integer, check_number
 
 if TYPE_CHECKING:
@@ -116,10 +116,11 @@ class EarlyStopping(Callback):
 class TerminateOnNaN(Callback):
     """End the training, without an error, when loss, gradients, weights or scores are no longer finite numbers.
 
-    A step whose loss is not finite is never taken, so the weights stay those before it; where they are not finite
-    themselves, those after the last epoch come back. :class:`EarlyStopping` with ``restore_best_weights`` restores the best
-    ones as always. A warning says what was found. Without this callback the same is a ``DivergenceError``; Keras stops with a
-    printed line and keeps the weights that are not numbers.
+    The weights after the last epoch whose scores were finite come back: those right before the end are finite, too, but mostly
+    so large that their scores are not. :class:`EarlyStopping` with ``restore_best_weights`` restores the best ones as always.
+    A warning says what was found. In the first epoch there is nothing to go back to, and the training ends with the
+    ``DivergenceError`` that it is without this callback; Keras stops with a printed line and keeps the weights that are not
+    numbers.
 
     Attributes
     ----------
@@ -148,11 +149,10 @@ class TerminateOnNaN(Callback):
         self._weights = self.model.get_weights()
 
     def on_divergence(self, error: DivergenceError) -> bool:
-        """End the training with a warning; with the error where there are no finite weights to keep."""
-        if not all_finite(self.model.get_weights()):
-            if self._weights is None:
-                return False
-            self.model.set_weights(self._weights)
+        """Go back to the last epoch and end the training with a warning; with the error where there is no such epoch."""
+        if self._weights is None:
+            return False
+        self.model.set_weights(self._weights)
         self.error = error
         warnings.warn(f"{error}; the training has ended", RuntimeWarning, stacklevel=2)
         return True

@@ -28,8 +28,3 @@ def weights_of_state(model: Trainer, state: Mapping[str, Any]) -> Weights | None
             what = f"{found.dtype} of shape {found.shape}"
             raise ValueError(f"{name}: found {what}, expected {expected.dtype} of shape {expected.shape}")
     return kept[0], kept[1]
-
-
-def all_finite(weights: Weights) -> bool:
-    """Return whether no weight is NaN or infinite."""
-    return all(bool(np.isfinite(block).all()) for block in weights)
