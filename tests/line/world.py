@@ -126,7 +126,7 @@ class World:
         self.disk.steps, self.disk.lose_power_at = 0, lose_power_at
         clock = HandClock()
         try:
-            places = places_of(INBOX, OUT, JOURNAL, self.disk)
+            places = places_of(INBOX, OUT, JOURNAL, self.disk, keeps=self.keeps)
             journal = SimulatedJournal(self.database, JOURNAL, clock)
             journal.disk = self.disk
             if journal.last("SEGMENT") is None:

@@ -81,7 +81,7 @@ INJECTED = [
     ("renameat2", "error=EIO:when=3", 1),
     ("syncfs", "error=EIO:when=1", 3),
     ("fdatasync", "error=EIO:when=2", 3),
-    ("pwrite64", "error=ENOSPC:when=30", 3),
+    ("pwrite64", "error=ENOSPC:when=30", 1),
     ("fsync", "error=EIO:when=1", 3),
 ]
 

@@ -291,6 +291,24 @@ def test_a_full_disk_is_waited_for_and_told_once(opened: Callable[..., Any], tmp
     assert (tmp_path / "out" / "ok" / "a.png").exists()
 
 
+def test_a_full_disk_is_an_alarm_once_for_each_time(opened: Callable[..., Any], tmp_path: Path) -> None:
+    """Full from second 1 to 3, less and less room, and from 6 to 8; the second life begins at 7."""
+    disk, clock, told = LocalDisk(), Days(), list[str]()
+    room = {1: 4_000_000, 2: 3_000_000, 6: 4_000_000, 7: 3_000_000}
+    disk.free_bytes = lambda _: room.get(int(clock.seconds), 10**12)  # type: ignore[method-assign]
+
+    def bring() -> None:
+        (tmp_path / "in" / f"{clock.seconds}.png").write_bytes(b"ok %f" % clock.seconds)
+
+    for end in (7.0, 9.0):
+        with opened(disk=disk, clock=clock, tell=told.append, settings={"reserve_mb": 5, "settle_ms": 400}) as line:
+            line.watch(lambda end=end: clock.seconds > end, bring)  # type: ignore[misc]
+    alarms = [row["reason"] for row in journal_rows(tmp_path, "ALARM")]
+    assert alarms == [f"{tmp_path / 'out' / 'work'}: found 4 MB of room, 5 MB are kept in reserve; make room"] * 2
+    assert sum("MB are kept in reserve" in text for text in told) == 3, "once for each time, and at the start"
+    assert read_status(tmp_path)["problems"] == []
+
+
 def test_a_folder_of_the_output_that_vanishes_ends_the_line(opened: Callable[..., Any], tmp_path: Path) -> None:
     clock = Days()
     with pytest.raises(FileNotFoundError), opened(clock=clock) as line:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,8 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
+from line.commands import picture
 from line.real_line import RealLine, UnsyncedDisk, digest, files
+from line.watched import watching
 from line.world import TextDecider
 from line.writing import content
 
@@ -21,6 +26,7 @@ from gonogo.line.configuration import Configuration
 from gonogo.line.decider import Fault
 from gonogo.line.disk import LockedError
 from gonogo.line.files import LocalDisk
+from gonogo.line.segments import read_journal
 from gonogo.line.verify import verify
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,6 +126,65 @@ def test_folders_that_cannot_be_written_lose_nothing(place: str, memory: Path) -
     assert line.violations() == []
 
 
+def test_copies_are_made_from_an_inbox_that_cannot_be_written(memory: Path) -> None:
+    line = RealLine(memory / "in", memory / "out", disk=UnsyncedDisk(), keeps=True)
+    line.out.chmod(0o777)
+    for number in range(3):
+        line.bring(f"{number}.png", b"ok %d" % number)
+        (line.inbox / f"{number}.png").chmod(0o444)
+    line.inbox.chmod(0o555)
+    before = line.inbox.stat()
+    assert as_nobody(line.once) == as_nobody(line.once) == 0
+    assert line.violations() == []
+    assert line.inbox.stat().st_ctime_ns == before.st_ctime_ns, "not even a name came and went"
+
+
+@pytest.mark.parametrize(("place", "remedy"), [("in", ", or leave pictures in INBOX with --copy"), ("out/work", "")])
+def test_an_inbox_or_output_that_cannot_be_written_is_named(place: str, remedy: str, memory: Path) -> None:
+    class Refusing(UnsyncedDisk):
+        def append(self, path: Path, data: bytes) -> None:
+            if path.parent == memory / place:
+                raise OSError(errno.EACCES, "Permission denied", str(path))
+            super().append(path, data)
+
+        def move(self, source: Path, target: Path) -> None:
+            if target.parent == memory / place:
+                raise OSError(errno.EACCES, "Permission denied", str(source), None, str(target))
+            super().move(source, target)
+
+    line = RealLine(memory / "in", memory / "out", disk=Refusing())
+    with pytest.raises(PermissionError) as caught:
+        line.once()
+    assert caught.value.filename == str(memory / place)
+    what = "gonogo must be able to write into this folder (Permission denied); let its account write there"
+    assert caught.value.strerror == what + remedy
+
+
+def test_a_watching_line_waits_for_a_class_folder_that_it_cannot_write(
+    line_models: dict[str, Path], memory: Path
+) -> None:
+    line, log, draw = RealLine(memory / "in", memory / "out"), memory / "log", np.random.default_rng(1)
+    model = Path(shutil.copy(line_models["gated"], memory))
+    (line.out / "ok").mkdir()
+    for folder in (memory, line.inbox, line.out):
+        folder.chmod(0o777)
+    for number in range(3):
+        line.bring(f"{number}.png", picture(draw, 120))
+        (line.inbox / f"{number}.png").chmod(0o644)
+    (line.out / "ok").chmod(0o555)
+    line.is_good = lambda _: True
+    with watching(model, line, log, "--reserve-mb", "0", without_rights=True) as until:
+        until(lambda: log.exists() and "waiting for it" in log.read_text())
+        (line.out / "ok").chmod(0o777)
+        until(lambda: len(files(line.out / "ok")) == 3)
+    (told,) = [text for text in log.read_text().splitlines() if "cannot write" in text]
+    found = f"{line.out / 'ok'}: gonogo cannot write into this folder (Permission denied); let its account write there."
+    assert told == f"{found} Nothing is lost: what was decided on waits in {line.out / 'work'}; waiting for it"
+    with read_journal(line.out / ".gonogo" / "journal.db", LocalDisk()) as kept:
+        assert [str(row.body["reason"]) in told for row in kept.rows("ALARM")] == [True]
+    assert line.violations_of_files() == []
+
+
 def test_a_file_where_a_class_folder_belongs_is_kept(memory: Path) -> None:
     line = RealLine(memory / "in", memory / "out", disk=UnsyncedDisk())
     line.leave("ok", b"ok, a file of the plant")
@@ -162,24 +227,40 @@ def test_rivals_for_one_inbox(memory: Path) -> None:
         assert verify(one.out, LocalDisk())["problems"] == 0
 
 
-def test_a_full_disk_loses_nothing(tmp_path: Path, not_run: Callable[[str], NoReturn]) -> None:
-    """Inbox and output on a disk of a few megabytes, with more or less room left."""
+def on_a_small_disk(folder: Path, not_run: Callable[[str], NoReturn], *program: str | Path) -> str:
+    """What a program says that has a disk of four megabytes in place of a folder."""
     apart = ["unshare", "--user", "--map-root-user", "--mount"]
-    program = [sys.executable, "-m", "line.full", str(tmp_path)]
     mount = 'mount -t tmpfs -o size=4m none "$0"'
-    if subprocess.run([*apart, "sh", "-c", mount, tmp_path], capture_output=True, check=False).returncode != 0:
+    if subprocess.run([*apart, "sh", "-c", mount, folder], capture_output=True, check=False).returncode != 0:
         not_run("mounts")
-    script = f'{mount} && exec "$@"'
     completed = subprocess.run(
-        [*apart, "sh", "-c", script, tmp_path, *program],
+        [*apart, "sh", "-c", f'{mount} && exec "$@"', folder, sys.executable, "-m", *program],
         cwd=ROOT / "tests",
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert completed.returncode == 0, completed.stderr
-    ends = completed.stdout.split()
+    return completed.stdout
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, not_run: Callable[[str], NoReturn]) -> None:
+    """Inbox and output on a disk of a few megabytes, with more or less room left."""
+    ends = on_a_small_disk(tmp_path, not_run, "line.full", tmp_path).split()
     assert (ends[0], ends[-1]) == ("full", "sorted"), "the disk was large enough, or always too small"
+
+
+def test_a_watching_line_that_starts_on_a_full_disk_waits_for_room(
+    line_models: dict[str, Path], tmp_path: Path, not_run: Callable[[str], NoReturn]
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    told = on_a_small_disk(small, not_run, "line.watched", line_models["gated"], small, tmp_path / "log").splitlines()
+    waiting = [text for text in told if "waiting for it" in text]
+    assert len(waiting) == 1, told
+    assert "the disk is full; make room" in waiting[0]
+    assert waiting[0].startswith(str(small / "out"))
 
 
 def test_a_file_that_is_too_large_for_a_picture_goes_to_quarantine(

@@ -103,7 +103,8 @@ def one_line(error: BaseException, parser: argparse.ArgumentParser) -> str:
         return "interrupted"
     if isinstance(error, OSError) and error.strerror:
         name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-        text = f"{name}{error.strerror[:1].lower()}{error.strerror[1:]}"
+        told = _REMEDIES[error.errno or 0] if _is_plain(error) else error.strerror
+        text = f"{name}{told[:1].lower()}{told[1:]}"
     elif isinstance(error, MemoryError):
         text = f"not enough memory: {error}; use smaller pictures, fewer of them or a smaller batch"
     elif exit_code(error) == FAILED and not isinstance(error, WriteError):
@@ -111,6 +112,12 @@ def one_line(error: BaseException, parser: argparse.ArgumentParser) -> str:
     else:
         text = str(error)
     return _as_options(" ".join(text.splitlines()), parser)
+
+
+def _is_plain(error: OSError) -> bool:
+    """Whether the system says of a disk that it is full, or of a folder that it is read-only, and nobody added a remedy."""
+    code = error.errno or 0
+    return code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS) and error.strerror == os.strerror(code)
 
 
 def _as_options(text: str, parser: argparse.ArgumentParser) -> str:

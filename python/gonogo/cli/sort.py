@@ -7,11 +7,12 @@ import dataclasses
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gonogo.cli.arguments import Commands, Parser, add_command, add_common, as_number, share, whole_number
-from gonogo.cli.failures import DONE, INTERRUPTED, PROBLEMS
+from gonogo.cli.failures import DONE, INTERRUPTED, PROBLEMS, one_line
 from gonogo.cli.output import counted, note, show, table
 from gonogo.inspector import Inspector
 from gonogo.ledger import user
@@ -23,6 +24,7 @@ from gonogo.line.inspection import InspectorDecider
 from gonogo.line.rehearsal import rehearse
 from gonogo.line.running import Line, open_line
 from gonogo.line.sorter import Counts
+from gonogo.line.waiting import is_waited_for, wait_for
 from gonogo.line.waking import WakefulClock
 from gonogo.systemd import notify
 
@@ -177,31 +179,47 @@ def run(args: argparse.Namespace) -> int:
         "model_file": str(Path(args.model_file).absolute()),
         "model_file_sha256": inspector.model_file.core.file_sha256,
     }
-    counts, goes_on, acknowledged_by = Counts(), True, args.acknowledge or ""
+    counts, goes_on, acknowledged_by, ended = Counts(), True, args.acknowledge or "", DONE
+    blocked = ""
     with stop_signals() as stopped:
-        if not _is_there(args, inbox, clock, lambda: bool(stopped)):
-            return INTERRUPTED if signal.SIGINT in stopped else DONE
-        while goes_on:
-            with open_line(
-                inbox,
-                out,
-                configuration,
-                decider,
-                disk=disk,
-                clock=clock,
-                journal=None if args.journal is None else Path(args.journal),
-                keeps=args.copy,
-                settings=started,
-                user=user(),
-                facts=decider.facts,
-                acknowledged_by=acknowledged_by,
-                approval=args.approve,
-                counts=counts,
-                tell=lambda text: note(args, text),
-            ) as line:
-                goes_on, acknowledged_by = _sort(args, line, lambda: bool(stopped)), ""
-                ended = PROBLEMS if line.sorter.stops else DONE
+        while goes_on and _is_there(args, inbox, clock, lambda: bool(stopped)):
+            try:
+                with open_line(
+                    inbox,
+                    out,
+                    configuration,
+                    decider,
+                    disk=disk,
+                    clock=clock,
+                    journal=None if args.journal is None else Path(args.journal),
+                    keeps=args.copy,
+                    settings=started,
+                    user=user(),
+                    facts=decider.facts,
+                    acknowledged_by=acknowledged_by,
+                    approval=args.approve,
+                    counts=counts,
+                    tell=lambda text: note(args, text),
+                ) as line:
+                    blocked = acknowledged_by = ""
+                    goes_on = _sort(args, line, lambda: bool(stopped))
+                    ended = PROBLEMS if line.sorter.stops else DONE
+            except OSError as error:
+                if not args.watch or not is_waited_for(error):
+                    raise
+                blocked = _told(args, error, blocked)
+                said = ("READY=1", "WATCHDOG=1", f"STATUS={blocked}")  # who waits for room has begun, and is alive
+                wait = partial(wait_for, error, out, configuration.reserve_mb, disk=disk, clock=clock)
+                wait(is_stopped=lambda: bool(stopped), progress=partial(notify, *said))
     return INTERRUPTED if signal.SIGINT in stopped else ended
+
+
+def _told(args: argparse.Namespace, error: OSError, before: str) -> str:
+    """Tell what is waited for, unless that was told before, and return it."""
+    text = f"{one_line(error, args.parser)}; waiting for it"
+    if text != before:
+        note(args, text)
+    return text
 
 
 def _is_there(args: argparse.Namespace, inbox: Path, clock: Clock, is_stopped: Callable[[], bool]) -> bool:

@@ -124,7 +124,15 @@ def find_work(inbox: Path, out: Path, disk: Disk) -> Path:
     """
     work = out / "work"
     disk.make_folder(work)
-    return work if can_move(inbox, work, disk) else inbox / ".gonogo-work"
+    try:
+        return work if can_move(inbox, work, disk) else inbox / ".gonogo-work"
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        refused = f"gonogo must be able to write into this folder ({error.strerror}); let its account write there"
+        if can_write(inbox, disk):
+            raise OSError(error.errno, refused, str(work)) from None
+        raise OSError(error.errno, f"{refused}, or leave pictures in INBOX with --copy", str(inbox)) from None
 
 
 def can_move(source: Path, target: Path, disk: Disk) -> bool:
@@ -144,10 +152,33 @@ def can_move(source: Path, target: Path, disk: Disk) -> bool:
     return True
 
 
-def places_of(inbox: Path, out: Path, journal: Path, disk: Disk) -> Places:
-    """Return where a line works, after making its folders and trying which are on one file system."""
+def can_write(folder: Path, disk: Disk) -> bool:
+    """Return whether a small file can be written in a folder; in the nearest one above it, where it does not exist."""
+    try:
+        probe = existing_folder(folder, disk) / PROBE
+        try:
+            disk.append(probe, b"." * 4096)
+        finally:
+            disk.remove(probe)
+    except OSError:
+        return False
+    return True
+
+
+def existing_folder(path: Path, disk: Disk) -> Path:
+    """Return a folder; of what is not there, or is a file, the nearest one above it."""
+    while (found := disk.status(path)) is None or found.kind == "file":
+        path = path.parent
+    return path
+
+
+def places_of(inbox: Path, out: Path, journal: Path, disk: Disk, *, keeps: bool = False) -> Places:
+    """Return where a line works, after making its folders and trying which are on one file system.
+
+    Where pictures stay in the inbox (``keeps``), it is not touched: it may be a read-only one.
+    """
     disk.make_folder(out / ".gonogo")
-    work = find_work(inbox, out, disk)
+    work = out / "work" if keeps else find_work(inbox, out, disk)
     disk.make_folder(work)
     can_move(out, out / ".gonogo", disk)  # so that the disk knows how names are taken there
     return Places(inbox, out, work, journal)

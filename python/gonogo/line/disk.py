@@ -39,6 +39,14 @@ class SyncError(Exception):
     """What was written may not have reached the disk; nothing can be promised of it, and asking again would lie."""
 
 
+class BlockedError(OSError):
+    """A disk or a folder does not take what is to be written; nothing is lost, and what was begun is finished once it does."""
+
+
+class DiskFullError(BlockedError):
+    """There is too little room."""
+
+
 class FileChangedError(Exception):
     """A file changed while it was read."""
 

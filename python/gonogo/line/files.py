@@ -153,7 +153,7 @@ class LocalDisk:
             out = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             try:
                 while part := os.read(handle, _CHUNK):
-                    _write_all(out, part)
+                    _write_all(out, part, target)
                 _fsync(out, target)
             finally:
                 os.close(out)
@@ -177,7 +177,7 @@ class LocalDisk:
         try:
             size = os.fstat(handle).st_size
             try:
-                _write_all(handle, data)
+                _write_all(handle, data, path)
             except OSError:
                 os.ftruncate(handle, size)
                 raise
@@ -198,7 +198,7 @@ class LocalDisk:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         handle = os.open(unfinished, flags, 0o666)
         try:
-            _write_all(handle, data)
+            _write_all(handle, data, path)
         finally:
             os.close(handle)
         unfinished.replace(path)
@@ -288,10 +288,13 @@ def _handle(path: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def _write_all(handle: int, data: bytes) -> None:
+def _write_all(handle: int, data: bytes, path: Path) -> None:
     written = 0
     while written < len(data):
-        written += os.write(handle, data[written:])
+        try:
+            written += os.write(handle, data[written:])
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _fsync(handle: int, path: Path) -> None:

@@ -13,12 +13,13 @@ from gonogo.line.claim import places_of
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, Places, check_places, journal_of
 from gonogo.line.decider import Decider, expiry_doubt
-from gonogo.line.disk import Disk, NotRegularError
+from gonogo.line.disk import BlockedError, Disk, DiskFullError, NotRegularError
 from gonogo.line.drift_watch import watch_line
 from gonogo.line.heads import check_heads, write_head
+from gonogo.line.journal import Entry, shown
 from gonogo.line.recovery import Recovery
 from gonogo.line.segments import open_journal, translated
-from gonogo.line.sorter import Counts, DiskFullError, Sorter, start_row
+from gonogo.line.sorter import Counts, Sorter, start_row
 from gonogo.line.status import Status
 
 _LONGEST_PAUSE = 1.0  # seconds between two looks at the inbox, at most
@@ -115,17 +116,21 @@ class Line:
             The model computes something else than where it was made; nothing more is taken.
         """
         self._prepare(is_stopped, "watching", progress)
-        hours = self.sorter.configuration.self_test_hours
+        hours, full = self.sorter.configuration.self_test_hours, ""
         while not is_stopped() and not self.sorter.stops:
             problem = ""
             try:
+                if self.sorter.is_full:
+                    self.sorter.check_room()
                 self.sorter.step()
             except DiskFullError as error:
-                problem = f"{error.filename}: {error.strerror}; nothing is taken from the inbox until then"
+                full = full or f"{error.filename}: {error.strerror}; nothing is taken from the inbox until then"
             except FileNotFoundError as error:
                 if self.sorter.disk.status(self.sorter.places.inbox) is not None:
                     raise
                 problem = f"{self.sorter.places.inbox}: the inbox is not there; waiting for it ({error.strerror})"
+            full = full if self.sorter.is_full else ""
+            problem = problem or full
             self.status.tell("waiting" if problem else "watching", problem)
             alarm = "" if self.sorter.drift is None else self.sorter.drift.problem
             over = expiry_doubt(self.sorter.decider, self._clock.today().date())
@@ -207,6 +212,8 @@ def open_line(
         Another sorter works there.
     JournalError
         The journal is damaged or cannot be kept there.
+    BlockedError
+        A folder of the output cannot be written, or (``DiskFullError``) a disk is full.
     ValueError, OSError
         The folders cannot be used.
     """
@@ -217,13 +224,14 @@ def open_line(
         lock_output(out, disk, stack)
         if not keeps:
             stack.enter_context(disk.lock(inbox))
-        places = places_of(inbox, out, path, disk)
+        places = places_of(inbox, out, path, disk, keeps=keeps)
         stack.enter_context(translated(path))
         check_heads(out, path, disk)
         opened = stack.enter_context(open_journal(path, disk, clock))
         change = change_of_model(decider.description, opened, user, approval)
         drift = watch_line(decider, configuration, opened, clock)
         sorter = Sorter(disk, clock, places, configuration, decider, opened, keeps=keeps, drift=drift)
+        stack.callback(sorter.close)
         sorter.counts = counts or sorter.counts
         start = start_row(places, dict(settings or {}), dict(decider.description), user, facts or {})
         opened.append([start] if change is None else [start, change])
@@ -235,6 +243,12 @@ def open_line(
             line.begin()
             yield line
             opened.append([] if drift is None else drift.take_rows(at_end=True))
+        except BlockedError as error:
+            reason, waits = f"{error.filename}: {error.strerror}", bool((settings or {}).get("watch"))
+            line.status.tell("waiting" if waits else "failed", reason, at_once=True)
+            if waits and not isinstance(error, DiskFullError):
+                opened.append([Entry("ALARM", body={"reason": shown(reason)})])
+            raise
         except BaseException as error:
             line.status.tell("failed", str(error) or type(error).__name__, at_once=True)
             raise

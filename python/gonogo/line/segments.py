@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +11,15 @@ from pathlib import Path
 
 from gonogo.errors import JournalAccessError, JournalError
 from gonogo.line.clock import Clock
-from gonogo.line.disk import NETWORK_FILE_SYSTEMS, Disk
+from gonogo.line.disk import NETWORK_FILE_SYSTEMS, Disk, DiskFullError
 from gonogo.line.journal import Entry, Journal
 from gonogo.line.tables import NO_CHAIN, check_schema, create_schema, head, may_be_damage, mend_hours
 
 _LOGGED_MAX = 1000  # rows in the log, about as many pages
 _PATIENCE_MS = 500
 _TAILS = ("", "-wal", "-shm")  # of the names of SQLite's files
+# Also where there is no room for the index of the log, the one file that it makes longer before it writes.
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _ROWS_OF_A_COMMIT = 10  # a commit takes as much room as so many rows
 
 
@@ -245,10 +248,13 @@ def _connect_reading(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite into ``JournalError``."""
+    """Turn errors of SQLite into ``JournalError``, and what it says of a full disk into ``DiskFullError``."""
     try:
         yield
     except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) in _FULL:
+            remedy = "the disk is full; make room and start again, which finishes what was begun"
+            raise DiskFullError(errno.ENOSPC, remedy, str(path.parent)) from error
         remedy = "see to the disk and start again, which finishes what was begun"
         kind = JournalError if may_be_damage(error) else JournalAccessError
         raise kind(path, f"cannot be read or written: {error}; {remedy}") from error

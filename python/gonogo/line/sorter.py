@@ -16,7 +16,7 @@ from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, Places
 from gonogo.line.csv_log import CsvLog
 from gonogo.line.decider import CHANGING, CRASHING, QUARANTINE, Decider
-from gonogo.line.disk import Disk, FileChangedError, NotRegularError, Status
+from gonogo.line.disk import Disk, DiskFullError, FileChangedError, NotRegularError, Status
 from gonogo.line.drift_watch import DriftWatch
 from gonogo.line.frozen_camera import FrozenCamera
 from gonogo.line.inbox import Inbox, Part, Waiting
@@ -27,11 +27,8 @@ from gonogo.line.transfer import GONE, Transfer, batch_folder
 
 TRIES_MAX = 2  # a picture whose decoding ended the program twice is not decoded again
 _BATCH_BYTES = 128 * 1024 * 1024  # of pictures; two batches are in memory
+_FULL = "disk-full"  # of an ALARM
 _TAKEN = {"reason": "it was taken out of the folder of claimed pictures"}
-
-
-class DiskFullError(OSError):
-    """There is too little room to take pictures from the inbox."""
 
 
 @dataclass
@@ -122,6 +119,9 @@ class Sorter:
         self._mark = "" if segment is None else str(segment.body["mark"])
         last = journal.last("BATCH")
         self._number = 0 if last is None else int(last.body["next"])
+        told = journal.last("ALARM")
+        is_newer = told is not None and (last is None or last.sequence < told.sequence)
+        self.is_full = told is not None and is_newer and told.body.get("cause") == _FULL  # already before this start
 
     def step(self, only: Sequence[str] | None = None) -> int:
         """Look at the inbox once and sort what is ready; return how many pictures were taken.
@@ -189,12 +189,21 @@ class Sorter:
         return self.drift is not None and self.drift.stops
 
     def check_room(self) -> None:
-        """Raise ``DiskFullError`` where the reserve is touched."""
+        """Raise ``DiskFullError`` where the reserve is touched, which an ALARM row tells once, until there is room again."""
         reserve = self.configuration.reserve_mb
         for place in (self.places.work, self.places.out, self.places.journal.parent):
             if (free := self.disk.free_bytes(place)) < reserve * 1_000_000:
                 found = f"found {free / 1e6:.0f} MB of room, {reserve} MB are kept in reserve; make room"
+                if not self.is_full:
+                    self.journal.append([Entry("ALARM", body={"reason": f"{shown(place)}: {found}", "cause": _FULL})])
+                self.is_full = True
                 raise DiskFullError(errno.ENOSPC, found, str(place))
+        self.is_full = False
+
+    def close(self) -> None:
+        """Wait for the thread that decides."""
+        if self._thread is not None:
+            self._thread.shutdown()
 
     def new_id(self) -> str:
         """Return an id that no picture of this journal has."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gonogo.decision import REVIEW
-from gonogo.line.claim import Picture
+from gonogo.line.claim import Picture, can_write
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, Places
-from gonogo.line.disk import Disk, NotRegularError
+from gonogo.line.disk import BlockedError, Disk, NotRegularError
 from gonogo.line.journal import Entry, Journal, Row, shown
 from gonogo.line.naming import final_name
 from gonogo.line.outcome import Outcome
@@ -168,7 +169,8 @@ class Transfer:
         day = f"{self.clock.today():%Y-%m-%d}" if self.configuration.subfolders == "day" else ""
         folders = {outcome.label: str(Path(outcome.label, day)) for _, outcome, _ in decided}
         for folder in folders.values():
-            self.disk.make_folder(self.places.out / folder)
+            with self._writing(self.places.out / folder):
+                self.disk.make_folder(self.places.out / folder)
         # What a crash leaves of a name that was taken by an empty file is known by the id in it.
         reserving = {label for label, folder in folders.items() if self.disk.reserves(self.places.out / folder)}
         wanted = {f"{folders[outcome.label]}/{picture.name}" for picture, outcome, _ in decided}
@@ -182,12 +184,13 @@ class Transfer:
 
         for (picture, outcome, _), by_copy in zip(decided, copied, strict=True):
             folder = folders[outcome.label]
-            name = final_name(
-                picture.name,
-                picture.id,
-                lambda name, folder=folder: is_taken(f"{folder}/{name}"),  # type: ignore[misc]
-                always=(by_copy and not self.keeps) or outcome.label in reserving,
-            )
+            with self._writing(self.places.out / folder):
+                name = final_name(
+                    picture.name,
+                    picture.id,
+                    lambda name, folder=folder: is_taken(f"{folder}/{name}"),  # type: ignore[misc]
+                    always=(by_copy and not self.keeps) or outcome.label in reserving,
+                )
             planned[f"{folder}/{name}"] = None
         return list(planned)
 
@@ -263,7 +266,27 @@ class Transfer:
             The picture is gone.
         AlteredError
             Its content is another.
+        BlockedError
+            The final folder cannot be written.
         """
+        with self._writing(intent.final.parent, *([] if intent.keeps else [intent.place.parent])):
+            self._move(intent)
+
+    @contextmanager
+    def _writing(self, *folders: Path) -> Iterator[None]:
+        """Turn the refusal of a folder into ``BlockedError``, which names it."""
+        try:
+            yield
+        except OSError as error:
+            refused = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+            folder = next((path for path in folders if refused and not can_write(path, self.disk)), None)
+            if folder is None:
+                raise
+            found = f"gonogo cannot write into this folder ({error.strerror}); let its account write there"
+            found += "" if self.keeps else f". Nothing is lost: what was decided on waits in {self.places.work}"
+            raise BlockedError(error.errno, found, str(folder)) from error
+
+    def _move(self, intent: Intent) -> None:
         if not intent.by_copy:
             try:
                 self._rename(intent.place, intent.final)
