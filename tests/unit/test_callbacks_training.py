@@ -210,7 +210,7 @@ class TestValuesThatAreNoNumbers:
         net = [layers.dense(3), layers.dense("classes")]
         clf = gg.InspectionClassifier(net, optimizer="sgd", learning_rate=1e20, random_state=1, batch_size=10)
         rows = 1e3 * X
-        with pytest.raises(gg.DivergenceError, match="epoch 1, .*is not finite.*lower the learning rate"):
+        with pytest.raises(gg.DivergenceError, match=r"epoch 1, .*is not finite.*lower the learning rate"):
             clf.fit(rows, Y, validation_data=(rows, Y) if validated else None, callbacks=[gg.TerminateOnNaN()])
         assert not hasattr(clf, "classes_")
 
