@@ -121,6 +121,32 @@ def test_a_model_without_gate_needs_a_word(line_models: dict[str, Path], inbox: 
     }
 
 
+def test_a_line_that_is_held_to_a_model_takes_no_other(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    pinned = run("info", line_models["gated"])["model_sha256"]
+    other, out, config = "0" * 64, tmp_path / "out", tmp_path / "line.toml"
+    config.write_text(f'model-sha256 = "{other}"\n')
+    out.mkdir()
+    for command in (
+        ["sort", line_models["gated"], inbox, out, "--model-sha256", other],
+        ["sort", line_models["gated"], inbox, out, "--config", config],
+        ["stream", line_models["gated"], "--model-sha256", other],
+        ["service", "write", line_models["gated"], inbox, out, "--user", "line", "--config", config],
+    ):
+        run(*command, exit_code=3)
+        assert f"found the model_sha256 {pinned}, expected {other}" in run.error
+        assert "gonogo info FILE" in run.error
+    assert names_below(out) == set()
+    config.write_text(f'model-sha256 = "{pinned}"\n')
+    assert run("service", "write", line_models["gated"], inbox, out, "--user", "line", "--config", config)["unit"]
+    assert run("sort", line_models["gated"], inbox, out, "--model-sha256", pinned.upper(), *FAST)["sorted"] > 0
+    config.write_text('model-sha256 = "abc"\n')
+    with pytest.raises(SystemExit) as refused:
+        run("sort", line_models["gated"], inbox, out, "--config", config)
+    assert refused.value.code == 2
+
+
 def test_wrong_places_and_keys_are_refused(
     line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ import gonogo
 from gonogo.cli.arguments import Commands, add_command, add_common, whole_number
 from gonogo.cli.failures import DONE, check_writable, writing
 from gonogo.cli.output import note, show
+from gonogo.cli.pinning import check_pin
 from gonogo.inspector import Inspector
 from gonogo.ledger import user
 from gonogo.line.configuration import Configuration, check_places, journal_of
@@ -29,7 +30,8 @@ gonogo service write impeller.gonogo inbox/ sorted/ --user gonogo --out gonogo.s
 """
 WRITE_DESCRIPTION = """
 Write a systemd unit for 'gonogo sort FILE INBOX OUT --watch', all paths made absolute, after checking all that gonogo sort
-checks. Options of the sorter come from its TOML file (--config), which is read again at each start. The service may write to
+checks. Options of the sorter come from its TOML file (--config), which is read again at each start; model-sha256 there holds
+the service to one model. The service may write to
 inbox, output and journal, knows no network and asks for no rights; systemd starts it again after a crash, and when it hangs.
 
 Nothing can be renamed between two folders that a service may write to: give INBOX and OUT a folder of their own in common, or
@@ -130,7 +132,9 @@ def _check(model: Path, inbox: Path, out: Path, config: Path | None) -> Path:
     check_places(inbox, out)
     if not out.is_dir():
         raise FileNotFoundError(f"OUT: found no folder {out}; make it, owned by the account of the service")
-    InspectorDecider(Inspector(model), gated=not found.no_gate)
+    inspector = Inspector(model)
+    check_pin(inspector, model, found.model_sha256)
+    InspectorDecider(inspector, gated=not found.no_gate)
     return journal_of(out) if found.journal is None else Path(found.journal).absolute()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from gonogo.cli.arguments import Commands, Parser, add_command, add_common, as_number, share, whole_number
 from gonogo.cli.failures import DONE, INTERRUPTED, PROBLEMS, one_line
 from gonogo.cli.output import counted, note, show, table
+from gonogo.cli.pinning import add_pin, check_pin
 from gonogo.inspector import Inspector
 from gonogo.ledger import user
 from gonogo.line.clock import Clock
@@ -87,6 +88,7 @@ def add_parser(commands: Commands) -> None:
         metavar="REASON",
         help="let FILE decide in place of another model; the journal keeps who and why",
     )
+    add_pin(parser)
     parser.add_argument("--journal", metavar="FILE", help="journal on a local disk (default: OUT/.gonogo/journal.db)")
     parser.add_argument("--config", metavar="FILE", help="TOML file with options; the command line wins")
     _add_settings(parser)
@@ -168,6 +170,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.watch or inbox.exists():
         check_places(inbox, out)
     inspector = Inspector(args.model_file, n_threads=args.threads)
+    check_pin(inspector, args.model_file, args.model_sha256)
     decider = InspectorDecider(inspector, gated=not args.no_gate, threads=args.threads or 0)
     disk, clock = LocalDisk(), WakefulClock(inbox) if args.watch else Clock()
     if args.dry_run:

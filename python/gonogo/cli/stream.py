@@ -11,6 +11,7 @@ from pathlib import Path
 from gonogo.cli.arguments import Commands, add_command, add_common, positive_number, whole_number
 from gonogo.cli.failures import DONE, INTERRUPTED
 from gonogo.cli.output import note
+from gonogo.cli.pinning import add_pin, check_pin
 from gonogo.cli.sort import stop_signals
 from gonogo.inspector import Inspector
 from gonogo.line.disk import FILE_BYTES_MAX
@@ -84,12 +85,14 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--no-gate", action="store_true", help="take a model without certificate: the most probable class"
     )
+    add_pin(parser)
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; its lines are JSON with and without ``--json``."""
     inspector = Inspector(args.model_file, n_threads=args.threads)
+    check_pin(inspector, args.model_file, args.model_sha256)
     decider = InspectorDecider(inspector, gated=not args.no_gate, threads=args.threads or 0)
     deadline = None if args.deadline_ms is None else args.deadline_ms / 1000
     settings = Settings(deadline, args.heartbeat, args.max_bytes, args.part_timeout, args.accept_unproven)
