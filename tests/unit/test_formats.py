@@ -386,7 +386,8 @@ def test_the_line_brings_them_to_review_and_replay_repeats_it(
         assert run("replay", out, row["id"])["same"]
     page = tmp_path / "page.html"
     run("dashboard", out, "--page", page)
-    assert "another size than the pictures of the training" in page.read_text()
+    for cause in ("another size than the pictures of the training", "coloured where the training was grey"):
+        assert cause in page.read_text()
 
 
 def test_evaluate_tells_of_them(grey_gate: PassGate, tmp_path: Path, run: Commands) -> None:

@@ -55,7 +55,7 @@ _CAUSES = {
     "unknown": "unlike the good parts of the training",
     "unproven": "cannot be proven complete",
     "another-size": "another size than the pictures of the training",
-    "another-colour": "coloured, or grey, and those of the training not",
+    "another-colour": "coloured where the training was grey, or the other way round",
     "doubt": "views of the part, a frozen camera, drift, or a certificate that is over",
     "crash": "ended the program twice",
     "changing": "a program still wrote into it",
