@@ -42,7 +42,7 @@ gng_status gng_schedule_check(const gng_schedule *schedule)
 {
     const double rate = schedule->learning_rate, gamma = schedule->gamma, last = schedule->final_fraction;
     const double start = schedule->start_fraction, rise = schedule->rise_fraction;
-    GNG_TRY(check_range("learning_rate", rate, rate > 0 && rate < 1e30, "a finite number > 0, such as 0.001"));
+    GNG_TRY(check_range("learning_rate", rate, rate > 0 && rate < 1e30, "a number above 0 and below 1e30, such as 0.001"));
     GNG_TRY(check_range("gamma", gamma, gamma > 0 && gamma <= 1, "0 < gamma <= 1"));
     GNG_TRY(check_range("final_fraction", last, last >= 0 && last <= 1, "0 <= final_fraction <= 1"));
     GNG_TRY(check_range("start_fraction", start, start > 0 && start <= 1, "0 < start_fraction <= 1"));

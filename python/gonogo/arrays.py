@@ -31,6 +31,8 @@ def plain_array(what: str, X: Any) -> NDArray[Any]:
     """
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise TypeError(f"{what}: found a {type(X).__name__}, sparse input is not supported; pass X.toarray()")
+    if isinstance(X, (list, tuple)) and not X:
+        raise ValueError(f"{what}: found no picture and no row, the {type(X).__name__} is empty; {_EXPECTED}")
     for part in X if isinstance(X, (list, tuple)) else (X,):
         if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part):
             masked = np.count_nonzero(np.ma.getmaskarray(part))

@@ -8,6 +8,8 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+THREADS_MAX = 256  # GNG_THREADS_MAX of the core
+
 
 def is_integer(value: Any) -> TypeGuard[int]:
     """Whether ``value`` is an integer."""
@@ -21,16 +23,17 @@ def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (float, np.floating))
 
 
-def check_integer(name: str, value: Any, least: int) -> int:
-    """Return ``value`` as Python's int; raise ``ValueError`` unless it is an integer of at least ``least``."""
-    if not is_integer(value) or value < least:
-        raise ValueError(f"{name}: found {value!r}, expected an integer of at least {least}")
+def check_integer(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return ``value`` as Python's int; raise ``ValueError`` unless it is an integer from ``least`` to ``most``."""
+    if not is_integer(value) or value < least or (most is not None and value > most):
+        expected = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name}: found {value!r}, expected an integer {expected}")
     return int(value)
 
 
 def check_threads(n_threads: Any) -> int:
     """Return the parameter ``n_threads`` as the core takes it: None becomes 0, which is one for each processor."""
-    return 0 if n_threads is None else check_integer("n_threads", n_threads, 1)
+    return 0 if n_threads is None else check_integer("n_threads", n_threads, 1, THREADS_MAX)
 
 
 def check_number(

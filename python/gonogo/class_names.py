@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 _FOLDERS = {"review", "quarantine", "work", "decisions.csv", "status.json", "gonogo.prom"}
@@ -16,11 +17,12 @@ def check_class_names(names: Sequence[str]) -> None:
     ------
     ValueError
         Naming the class, and why: over 100 bytes of UTF-8, a slash or control character, a leading dot, a trailing dot or
-        space, a name the sorter or Windows keeps for itself, or two names that differ in case only.
+        space, a name the sorter or Windows keeps for itself, or two names that differ only in case or in their Unicode form.
     """
     seen: dict[str, str] = {}
     for name in names:
-        plain = name.casefold()
+        # Some file systems keep both forms of an accented letter apart, others do not; people see one name.
+        plain = unicodedata.normalize("NFC", name.casefold())
         reason = None
         if not name:
             reason = "is empty"
@@ -32,8 +34,13 @@ def check_class_names(names: Sequence[str]) -> None:
             reason = "begins with a dot or ends with a dot or a space"
         elif plain in _FOLDERS or plain.split(".")[0] in _DEVICES:
             reason = "is a name that the sorted output or Windows keeps for itself"
+        elif name in seen.values():
+            reason = "is there twice"
         elif plain in seen:
-            reason = f"differs from {seen[plain]!r} in upper and lower case only"
+            other, kind = seen[plain], "upper and lower case"
+            if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other):
+                kind = f"its Unicode form ({name!a} and {other!a})"
+            reason = f"differs from {other!r} in {kind} only"
         if reason:
             raise ValueError(f"classes: the class name {name!r} {reason}; rename the class, it becomes a folder name")
         seen[plain] = name

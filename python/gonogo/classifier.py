@@ -70,7 +70,9 @@ class InspectionClassifier(FittedModel, Estimator):
     n_threads : int, optional
         None: one for each processor. The results do not depend on it.
     random_state : int, optional
-        Seed of initial weights, order, augmentation and dropout; None draws one (``seed_``).
+        Seed of initial weights, order, augmentation and dropout, below 2**64; None draws one (``seed_``). A generator such as
+        ``numpy.random.RandomState`` is refused: what it gives depends on who has drawn from it before, so that the same
+        call could give another model.
     verbose : "auto" or bool
         Progress bar; ``"auto"``: in a terminal or a notebook.
 
@@ -259,6 +261,9 @@ class InspectionClassifier(FittedModel, Estimator):
         if state is None:
             stopped = [callback.seed() for callback in callbacks if isinstance(callback, BackupAndRestore)]
             state = next((seed for seed in stopped if seed is not None), secrets.randbits(32))
+        if hasattr(state, "random"):  # numpy.random's Generator and RandomState
+            found = f"random_state: found a {type(state).__name__}, expected an integer or None"
+            raise ValueError(f"{found}: equal calls give equal models; draw a seed from it, once, and pass that")
         seed = check_integer("random_state", state, 0)
         if seed >= 2**64:
             raise ValueError(f"random_state: found {seed}, expected less than 2**64")

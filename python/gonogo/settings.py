@@ -16,6 +16,7 @@ OPTIMIZERS = {
     "adam": ("beta_1", "beta_2", "epsilon", *_CLIPPING),
     "adamw": ("beta_1", "beta_2", "epsilon", "weight_decay", *_CLIPPING),
 }
+_MOST = 2**31 - 1  # of epochs, steps and samples: their products, which the core counts, stay below 2**63
 SCHEDULES = {
     "constant": ("warmup_steps",),
     "step": ("warmup_steps", "gamma", "step_size"),
@@ -40,13 +41,15 @@ class Settings:
 
     def check(self) -> None:
         """Raise ``ValueError`` naming the first setting that is out of range."""
-        check_integer("epochs", self.epochs, 1)
-        check_integer("batch_size", self.batch_size, 1)
+        check_integer("epochs", self.epochs, 1, _MOST)
+        check_integer("batch_size", self.batch_size, 1, _MOST)
         if self.steps_per_epoch is not None:
-            check_integer("steps_per_epoch", self.steps_per_epoch, 1)
+            check_integer("steps_per_epoch", self.steps_per_epoch, 1, _MOST)
         kind_and_settings("optimizer", self.optimizer, OPTIMIZERS)
         kind_and_settings("schedule", self.schedule, SCHEDULES)
-        check_number("learning_rate", self.learning_rate, "a finite number above 0, such as 0.001", above=0)
+        expected = "a number above 0 and below 1e30, such as 0.001"
+        if check_number("learning_rate", self.learning_rate, expected, above=0) >= 1e30:
+            raise ValueError(f"learning_rate: found {self.learning_rate!r}, expected {expected}")
 
     def steps(self, samples: int) -> int:
         """Return the steps of an epoch over so many samples."""

@@ -281,3 +281,16 @@ def test_commands_keep_and_say_so(castings: Path, small_net: Path, tmp_path: Pat
     failed = run_gonogo("evaluate", out, castings, "--cache", tmp_path / "file")
     assert "--cache: " in failed.stderr
     assert "cannot be written" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("cache", "error", "what"),
+    [
+        (True, TypeError, "^cache: found True, expected the path of a folder"),
+        (3, TypeError, "^cache: found 3, expected the path of a folder"),
+        ("", ValueError, "^cache: found an empty path, expected a folder"),
+    ],
+)
+def test_what_is_no_folder_is_refused(parts: Path, cache: Any, error: type[Exception], what: str) -> None:
+    with pytest.raises(error, match=what):
+        gg.Dataset.from_folder(parts, cache=cache)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo import Callback, CSVLogger, EarlyStopping, InspectionClassifier, ModelCheckpoint, layers, load, training
+from gonogo import (
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    InspectionClassifier,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+    layers,
+    load,
+    training,
+)
 from gonogo.network import ModelSpec
 from gonogo.settings import Settings
 from gonogo.training import Labelled, Trainer, one_hot
@@ -256,3 +267,15 @@ class TestCSVLogger:
     def test_a_separator_is_one_character(self, separator: Any) -> None:
         with pytest.raises(ValueError, match="separator: found"):
             CSVLogger("log.csv", separator)
+
+
+@pytest.mark.parametrize("monitor", [3, None, ["val_loss"], b"val_loss"])
+def test_a_monitor_that_is_no_name_is_refused(monitor: Any) -> None:
+    makers: tuple[Callable[[Any], object], ...] = (
+        EarlyStopping,
+        ReduceLROnPlateau,
+        partial(ModelCheckpoint, "m.gonogo"),
+    )
+    for make in makers:
+        with pytest.raises(ValueError, match=r"^monitor: found .*, expected the name of a figure"):
+            make(monitor)

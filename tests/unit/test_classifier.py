@@ -483,7 +483,7 @@ class TestScikitLearn:
     ("X", "y", "what"),
     [
         ("part.png", ["a"], "X: found the path 'part.png', expected a list of paths"),
-        ([], [], "X: found an array"),
+        ([], [], "X: found no picture"),
         (np.zeros((4, 24, 24)), [0, 1, 0, 1], "X: found pictures of float64, expected uint8"),
         (np.zeros((4, 24, 24, 2), np.uint8), [0, 1, 0, 1], r"X: found shape \(4, 24, 24, 2\)"),
         (np.zeros((4, 0, 24), np.uint8), [0, 1, 0, 1], r"X: found shape \(4, 0, 24\)"),
@@ -546,6 +546,19 @@ def test_bad_data_is_named(X: Any, y: Any, what: str) -> None:
         ({"random_state": -1}, "random_state: found -1"),
         ({"random_state": "seven"}, "random_state: found 'seven'"),
         ({"random_state": 2**64}, "random_state: found 18446744073709551616"),
+        (
+            {"random_state": np.random.RandomState(1)},
+            "random_state: found a RandomState, expected an integer.*draw a seed",
+        ),
+        (
+            {"random_state": np.random.default_rng(1)},
+            "random_state: found a Generator, expected an integer.*draw a seed",
+        ),
+        ({"learning_rate": 1e30}, "^learning_rate: found 1e[+]30, expected a number above 0 and below 1e30"),
+        ({"epochs": 10**30}, "^epochs: found 10{30}, expected an integer from 1 to 2147483647"),
+        ({"steps_per_epoch": 10**30}, "^steps_per_epoch: found 10{30}, expected an integer from 1 to"),
+        ({"batch_size": 10**30}, "^batch_size: found 10{30}, expected an integer from 1 to"),
+        ({"n_threads": 257}, "^n_threads: found 257, expected an integer from 1 to 256"),
         ({"n_threads": 0}, "n_threads: found 0"),
         ({"steps_per_epoch": -3}, "steps_per_epoch: found -3"),
         ({"verbose": "loud"}, "verbose: found 'loud'"),
@@ -558,6 +571,16 @@ def test_bad_parameters_are_named(changed: dict[str, Any], what: str) -> None:
     with pytest.raises((ValueError, TypeError), match=what):
         clf.fit(*pictures())
     assert not hasattr(clf, "classes_")
+
+
+def test_no_pictures_are_told_as_such() -> None:
+    X, y = pictures()
+    clf = made().fit(X, y)
+    for empty in ([], ()):
+        with pytest.raises(ValueError, match=r"^X: found no picture"):
+            clf.predict(empty)
+        with pytest.raises(ValueError, match=r"^X: found no picture"):
+            clf.fit(empty, [])
 
 
 X24, Y24 = pictures(8)

@@ -158,6 +158,7 @@ def test_bad_files_can_be_skipped_and_are_listed(run_gonogo: Run, pictures: Path
         (["--epochs", "2.5"], "--epochs: found '2.5'"),
         (["--batch-size", "0"], "--batch-size: found '0'"),
         (["--threads", "0"], "--threads: found '0'"),
+        (["--threads", "257"], "--threads: found '257', expected a whole number from 1 to 256"),
         (["--seed", "-1"], "--seed: found '-1'"),
         (["--model", "resnet"], "--model: found 'resnet', expected one of casting_cnn"),
         (["--model", "none.toml"], "--model: the file none.toml does not exist"),

@@ -207,7 +207,7 @@ def test_files_that_are_no_model_files_are_refused(tmp_path: Path) -> None:
         ("Com1", "keeps for itself"),
         ("lpt³", "keeps for itself"),
         ("OK", "differs from 'ok' in upper and lower case only"),
-        ("ok", "differs from 'ok'"),
+        ("ok", "'ok' is there twice"),
     ],
 )
 def test_class_names_must_be_names_of_folders(name: str, what: str) -> None:
@@ -216,6 +216,16 @@ def test_class_names_must_be_names_of_folders(name: str, what: str) -> None:
     assert "rename the class" in str(caught.value)
     with pytest.raises(ValueError, match=what):
         made(classes=["ok", name])
+
+
+def test_class_names_that_differ_in_their_unicode_form_only_are_one_name_to_people() -> None:
+    with pytest.raises(
+        ValueError, match=r"in its Unicode form \('Gu\\xdf-e\\u0301' and 'Gu\\xdf-\\xe9'\) only; rename"
+    ):
+        check_class_names(["Guß-\u00e9", "Guß-e\u0301"])
+    with pytest.raises(ValueError, match="in upper and lower case only"):
+        check_class_names(["\u00c9", "e\u0301"])
+    check_class_names(["\u00e9", "e"])
 
 
 def test_ordinary_names_are_fine() -> None:

@@ -332,6 +332,11 @@ def test_what_resume_needs_is_told(run_gonogo: Run, castings: Path, small_net: P
     assert "--backup: " in run_gonogo(*command, "--backup", tmp_path / "file", exit_code=2).stderr
     assert "the training begins anew" in run_gonogo(*command, "--resume").stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "m.gonogo"]
+    (tmp_path / "m.gonogo.backup").mkdir()
+    (tmp_path / "m.gonogo.backup" / "training.safetensors").write_text("of an earlier training")
+    said = run_gonogo(*command).stderr
+    assert f"{tmp_path}/m.gonogo.backup/training.safetensors holds a training that was stopped; this one begins" in said
+    assert (tmp_path / "m.gonogo.backup" / "training.safetensors").exists()
 
 
 def test_a_resumed_command_without_validation_keeps_what_was_completed(

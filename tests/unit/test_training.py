@@ -248,14 +248,14 @@ def test_weights_of_samples_scale_the_loss() -> None:
 @pytest.mark.parametrize(
     ("changed", "what"),
     [
-        ({"epochs": -1}, "epochs: found -1, expected an integer of at least 1"),
+        ({"epochs": -1}, "epochs: found -1, expected an integer from 1 to 2147483647"),
         ({"epochs": 0}, "epochs: found 0"),
         ({"epochs": 2.0}, "epochs: found 2.0"),
         ({"epochs": True}, "epochs: found True"),
         ({"batch_size": 0}, "batch_size: found 0"),
         ({"batch_size": "64"}, "batch_size: found '64'"),
         ({"steps_per_epoch": 0}, "steps_per_epoch: found 0"),
-        ({"learning_rate": float("nan")}, "learning_rate: found nan, expected a finite number above 0"),
+        ({"learning_rate": float("nan")}, "learning_rate: found nan, expected a number above 0 and below 1e30"),
         ({"learning_rate": float("inf")}, "learning_rate: found inf"),
         ({"learning_rate": 0}, "learning_rate: found 0"),
         ({"learning_rate": -1.0}, "learning_rate: found -1.0"),

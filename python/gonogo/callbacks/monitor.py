@@ -17,6 +17,8 @@ class Monitor:
     def __init__(self, monitor: str, mode: Mode, min_delta: float = 0.0) -> None:
         if mode not in ("auto", "min", "max"):
             raise ValueError(f"mode: found {mode!r}, expected 'auto', 'min' or 'max'")
+        if not isinstance(monitor, str):
+            raise ValueError(f"monitor: found {monitor!r}, expected the name of a figure, such as 'val_loss'")
         self.monitor = monitor
         self.maximise = mode == "max" or (mode == "auto" and "accuracy" in monitor)
         self.min_delta = abs(check_number("min_delta", min_delta, "a finite number"))

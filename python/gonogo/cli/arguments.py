@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Any, NoReturn, Protocol
 
 from gonogo import _core
+from gonogo.checks import THREADS_MAX
 from gonogo.cli.failures import BAD_INPUT
 from gonogo.decoding import BIT_DEPTHS, RESIZE_MODES
 from gonogo.expiry import check_last_day
@@ -90,7 +91,7 @@ def add_common(parser: Parser, *, threads: bool = True, seed: str | None = None)
     if threads:
         group.add_argument(
             "--threads",
-            type=whole_number(1, 1024),
+            type=whole_number(1, THREADS_MAX),
             metavar="N",
             help="worker threads; the results do not depend on them (default: one for each processor)",
         )

@@ -42,9 +42,13 @@ def open_backup(args: argparse.Namespace, out: Path) -> BackupAndRestore | None:
     ValueError
         A training was kept there and ``--resume`` was not given.
     """
-    if args.backup is None and args.save_every is None and not args.resume:
-        return None
     folder = Path(args.backup) if args.backup is not None else out.with_name(f"{out.name}.backup")
+    if args.backup is None and args.save_every is None and not args.resume:
+        if (left := BackupAndRestore(folder).path).exists():
+            note(
+                args, f"{left} holds a training that was stopped; this one begins anew and leaves it, --resume goes on"
+            )
+        return None
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"backup: {folder} is a file, expected a folder")
     # The command removes the file itself, after the model is on the disk.

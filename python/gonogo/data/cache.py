@@ -53,8 +53,14 @@ class Cache:
 
     @classmethod
     def of(cls, folder: str | Path | None, source: str | Path) -> Self | None:
-        """Return the cache in a folder, or None for None."""
-        return None if folder is None else cls(Path(folder), Path(source))
+        """Return the cache in a folder, or None for None; ``TypeError`` or ``ValueError`` naming ``cache`` for no folder."""
+        if folder is None:
+            return None
+        if not isinstance(folder, (str, Path)):
+            raise TypeError(f"cache: found {folder!r}, expected the path of a folder, or None")
+        if folder == "":
+            raise ValueError("cache: found an empty path, expected a folder, such as 'cache', or None")
+        return cls(Path(folder), Path(source))
 
     def read(
         self, paths: Sequence[Path], settings: dict[str, Any], threads: int, decode: Callable[[], Pictures]
