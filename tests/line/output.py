@@ -84,7 +84,7 @@ def fill(
         decider or BrightnessDecider(),
         disk=LocalDisk(),
         clock=clock or Clock(),
-        settings={"model_file": "bright.gonogo"},
+        settings={**settings, "model_file": "bright.gonogo"},
         user="tester",
         facts=FACTS,
         approval=None if decider is None else "another model",

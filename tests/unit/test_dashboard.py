@@ -33,6 +33,7 @@ from gonogo.dashboard.answer import Answer, answer
 from gonogo.dashboard.figures import Figures
 from gonogo.dashboard.reading import Alarm, Inbox
 from gonogo.errors import JournalError
+from gonogo.line.approval import NOT_KNOWN
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import journal_of
 from gonogo.line.files import LocalDisk
@@ -242,6 +243,9 @@ CHANGES: list[tuple[str, dict[str, Any], str, str]] = [
         "self-test failed",
     ),
     ("drift", {"drift": [Row("DRIFT", body=DRIFT)]}, "NO", "drift since 2026-03-14 11:00: brightness above"),
+    ("frozen camera", {"frozen": {"": 12}}, "NO", "the camera may be frozen: the same picture at least 12 times"),
+    ("a frozen view", {"frozen": {"top": 10}}, "NO", "the camera of the view top may be frozen"),
+    ("rebuilt", {"model": {"model": NOT_KNOWN, "time": NOW.isoformat()}}, "NO", "the journal was lost or damaged"),
     ("lost", {"hours": Counter({(HOUR, "", "lost", 0): 2})}, "NO", "2 pictures could not be found after being claimed"),
     (
         "damage",
@@ -308,6 +312,41 @@ def test_a_line_without_trouble_needs_nobody(tmp_path: Path) -> None:
     assert (said_of(found).word, said_of(found).points) == ("YES", [])
     page = words(tree(found))
     assert "What needs a person now" not in page and "Review queue: empty" in page and "Alarms: none" in page
+
+
+def test_a_frozen_camera_is_urgent_until_it_shows_something_else(tmp_path: Path) -> None:
+    def said(*files: str, seed: int | None = None) -> Answer:
+        pictures = {name: part_picture(BRIGHT, i if seed is None else seed) for i, name in enumerate(files)}
+        out = fill(tmp_path, pictures, frozen_after=3)
+        return said_of(read_line(out, journal_of(out), LocalDisk(), Clock().today()))
+
+    assert said("a.png", "b.png", "c.png").word == "YES"
+    found = said("d.png", "e.png", "f.png", "g.png", seed=99)
+    assert found.word == "NO"
+    assert found.sentence.startswith("the camera may be frozen: the same picture")
+    assert "camera" in found.points[0].advice
+    again = said("h.png", seed=100)
+    assert again.word == "YES"
+    assert any("1 alarm in the last day" in point.words for point in again.points)
+
+
+def test_a_journal_that_was_made_anew_is_urgent_until_somebody_approves(
+    line_models: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out = Commands(capsys), tmp_path / "out"
+    sort = ["sort", line_models["gated"], line_inbox(tmp_path / "inbox", {"a.png": 120}), out, *FAST]
+    run(*sort)
+    assert run("dashboard", out)["healthy"]
+    journal_of(out).unlink()
+    run("dashboard", out, exit_code=3)
+    assert "missing, although heads.log tells of" in run.error
+    run("recover", out)
+    told = run("dashboard", out)
+    assert not told["healthy"]
+    assert "the journal was lost or damaged, and made anew" in told["points"][0]
+    assert "--approve REASON" in told["points"][0]
+    run(*sort, "--approve", "asked Ann")
+    assert run("dashboard", out)["healthy"]
 
 
 def test_an_empty_line_has_a_page_too(tmp_path: Path) -> None:

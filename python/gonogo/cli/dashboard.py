@@ -16,6 +16,7 @@ from gonogo.dashboard.live import live_routes
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import journal_of
 from gonogo.line.files import LocalDisk
+from gonogo.line.heads import check_heads
 from gonogo.pages import PageServer
 
 DESCRIPTION = """
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     out, disk, clock = Path(args.out), LocalDisk(), Clock()
     journal = (journal_of(out) if args.journal is None else Path(args.journal)).absolute()
+    check_heads(out, journal, disk)
     if not journal.is_file():
         raise FileNotFoundError(f"{journal}: no journal; expected a folder that gonogo sort has filled")
     page = None

@@ -109,6 +109,24 @@ def _of_the_line(line: LineState, figures: Figures) -> list[Point]:
                 urgent=True,
             )
         )
+    for view, repeats in line.frozen.items():
+        which = f"the camera of the view {view}" if view else "the camera"
+        points.append(
+            Point(
+                f"{which} may be frozen: the same picture at least {repeats} times in a row",
+                "Every part goes to REVIEW until it shows another picture. See to camera, cable and the program that saves.",
+                urgent=True,
+            )
+        )
+    if line.rebuilt:
+        points.append(
+            Point(
+                f"the journal was lost or damaged, and made anew {ago(line.rebuilt, line.at)}",
+                "Nothing tells which model sorted here, or whether an alarm was standing. Look into that, then gonogo sort "
+                "--approve REASON.",
+                urgent=True,
+            )
+        )
     if alarms := figures.rows("alarm", since):
         points.append(
             Point(

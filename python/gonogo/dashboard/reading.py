@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 from gonogo import _core
 from gonogo.decision import REVIEW
-from gonogo.line.configuration import Configuration
+from gonogo.line.approval import NOT_KNOWN
+from gonogo.line.configuration import Configuration, configuration_of
 from gonogo.line.decided import Decided, Facts, History, facts_of, open_history
 from gonogo.line.disk import Disk, FileChangedError, NotRegularError
+from gonogo.line.frozen_camera import FrozenCamera
+from gonogo.line.heads import check_heads
 from gonogo.line.hourly import Key
 from gonogo.line.journal import Row
 from gonogo.line.naming import is_ignored
@@ -117,6 +120,8 @@ class LineState:
         The last self-test that was passed, with its ``time``; empty where there is none.
     drift : list of Row
         How the watch for drift stood, the newest first.
+    frozen : mapping
+        Views that show the same picture again and again, and how often, see ``FrozenCamera.frozen``.
     free, reserve : int
         Bytes on the disk of the output, and how many are kept.
     pilot : Status or None
@@ -138,10 +143,16 @@ class LineState:
     alarms: list[Alarm]
     selftest: Mapping[str, Any]
     drift: list[Row]
+    frozen: Mapping[str, int]
     free: int
     reserve: int
     pilot: Status | None
     verdicts: int
+
+    @property
+    def rebuilt(self) -> str:
+        """When the journal was made anew, so that nothing tells what decided before; empty where somebody has approved since."""
+        return str(self.model["time"]) if self.model.get("model") == NOT_KNOWN else ""
 
     @property
     def valid_until(self) -> str | None:
@@ -165,10 +176,11 @@ def read_line(out: Path, journal: Path, disk: Disk, at: datetime) -> LineState:
     Raises
     ------
     JournalError
-        The journal or the verdicts are damaged.
+        The journal or the verdicts are damaged, or the journal is gone.
     OSError
         There is no journal, or the output cannot be read.
     """
+    check_heads(out, journal, disk)
     with open_history(journal, disk) as history:
         facts, start = facts_of(history, out, disk), history.last_start() or {}
         settings = start.get("settings", {})
@@ -192,6 +204,7 @@ def read_line(out: Path, journal: Path, disk: Disk, at: datetime) -> LineState:
             alarms=[_alarm(row) for row in history.newest(_ALARMS, "ALARM", "LOST")],
             selftest=_newest(history, "SELFTEST"),
             drift=history.newest(_DRIFT_ROWS, "DRIFT"),
+            frozen=FrozenCamera(configuration_of(start), history).frozen,
             free=disk.free_bytes(out),
             reserve=int(settings.get("reserve_mb", Configuration().reserve_mb)) * 1_000_000,
             pilot=_pilot(out, journal, disk, facts) if any(row.selection == "all" for row in standing) else None,

@@ -11,7 +11,7 @@ from gonogo.line.decider import Decider
 from gonogo.line.journal import Entry, Journal
 
 _WHAT = ("model", "certificate")
-_NOT_KNOWN = "unknown"  # in place of a digest
+NOT_KNOWN = "unknown"  # in place of a digest
 
 
 def change_of_model(description: Mapping[str, Any], journal: Journal, user: str, reason: str | None) -> Entry | None:
@@ -35,7 +35,7 @@ def change_of_model(description: Mapping[str, Any], journal: Journal, user: str,
     if not earlier or _identity(earlier[0]) == _identity(description):
         return None
     last = earlier[0]
-    was_lost = last["model"] == _NOT_KNOWN
+    was_lost = last["model"] == NOT_KNOWN
     if was_lost and reason is None:
         raise ValueError(
             "FILE: the journal was made anew, and nothing tells which model sorted here, who approved of it, or whether an alarm "
@@ -62,7 +62,7 @@ def change_of_model(description: Mapping[str, Any], journal: Journal, user: str,
 
 def lost_model() -> Entry:
     """Return the row by which a journal that was made anew tells that nobody knows what decided before."""
-    return Entry("MODEL", body={"model": _NOT_KNOWN, "certificate": "", "version": "", "fingerprint": ""})
+    return Entry("MODEL", body={"model": NOT_KNOWN, "certificate": "", "version": "", "fingerprint": ""})
 
 
 def self_test(decider: Decider, journal: Journal, clock: Clock) -> dict[str, Any]:

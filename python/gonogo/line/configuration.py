@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gonogo.checks import check_integer, check_number
 
@@ -155,6 +156,13 @@ class Places:
     def csv(self) -> Path:
         """The table of decisions."""
         return self.out / "decisions.csv"
+
+
+def configuration_of(start: Mapping[str, Any] | None) -> Configuration:
+    """Return the settings that a START row tells of, as far as it does; None: no row."""
+    settings = {} if start is None else start.get("settings", {})
+    known = Configuration.__dataclass_fields__
+    return Configuration(**{name: value for name, value in settings.items() if name in known})
 
 
 def journal_of(out: Path) -> Path:

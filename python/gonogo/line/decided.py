@@ -110,6 +110,10 @@ class History:
         """Return the counts by hour, see ``Journal.hourly``."""
         return self._journals[-1].hourly(since)  # which asks the closed files as well
 
+    def last_contents(self, count: int) -> list[tuple[str, str, str]]:
+        """Return id, shown name and SHA-256 of the last pictures, see ``Journal.last_contents``."""
+        return self._journals[-1].last_contents(count)
+
     def last_time(self) -> str:
         """Return when the last picture was done; empty where none was."""
         rows = (journal.last("DONE") for journal in reversed(self._journals))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from gonogo.line.configuration import Configuration
-from gonogo.line.journal import Entry, Journal, shown
+from gonogo.line.journal import Entry, shown
 from gonogo.line.naming import part_of
 from gonogo.line.outcome import Job
 
@@ -19,6 +20,13 @@ class _View:
     repeats: int = 0
 
 
+class Contents(Protocol):
+    """What knows which pictures came last: a journal."""
+
+    def last_contents(self, count: int) -> list[tuple[str, str, str]]:
+        """Return id, shown name and SHA-256 of the last pictures that were decided on, in their order."""
+
+
 class FrozenCamera:
     """Watches each view of the parts by itself: one camera may freeze while the others go on.
 
@@ -26,16 +34,21 @@ class FrozenCamera:
     ----------
     configuration : Configuration
         After how many equal pictures a camera is frozen, and how names tell views.
-    journal : Journal
+    journal : Contents
         From whose last pictures is gone on.
     """
 
-    def __init__(self, configuration: Configuration, journal: Journal) -> None:
+    def __init__(self, configuration: Configuration, journal: Contents) -> None:
         self._limit, self._pattern = configuration.frozen_after, configuration.pattern
         self._names_views = "view" in configuration.pattern_groups
         self._views: dict[str, _View] = {}
         for identifier, name, content in journal.last_contents(self._limit * configuration.views):
             self._seen(identifier, name, content)
+
+    @property
+    def frozen(self) -> dict[str, int]:
+        """How often in a row each frozen view has shown the same, at least; its name is empty where names tell no view."""
+        return {name: view.repeats for name, view in self._views.items() if self._limit and view.repeats >= self._limit}
 
     def look(self, job: Job) -> tuple[Job, list[Entry]]:
         """Return a part, doubted where a view shows the same bytes too often in a row, and the alarm that says so once."""

@@ -13,7 +13,7 @@ from gonogo.errors import JournalAccessError, JournalError, JournalVersionError
 from gonogo.line.approval import lost_model
 from gonogo.line.archive import finish_archive
 from gonogo.line.clock import Clock
-from gonogo.line.configuration import Configuration, journal_of
+from gonogo.line.configuration import configuration_of, journal_of
 from gonogo.line.decider import PROVEN, Fault
 from gonogo.line.disk import Disk
 from gonogo.line.heads import check_heads, heads_of
@@ -99,7 +99,7 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
         opened = stack.enter_context(open_journal(path, disk, clock))
         places = last_places(out, path, start)
         disk.make_folder(places.work)
-        sorter = Sorter(disk, clock, places, _configuration(start), NoModel(), opened, keeps=_keeps(start))
+        sorter = Sorter(disk, clock, places, configuration_of(start), NoModel(), opened, keeps=_keeps(start))
         archived = finish_archive(opened, path, out, disk)
         return {**Recovery(sorter).run(), **said, "recounted": recounted, "user": user, "archived": archived}
 
@@ -135,13 +135,6 @@ def _begin_anew(out: Path, path: Path, cause: str, disk: Disk, clock: Clock) -> 
     if disk.status(heads_of(out)) is not None:
         disk.move(heads_of(out), heads_of(out).with_name(f"{aside.stem}.heads.log"))
     return {"rebuilt": count, "damaged": aside.name if was_there else None, "unknown": list(UNKNOWN)}
-
-
-def _configuration(start: Mapping[str, Any] | None) -> Configuration:
-    """The settings of the last start, as far as they say where pictures belong."""
-    settings = {} if start is None else start["settings"]
-    known = Configuration.__dataclass_fields__
-    return Configuration(**{name: value for name, value in settings.items() if name in known})
 
 
 def _keeps(start: Mapping[str, Any] | None) -> bool:
