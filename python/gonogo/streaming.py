@@ -75,13 +75,14 @@ class Stream:
 
     def __init__(self, decider: Decider, settings: Settings, is_stopped: Callable[[], bool]) -> None:
         self._decider, self._settings, self._is_stopped = decider, settings, is_stopped
-        self.frames = self.late = 0
+        self.frames = self.late = self._of_sender = 0
 
     def run(self, read: Read, write: Callable[[str], None]) -> FrameError | OSError | None:
         """Decide on all parts of a sender; return what ended it, None for its own end or a word to stop.
 
         Each line is given to ``write`` without its line feed; its errors are raised.
         """
+        self._of_sender = 0  # as the lines about errors count
         came: _Came = queue.SimpleQueue()
         room, over = threading.Semaphore(_WAITING_MAX), threading.Event()
 
@@ -139,6 +140,7 @@ class Stream:
     def decide(self, part: Part) -> dict[str, Any]:
         """Return what the line about a part says."""
         self.frames += len(part.pictures)
+        self._of_sender += len(part.pictures)
         deadline = self._settings.deadline or math.inf
         outcome, waited = _review(part.doubt, "part"), time.monotonic() - part.complete
         if not part.doubt:
@@ -149,7 +151,7 @@ class Stream:
             outcome = _late(seconds, deadline)
             self.late += 1
         return {
-            "frame": self.frames,
+            "frame": self._of_sender,
             **({} if part.number is None else {"part": part.number, "pictures": len(part.pictures)}),
             "decision": outcome.label,
             "passed": outcome.passed,

@@ -86,6 +86,17 @@ def test_each_frame_has_its_line(decider: InspectorDecider) -> None:
     assert said[0]["score"] == said[4]["score"]
 
 
+def test_frames_are_counted_for_each_sender_and_all_together(decider: InspectorDecider) -> None:
+    lines: list[str] = []
+    stream = Stream(decider, Settings(heartbeat=0), lambda: False)
+    for sent in (framed(GOOD, BAD), framed(GOOD) + b"\0" * 4):
+        stream.run(io.BytesIO(sent).read, lines.append)
+    said = [json.loads(line) for line in lines]
+    assert [line.get("frame") for line in said] == [None, 1, 2, None, 1, None]
+    assert said[-1]["error"].startswith("frame 2: ")
+    assert stream.frames == 3
+
+
 def test_what_is_late_is_review_and_is_not_worked_on(decider: InspectorDecider) -> None:
     stream = Stream(decider, Settings(deadline=60.0), lambda: False)
     now = time.monotonic()

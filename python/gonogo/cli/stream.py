@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gonogo.cli.arguments import Commands, add_command, add_common, positive_number, whole_number
 from gonogo.cli.failures import DONE, INTERRUPTED
-from gonogo.cli.output import note
+from gonogo.cli.output import note, note_expired
 from gonogo.cli.pinning import add_pin, check_pin
 from gonogo.cli.sort import stop_signals
 from gonogo.inspector import Inspector
@@ -94,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
     inspector = Inspector(args.model_file, n_threads=args.threads)
     check_pin(inspector, args.model_file, args.model_sha256)
     decider = InspectorDecider(inspector, gated=not args.no_gate, threads=args.threads or 0)
+    note_expired(args, decider.valid_until)
     deadline = None if args.deadline_ms is None else args.deadline_ms / 1000
     settings = Settings(deadline, args.heartbeat, args.max_bytes, args.part_timeout, args.accept_unproven)
     with stop_signals() as stopped:
