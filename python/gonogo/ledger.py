@@ -187,8 +187,8 @@ _CHANGES = {
 
 
 def user() -> str:
-    """Return who runs this process: the name that the session gives, or else the number.
+    """Return who runs this process: the name that the session gives, or else the number (``uid 0``).
 
     The system is not asked for a name: it may open a socket to a name service, and the sorter opens none.
     """
-    return os.environ.get("LOGNAME") or os.environ.get("USER") or str(os.getuid())
+    return os.environ.get("LOGNAME") or os.environ.get("USER") or f"uid {os.getuid()}"

@@ -208,6 +208,8 @@ def listening(path: Path) -> Iterator[socket.socket]:
         before = os.umask(0o177)  # so that it is never open to others, not even for a moment
         try:
             server.bind(str(path))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None  # Python names no path
         finally:
             os.umask(before)
         made = path.lstat()

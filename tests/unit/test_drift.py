@@ -437,6 +437,9 @@ def test_a_darker_lamp_is_told_and_followed(line_models: dict[str, Path], tmp_pa
     fill(inbox, {f"d{i:02}.png": 120 for i in range(5)}, seed=7)
     result = run("sort", *watched, "--on-alarm", "stop", exit_code=5)
     assert (result["labels"], len(result["waiting"])) == ({}, 5)
+    assert (
+        "5 files left in the inbox that were not taken because the alarm stops the line, such as d00.png" in run.error
+    )
     result = run("sort", *watched, "--on-alarm", "stop", "--acknowledge", "Ada")
     assert (result["labels"], result["drift"]["alarm"]) == ({"ok": 5}, None)
     fill(inbox, {f"e{i:02}.png": 150 for i in range(30)}, seed=8)

@@ -288,4 +288,4 @@ def test_who_has_no_name_is_recorded_by_number(monkeypatch: pytest.MonkeyPatch) 
     assert user() == "ada"
     for name in ("LOGNAME", "USER"):
         monkeypatch.delenv(name, raising=False)
-    assert user() == str(os.getuid())
+    assert user() == f"uid {os.getuid()}"

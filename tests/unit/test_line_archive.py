@@ -108,9 +108,12 @@ def test_a_moved_picture_is_replayed_from_the_archive(out: Path, run: Commands) 
 
 
 def test_wrong_wishes_are_refused(out: Path, run: Commands, tmp_path: Path) -> None:
-    for folder in (out, out / "ok", out.parent):
+    for folder in (out, out / "ok", out.parent, tmp_path / "inbox", tmp_path / "inbox" / "old"):
         run("archive", out, *LATER, "--to", folder, exit_code=2)
         assert "name a separate folder" in run.error
+    for extra in (["--delete"], []):
+        run("archive", out, *LATER, "--folder", "okay", *extra, exit_code=2)
+        assert "--folder: found 'okay', expected one of 'QUARANTINE', 'REVIEW', 'bad', 'ok'" in run.error
     run("archive", tmp_path / "nothing", *LATER, exit_code=2)
     run("archive", tmp_path / "nothing", *LATER, "--delete", exit_code=2)
     assert not (tmp_path / "nothing").exists()

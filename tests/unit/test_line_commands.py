@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import os
 import shutil
 import signal
@@ -169,6 +170,70 @@ def test_wrong_places_and_keys_are_refused(
     run("sort", line_models["gated"], inbox, tmp_path / "out", "--part-pattern", "x", exit_code=2)
     run("sort", line_models["gated"], inbox, tmp_path / "out", "--views", "2", exit_code=2)
     assert names_below(tmp_path) == {*before, "line.toml"}
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "says"),
+    [
+        ("once = true\nwatch = true", [], "line.toml: watch: found once too, expected one of the two"),
+        ("once = true", ["--watch"], "--watch: found once too, expected one of the two"),
+        ("", ["--dry-run", "--watch"], "--watch: found dry-run too, expected one of the two"),
+        ("", ["--views", "2"], "--views: found 2 without --part-pattern, which says"),
+        ("views = 2", [], "line.toml: views: found 2 without part-pattern, which says"),
+        ("views = 2", ["--views", "3"], "--views: found 3 without --part-pattern, which says"),
+        ("csv-separator = ';'", ["--csv-decimal", ","], ""),
+        (
+            "csv-separator = ','\ncsv-decimal = ','",
+            [],
+            "line.toml: csv-separator: found the sign of csv-decimal, expected",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_named_as_it_was_written(
+    text: str, options: list[str], says: str, line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    config = tmp_path / "line.toml"
+    config.write_text(text)
+    run(
+        "sort",
+        line_models["gated"],
+        inbox,
+        tmp_path / "out",
+        "--config",
+        config,
+        *FAST,
+        *options,
+        exit_code=2 if says else 0,
+    )
+    assert not says or f"gonogo sort: {f'{tmp_path}/' * says.startswith('line')}{says}" in run.error
+    assert (tmp_path / "out").exists() == (not says)
+
+
+def test_a_folder_in_place_of_a_journal_is_wrong_use(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    out = tmp_path / "out"
+    run("sort", line_models["gated"], inbox, out, "--journal", tmp_path, exit_code=2)
+    assert f"{tmp_path}: found a folder, expected the file of a journal, such as {tmp_path / 'journal.db'}" in run.error
+    run("sort", line_models["gated"], inbox, out, *FAST)
+    run("verify", out, "--journal", tmp_path, exit_code=2)
+    assert f"{tmp_path}: found a folder" in run.error
+
+
+def test_a_file_that_cannot_be_read_is_told_as_such(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = LocalDisk.is_open_for_writing
+
+    def refusing(disk: LocalDisk, path: Path) -> bool:
+        if path.name == "bad 1.png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(disk, path)
+
+    monkeypatch.setattr(LocalDisk, "is_open_for_writing", refusing)
+    result = run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST)
+    assert result["waiting"] == ["bad 1.png"]
+    assert "1 file left in the inbox that gonogo may not read (permission denied), such as bad 1.png" in run.error
 
 
 def test_two_sorters_do_not_meet(line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
@@ -385,7 +450,7 @@ def test_ctrl_c_leaves_what_is_not_ready_in_the_inbox(
     settle = ["--settle-ms", "60000"]
     result = run("sort", line_models["gated"], inbox, tmp_path / "out", *settle, exit_code=130)
     assert (result["sorted"], len(result["waiting"])) == (0, 5)
-    assert "5 files not ready, left in the inbox, such as bad" in run.error
+    assert "5 files left in the inbox that were not taken because the sorter was stopped, such as bad" in run.error
 
 
 def test_a_second_ctrl_c_ends_at_once() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import errno
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -273,6 +274,19 @@ def test_a_head_that_cannot_be_written_is_told_once_and_never_stops_sorting(
         line.watch(lambda: clock.seconds > 3)
     assert [text.partition(": ")[0] for text in told] == ["heads.log", str(tmp_path / "out" / "decisions.csv")]
     assert (tmp_path / "out" / "ok" / "a.png").exists()
+
+
+def test_other_accounts_may_read_how_the_line_is_and_nothing_else(opened: Callable[..., Any], tmp_path: Path) -> None:
+    """As under the service, whose files are its own: node_exporter runs in another account."""
+    (tmp_path / "in" / "a.png").write_bytes(b"ok 1")
+    before = os.umask(0o027)
+    try:
+        with opened() as line:
+            line.once()
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir() if path.is_file()}
+    assert modes == {"status.json": 0o644, "gonogo.prom": 0o644, "decisions.csv": 0o640}
 
 
 def test_a_full_disk_is_waited_for_and_told_once(opened: Callable[..., Any], tmp_path: Path) -> None:

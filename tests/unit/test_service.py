@@ -156,8 +156,9 @@ def test_nothing_is_renamed_between_two_mounts(tmp_path: Path, memory: Path) -> 
         ({"FILE": "none"}, "no such file"),
         ({"FILE": "plain"}, "the model has no certified PASS threshold"),
         ({"--config": "settle = 3"}, "unknown key 'settle'"),
-        ({"--config": "views = 3"}, "views: found 3 without part_pattern"),
-        ({"--config": "dry-run = true"}, "found dry-run = true"),
+        ({"--config": "views = 3"}, "line.toml: views: found 3 without part-pattern"),
+        ({"--config": "dry-run = true"}, "line.toml: found dry-run = true, with which nothing is sorted"),
+        ({"--config": "once = true"}, "line.toml: found once = true, with which the sorter ends"),
     ],
 )
 def test_what_the_sorter_would_refuse_gets_no_unit(

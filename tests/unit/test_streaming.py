@@ -348,6 +348,9 @@ def test_a_socket_takes_no_place_that_is_taken(tmp_path: Path) -> None:
     assert not (tmp_path / "s").exists()
     with pytest.raises(ValueError, match="expected at most 100"), listening(tmp_path / ("x" * 100)):
         pass
+    with pytest.raises(FileNotFoundError) as caught, listening(tmp_path / "none" / "s"):
+        pass
+    assert caught.value.filename == str(tmp_path / "none" / "s")
 
 
 def test_a_sender_that_goes_without_its_lines_is_left_and_the_next_one_served(

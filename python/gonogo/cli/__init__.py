@@ -105,10 +105,11 @@ def parse(argv: Sequence[str] | None) -> Namespace:
         args.parser.error(f"unknown argument {unknown[0]!r}")
     if getattr(args, "config", None) is not None:
         try:
-            apply_configuration(args.parser, args.config)
+            named = apply_configuration(args.parser, args.config)
         except (OSError, ValueError) as error:
             args.parser.error(one_line(error, args.parser))
         args = parser.parse_args(argv)
+        args.parser.of_file = {dest: name for dest, (name, value) in named.items() if getattr(args, dest) == value}
     return args
 
 

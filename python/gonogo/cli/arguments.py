@@ -51,9 +51,10 @@ class _HelpFormatter(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Complains in one line."""
+    """Complains in one line. ``of_file``: how the configuration file calls the parameters whose values are its own."""
 
     def __init__(self, **options: Any) -> None:
+        self.of_file: dict[str, str] = {}
         super().__init__(**{"allow_abbrev": False, "formatter_class": _HelpFormatter, **options})
 
     def error(self, message: str) -> NoReturn:

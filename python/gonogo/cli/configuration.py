@@ -13,8 +13,13 @@ from typing import Any
 _NOT_IN_FILES = {"help", "config", "debug", "acknowledge", "approve"}
 
 
-def apply_configuration(parser: argparse.ArgumentParser, path: str | Path) -> None:
+def apply_configuration(parser: argparse.ArgumentParser, path: str | Path) -> dict[str, tuple[str, Any]]:
     """Make the values of a TOML file the defaults of a command's options.
+
+    Returns
+    -------
+    dict
+        By parameter: how the file calls it (``"line.toml: part-pattern"``), and its value.
 
     Raises
     ------
@@ -27,7 +32,7 @@ def apply_configuration(parser: argparse.ArgumentParser, path: str | Path) -> No
         document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a TOML file: {error}") from None
-    actions = dict(_options(parser))
+    actions, named = dict(_options(parser)), dict[str, tuple[str, Any]]()
     for key, value in document.items():
         if key in _NOT_IN_FILES and any(f"--{key}" in action.option_strings for action in parser._actions):
             raise ValueError(f"{path}: {key}: cannot stand in a file; it is a word for one call, on the command line")
@@ -37,10 +42,12 @@ def apply_configuration(parser: argparse.ArgumentParser, path: str | Path) -> No
             hint = f"; did you mean {near[0]!r}? Known are {known}" if near else f", expected some of {known}"
             raise ValueError(f"{path}: unknown key {key!r}{hint}")
         try:
-            parser.set_defaults(**{actions[key].dest: _converted(parser, actions[key], value)})
+            named[actions[key].dest] = (f"{path}: {key}", _converted(parser, actions[key], value))
+            parser.set_defaults(**{actions[key].dest: named[actions[key].dest][1]})
         except (argparse.ArgumentError, argparse.ArgumentTypeError, ValueError, TypeError) as error:
             message = error.message if isinstance(error, argparse.ArgumentError) else str(error)
             raise ValueError(f"{path}: {key}: {message}") from None
+    return named
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Action]]:

@@ -6,7 +6,7 @@ import argparse
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +36,10 @@ _OTHER_NAMES = {
     "n_threads": "--threads",
     "training_data": "--training",
 }
+
+
+# Of parameters with a name of several words, but for parts of a file's name.
+_OTHER_PARAMETER = re.compile(r"(?<![\w/.'-])[a-z]+(?:_[a-z]+)+(?![\w/'-]|\.\w)")
 
 
 class WriteError(Exception):
@@ -121,8 +125,12 @@ def _is_plain(error: OSError) -> bool:
 
 
 def _as_options(text: str, parser: argparse.ArgumentParser) -> str:
-    """Write ``image_size=(height, width)`` as ``--image-size height width`` and ``image_size:`` as ``--image-size:``."""
+    """Write ``image_size=(height, width)`` as ``--image-size height width`` and ``image_size:`` as ``--image-size:``.
+
+    What a configuration file says is named as it stands there: ``line.toml: image-size:``.
+    """
     options = {action.dest: action.option_strings[-1] for action in parser._actions if action.option_strings}
+    of_file: Mapping[str, str] = getattr(parser, "of_file", {})
     options |= {name: option for name, option in _OTHER_NAMES.items() if option in options.values()}
 
     def option_with_value(match: re.Match[str]) -> str:
@@ -133,5 +141,7 @@ def _as_options(text: str, parser: argparse.ArgumentParser) -> str:
     text = re.sub(r"\b([a-z]\w*)=(\([\w, ]+\)|\[[\w, ]+\]|'\w+'|\"\w+\")", option_with_value, text)
     start = re.match(r"([a-z]\w*): ", text)
     if start and start[1] in options:
-        text = f"{options[start[1]]}: {text[start.end() :]}"
+        in_file = start[1] in of_file
+        rest = _OTHER_PARAMETER.sub(lambda match: options.get(match[0], match[0])[2 * in_file :], text[start.end() :])
+        text = f"{of_file.get(start[1], options[start[1]])}: {rest}"
     return text

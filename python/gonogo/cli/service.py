@@ -12,7 +12,7 @@ from typing import Any
 
 import gonogo
 from gonogo.cli.arguments import Commands, add_command, add_common, whole_number
-from gonogo.cli.failures import DONE, check_writable, writing
+from gonogo.cli.failures import DONE, check_writable, one_line, writing
 from gonogo.cli.output import note, show
 from gonogo.cli.pinning import check_pin
 from gonogo.inspector import Inspector
@@ -126,9 +126,13 @@ def _check(model: Path, inbox: Path, out: Path, config: Path | None) -> Path:
 
     options = [] if config is None else ["--config", str(config)]
     found = parse(["sort", str(model), str(inbox), str(out), "--watch", *options])
-    if found.dry_run:
-        raise ValueError(f"line_config: {config}: found dry-run = true, with which nothing is sorted")
-    Configuration(**{field.name: getattr(found, field.name) for field in dataclasses.fields(Configuration)})
+    for key, what in (("dry_run", "nothing is sorted"), ("once", "the sorter ends when the inbox is empty")):
+        if getattr(found, key):
+            raise ValueError(f"line_config: {config}: found {key.replace('_', '-')} = true, with which {what}")
+    try:
+        Configuration(**{field.name: getattr(found, field.name) for field in dataclasses.fields(Configuration)})
+    except ValueError as error:
+        raise ValueError(one_line(error, found.parser)) from None
     check_places(inbox, out)
     if not out.is_dir():
         raise FileNotFoundError(f"OUT: found no folder {out}; make it, owned by the account of the service")

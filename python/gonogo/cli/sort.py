@@ -162,8 +162,16 @@ def _share(text: str) -> float:
     return value
 
 
+def check_modes(args: argparse.Namespace) -> None:
+    """Refuse options that say two things, as they may where some stand in a file."""
+    if args.watch and (args.once or args.dry_run):
+        other = "once" if args.once else "dry-run"
+        raise ValueError(f"watch: found {other} too, expected one of the two; leave the other out, also in the file")
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    check_modes(args)
     settings = {field.name: getattr(args, field.name) for field in dataclasses.fields(Configuration)}
     configuration = Configuration(**settings)
     inbox, out = Path(args.inbox), Path(args.out)
@@ -247,6 +255,8 @@ def _sort(args: argparse.Namespace, line: Line, is_stopped: Callable[[], bool]) 
         notify("STOPPING=1")
     else:
         waiting = line.once(is_stopped)
+    for text in _left(line, waiting, stopped=is_stopped()):
+        note(args, text)
     _show_result(args, line, waiting)
     return False
 
@@ -254,6 +264,19 @@ def _sort(args: argparse.Namespace, line: Line, is_stopped: Callable[[], bool]) 
 def _counted(line: Line) -> str:
     counts = line.sorter.counts
     return f"{counts.sorted} sorted, {counts.review} in REVIEW, {counts.quarantined} in QUARANTINE since the start"
+
+
+def _left(line: Line, waiting: list[str], *, stopped: bool) -> Iterator[str]:
+    """Why files are still in the inbox."""
+    forbidden = [name for name in waiting if not line.sorter.inbox.may_read(name)]
+    others = [name for name in waiting if name not in set(forbidden)]
+    why = "that are not ready"
+    if stopped or line.sorter.stops:
+        why = f"that were not taken because {'the sorter was stopped' if stopped else 'the alarm stops the line'}"
+    for names, told in ((forbidden, "that gonogo may not read (permission denied)"), (others, why)):
+        if names:
+            told = told if len(names) > 1 else told.replace(" are ", " is ").replace(" were ", " was ")
+            yield f"{counted(len(names), 'file')} left in the inbox {told}, such as {names[0]}"
 
 
 def _show_result(args: argparse.Namespace, line: Line, waiting: list[str]) -> None:
@@ -273,8 +296,6 @@ def _show_result(args: argparse.Namespace, line: Line, waiting: list[str]) -> No
     }
     rows: list[list[object]] = [[label, count] for label, count in sorted(counts.labels.items())]
     text = table([["folder", "pictures"], *rows], right=(1,)) if rows else "nothing to sort"
-    if waiting:
-        note(args, f"{counted(len(waiting), 'file')} not ready, left in the inbox, such as {waiting[0]}")
     if refused:
         note(args, f"{len(refused)} in the inbox no regular files, left alone, such as {refused[0]}")
     if counts.lost:

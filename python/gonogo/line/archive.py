@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gonogo.decision import REVIEW
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import journal_of
+from gonogo.line.decider import QUARANTINE
 from gonogo.line.disk import Disk
 from gonogo.line.heads import check_heads
 from gonogo.line.journal import Entry, Journal, Row
@@ -69,19 +71,22 @@ def archive(out: Path, wish: Wish, *, disk: Disk, clock: Clock, journal: Path | 
     LockedError
         A sorter works there.
     ValueError
-        The target lies in the output or holds it.
+        The target is output or inbox, lies in one or holds it; or no picture was ever sorted into a folder that is named, and it
+        is no class of the model.
     JournalError, OSError
         The journal or a folder cannot be used.
     """
     out, path = out.absolute(), (journal or journal_of(out)).absolute()
     if wish.target is not None:
-        _check_target(out, wish.target)
-    if wish.action is None:
-        if disk.status(path) is None:
-            raise FileNotFoundError(f"OUT: found no journal {path}; expected a folder that gonogo sort has filled")
-        return _looked_at(list(old_pictures(path, wish, disk)), out, disk)
-    if disk.status(out / ".gonogo") is None:
+        _check_target("OUT", out, wish.target)
+    if wish.action is None and disk.status(path) is None:
+        raise FileNotFoundError(f"OUT: found no journal {path}; expected a folder that gonogo sort has filled")
+    if wish.action is not None and disk.status(out / ".gonogo") is None:
         raise FileNotFoundError(f"OUT: found no .gonogo in {out}; expected a folder that gonogo sort has filled")
+    if disk.status(path) is not None:
+        _check(wish, path, disk)
+    if wish.action is None:
+        return _looked_at(list(old_pictures(path, wish, disk)), out, disk)
     with ExitStack() as stack:
         lock_output(out, disk, stack)
         check_heads(out, path, disk)
@@ -93,10 +98,25 @@ def archive(out: Path, wish: Wish, *, disk: Disk, clock: Clock, journal: Path | 
     return {**result, **counts, "finished": finished}
 
 
-def _check_target(out: Path, target: Path) -> None:
-    ours, theirs = out.resolve(), target.resolve()
+def _check_target(name: str, folder: Path, target: Path) -> None:
+    ours, theirs = folder.resolve(), target.resolve()
     if ours == theirs or ours in theirs.parents or theirs in ours.parents:
-        raise ValueError(f"--to: found {target}, which is OUT, lies in it or holds it; name a separate folder")
+        raise ValueError(f"--to: found {target}, which is {name}, lies in it or holds it; name a separate folder")
+
+
+def _check(wish: Wish, path: Path, disk: Disk) -> None:
+    """Refuse what the journal's last start speaks against: the inbox as a target, and folders of no class."""
+    with read_journal(path, disk) as opened:
+        start = opened.last("START", of_all=True)
+        sorted_into = {label for _, label, _, _ in opened.hourly() if label}
+    if start is None:
+        return
+    if wish.target is not None:
+        _check_target("INBOX", Path(start.body["inbox"]), wish.target)
+    known = sorted({REVIEW, QUARANTINE, *start.body.get("facts", {}).get("classes", []), *sorted_into})
+    for name in wish.folders:
+        if name not in known:
+            raise ValueError(f"--folder: found {name!r}, expected one of {', '.join(map(repr, known))}")
 
 
 def archived_ids(path: Path, disk: Disk) -> set[str]:

@@ -146,7 +146,10 @@ class Disk(Protocol):
         """Write a file whole or not at all, in place of what was there."""
 
     def publish(self, path: Path, data: bytes) -> None:
-        """Write a file that readers find whole, in place of what was there; after a power loss it may be an old or empty one."""
+        """Write a file that all accounts may read and find whole, in place of what was there.
+
+        After a power loss it may be an old or empty one.
+        """
 
     def sync_folder(self, path: Path) -> None:
         """Bring the names in a folder to the disk."""

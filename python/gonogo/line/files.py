@@ -12,7 +12,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -198,6 +198,8 @@ class LocalDisk:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         handle = os.open(unfinished, flags, 0o666)
         try:
+            with suppress(OSError):  # file systems without rights
+                os.fchmod(handle, 0o644)
             _write_all(handle, data, path)
         finally:
             os.close(handle)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration
-from gonogo.line.disk import Disk, Status
+from gonogo.line.disk import Disk, NotRegularError, Status
 from gonogo.line.naming import is_ignored, part_of
 
 
@@ -115,6 +115,14 @@ class Inbox:
             file.incomplete = incomplete
             if not incomplete:
                 file.since, file.scans = self.clock.steady(), 1
+
+    def may_read(self, name: str) -> bool:
+        """Return whether the rights of a file let this process read it."""
+        try:
+            self.disk.is_open_for_writing(self.folder / name)
+        except (OSError, NotRegularError) as error:
+            return not isinstance(error, PermissionError)
+        return True
 
     def oldest(self) -> float | None:
         """Return for how many seconds the longest-waiting file has been as it is; None where nothing waits."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gonogo.errors import JournalAccessError, JournalError
 from gonogo.line.clock import Clock
-from gonogo.line.disk import NETWORK_FILE_SYSTEMS, Disk, DiskFullError
+from gonogo.line.disk import NETWORK_FILE_SYSTEMS, Disk, DiskFullError, Status
 from gonogo.line.journal import Entry, Journal
 from gonogo.line.tables import NO_CHAIN, check_schema, create_schema, head, may_be_damage, mend_hours
 
@@ -86,7 +86,7 @@ def open_journal(path: Path, disk: Disk, clock: Clock) -> Journal:
         raise JournalError(
             path, f"found a network file system ({kind}), expected a local disk; name one with --journal"
         )
-    found = disk.status(path)
+    found = _file_status(path, disk)
     if found is not None and found.size == 0 and disk.status(_unfinished(path)) is not None:
         disk.remove(path)  # the name was taken, and the new file not yet moved
     elif found is not None:
@@ -100,6 +100,14 @@ def open_journal(path: Path, disk: Disk, clock: Clock) -> Journal:
             check_schema(opened, path)
         disk.sync_folder(path.parent)  # SQLite does so for its log, and does not look whether that failed
         return _Writer(connection, path, clock, [_connect_reading(older) for older in previous], guard)
+
+
+def _file_status(path: Path, disk: Disk) -> Status | None:
+    found = disk.status(path)
+    if found is not None and found.kind == "folder":
+        expected = f"found a folder, expected the file of a journal, such as {path / 'journal.db'}"
+        raise IsADirectoryError(errno.EISDIR, expected, str(path))
+    return found
 
 
 def _unfinished(path: Path) -> Path:
@@ -168,7 +176,7 @@ def read_journal(path: Path, disk: Disk) -> Journal:
     FileNotFoundError
         There is none.
     """
-    if disk.status(path) is None:
+    if _file_status(path, disk) is None:
         raise FileNotFoundError(f"{path}: no journal; expected a folder that gonogo sort has filled")
     with translated(path):
         connection = _connect_reading(path)
