@@ -26,6 +26,7 @@
 #include "image/enhance.h"
 #include "image/image.h"
 #include "image/inspect.h"
+#include "image/readout.h"
 #include "image/region.h"
 #include "image/resize.h"
 #include "image/warp.h"

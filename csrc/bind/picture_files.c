@@ -96,6 +96,7 @@ typedef struct file_jobs {
     uint8_t *out; /* [rows of all files, height, width, channels]; NULL: pixels are looked at and dropped */
     const gng_region *regions; /* [rows of all files]; NULL: whole pictures */
     const int32_t *rows;       /* [number of files], how many each has; NULL: one */
+    int32_t *readouts; /* [rows of all files, 2], of what was resized and not yet enhanced: brightest level in all rows of the file, bottom rows */
     gng_enhancement enhancement;
     int32_t height, width, channels;
     gng_resize_mode mode;
@@ -112,6 +113,9 @@ static gng_status fill_row(const file_jobs *jobs, const gng_image *image, size_t
         view.channels = 1;
     }
     GNG_TRY(gng_image_resize(view, jobs->mode, &out));
+    const gng_readout found = gng_readout_measure((gng_image_view){out.pixels, out.height, out.width, out.channels});
+    jobs->readouts[2 * row] = found.brightest;
+    jobs->readouts[2 * row + 1] = found.bottom_rows;
     return gng_image_enhance(&jobs->enhancement, &out);
 }
 
@@ -119,6 +123,7 @@ static gng_status fill_row(const file_jobs *jobs, const gng_image *image, size_t
 static gng_status fill_rows(const file_jobs *jobs, file_job *job, const gng_image *image, uint8_t *part)
 {
     const gng_image_view view = {image->pixels, image->height, image->width, image->channels};
+    int32_t brightest = 0;
     job->whole_grey = gng_image_is_grey(view);
     job->grey = jobs->regions != NULL || job->whole_grey;
     if (jobs->regions == NULL)
@@ -131,7 +136,11 @@ static gng_status fill_rows(const file_jobs *jobs, file_job *job, const gng_imag
         GNG_TRY(status);
         job->grey = job->grey && (job->whole_grey || gng_image_is_grey((gng_image_view){cut.pixels, cut.height, cut.width, cut.channels}));
         GNG_TRY(fill_row(jobs, &cut, row));
+        brightest = jobs->readouts[2 * row] > brightest ? jobs->readouts[2 * row] : brightest;
     }
+    /* A tile may well be dark; what that says of light and bit depth the whole picture knows. */
+    for (size_t row = job->first_row; row < job->first_row + job->rows; row++)
+        jobs->readouts[2 * row] = brightest;
     return GNG_OK;
 }
 
@@ -171,8 +180,10 @@ static gng_status file_task(void *argument, size_t index, int worker)
     if (job->found.fault == GNG_FAULT_NONE)
         job->found.fault = GNG_FAULT_PIXELS;
     memcpy(job->reason, gng_error_detail(), sizeof job->reason);
-    if (jobs->out != NULL)
+    if (jobs->out != NULL) {
         memset(jobs->out + job->first_row * bytes, 0, job->rows * bytes);
+        memset(jobs->readouts + 2 * job->first_row, 0, 2 * job->rows * sizeof *jobs->readouts);
+    }
     return GNG_OK;
 }
 
@@ -191,8 +202,8 @@ static PyObject *failures_of(const file_job *jobs, Py_ssize_t count)
     return failures;
 }
 
-/* (failures, grey [count], formats [count, 3]): height, width and whether there is a colour; zeros of files with a fault. */
-static PyObject *decoded_tuple(const file_job *jobs, Py_ssize_t count)
+/* (failures, grey [count], formats [count, 3], readouts): height, width and whether there is a colour; zeros of files with a fault. */
+static PyObject *decoded_tuple(const file_job *jobs, Py_ssize_t count, PyObject *readouts)
 {
     const npy_intp shape[] = {count, 3};
     PyObject *failures = failures_of(jobs, count);
@@ -212,7 +223,7 @@ static PyObject *decoded_tuple(const file_job *jobs, Py_ssize_t count)
         format[1] = good ? jobs[i].found.width : 0;
         format[2] = good && !jobs[i].whole_grey;
     }
-    return Py_BuildValue("(NNN)", failures, grey, formats);
+    return Py_BuildValue("(NNNO)", failures, grey, formats, readouts);
 }
 
 static PyObject *all_mappings(const file_job *jobs, Py_ssize_t count)
@@ -227,8 +238,8 @@ static PyObject *all_mappings(const file_job *jobs, Py_ssize_t count)
     return rows;
 }
 
-/* Runs all files (a tuple of objects with bytes) on several threads. */
-static PyObject *run_files(PyObject *files, file_jobs *jobs, int threads)
+/* Runs all files (a tuple of objects with bytes) on several threads. readouts: an array, borrowed; NULL without `out`. */
+static PyObject *run_files(PyObject *files, file_jobs *jobs, PyObject *readouts, int threads)
 {
     const Py_ssize_t count = PyTuple_Size(files);
     PyObject *held = PyList_New(0), *result = NULL;
@@ -254,7 +265,7 @@ static PyObject *run_files(PyObject *files, file_jobs *jobs, int threads)
         gng_bind_call_begin(&call, threads);
         const gng_status status = gng_parallel_run(&call.context, (size_t)count, file_task, jobs);
         gng_bind_call_end(&call);
-        result = status != GNG_OK ? gng_bind_raise(status) : jobs->out == NULL ? all_mappings(jobs->jobs, count) : decoded_tuple(jobs->jobs, count);
+        result = status != GNG_OK ? gng_bind_raise(status) : jobs->out == NULL ? all_mappings(jobs->jobs, count) : decoded_tuple(jobs->jobs, count, readouts);
     }
     Py_XDECREF(held);
     gng_memory_release(jobs->jobs);
@@ -313,12 +324,15 @@ static PyObject *decode_many(PyObject *module, PyObject *arguments, PyObject *ke
     jobs.height = (int32_t)shape[1];
     jobs.width = (int32_t)shape[2];
     jobs.channels = (int32_t)shape[3];
+    const npy_intp pairs[] = {shape[0], 2};
     PyObject *files = PySequence_Tuple(sequence), *result = NULL;
-    if (files == NULL)
-        return NULL;
-    if (read_regions(regions, rows, PyTuple_Size(files), shape[0], &jobs) == 0)
-        result = run_files(files, &jobs, threads);
-    Py_DECREF(files);
+    PyObject *readouts = files == NULL ? NULL : gng_bind_new_array(NPY_INT32, 2, pairs);
+    if (readouts != NULL && read_regions(regions, rows, PyTuple_Size(files), shape[0], &jobs) == 0) {
+        jobs.readouts = PyArray_DATA((PyArrayObject *)readouts);
+        result = run_files(files, &jobs, readouts, threads);
+    }
+    Py_XDECREF(readouts);
+    Py_XDECREF(files);
     return result;
 }
 
@@ -335,7 +349,7 @@ static PyObject *check_many(PyObject *module, PyObject *arguments, PyObject *key
     PyObject *files = threads < 0 || gng_bind_check_bit_depth(jobs.bit_depth) < 0 ? NULL : PySequence_Tuple(sequence);
     if (files == NULL)
         return NULL;
-    PyObject *result = run_files(files, &jobs, threads);
+    PyObject *result = run_files(files, &jobs, NULL, threads);
     Py_DECREF(files);
     return result;
 }
@@ -349,6 +363,19 @@ static PyObject *is_grey(PyObject *module, PyObject *argument)
     return PyBool_FromLong(gng_image_is_grey(view));
 }
 
+static PyObject *measure_readout(PyObject *module, PyObject *argument)
+{
+    (void)module;
+    gng_image_view view;
+    if (gng_bind_image(argument, "pixels", &view) < 0)
+        return NULL;
+    gng_readout found;
+    Py_BEGIN_ALLOW_THREADS
+    found = gng_readout_measure(view);
+    Py_END_ALLOW_THREADS
+    return Py_BuildValue("(ii)", (int)found.brightest, (int)found.bottom_rows);
+}
+
 #define WITH_KEYWORDS(function) (PyCFunction)(void (*)(void))(function), METH_VARARGS | METH_KEYWORDS
 
 PyMethodDef gng_bind_picture_file_methods[] = {
@@ -357,5 +384,6 @@ PyMethodDef gng_bind_picture_file_methods[] = {
     {"decode_many", WITH_KEYWORDS(decode_many), "Decodes files in parallel into one array."},
     {"check_many", WITH_KEYWORDS(check_many), "Inspects files and decodes them on trial, in parallel."},
     {"is_grey", is_grey, METH_O, "Whether R = G = B in every pixel."},
+    {"measure_readout", measure_readout, METH_O, "Brightest level, and number of last rows of one colour."},
     {0},
 };

@@ -62,17 +62,23 @@ def decode_many(
     regions: NDArray[np.int32] | None = None,
     rows: NDArray[np.int32] | None = None,
     enhancement: Mapping[str, Any] = ...,
-) -> tuple[list[tuple[int, str, str, int]], NDArray[np.bool_], NDArray[np.int32]]:
+) -> tuple[list[tuple[int, str, str, int]], NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]]:
     """Decode files in parallel into ``out`` (n, h, w, c), resizing where a picture has another size.
 
     Returns the failures as (index, fault word, reason, byte offset), whose rows of ``out`` are zeros; for each picture
-    whether R = G = B in all that was read of it (True for failures); and the format of each file, int32 (files, 3): height
-    and width in pixels, and 1 where a pixel of the whole picture is coloured, else 0 (zeros for failures).
+    whether R = G = B in all that was read of it (True for failures); the format of each file, int32 (files, 3): height
+    and width in pixels, and 1 where a pixel of the whole picture is coloured, else 0 (zeros for failures); and of each row
+    of ``out`` what ``measure_readout`` returns before the enhancement, int32 (n, 2) (zeros for failures); but the largest level
+    is that of all rows of the file.
 
     ``regions`` (rows of out, 4) with ``rows`` (files): file i fills the next ``rows[i]`` rows of ``out``, each from a
     region (top, left, height, width) of its pixels. ``enhancement`` is what ``enhance`` takes; it comes last."""
 
 def is_grey(pixels: NDArray[np.uint8]) -> bool: ...
+def measure_readout(pixels: NDArray[np.uint8], /) -> tuple[int, int]:
+    """The largest level of all channels, and how many of the last rows have one colour, the same in all of them: the height
+    where the whole picture has but one."""
+
 def resize(pixels: NDArray[np.uint8], height: int, width: int, mode: str = "pad") -> NDArray[np.uint8]: ...
 def enhance(pixels: NDArray[np.uint8], enhancement: Mapping[str, Any], /) -> NDArray[np.uint8]:
     """Median (3 or 5; 0: none), local_contrast (1 to 256; 0: none), gamma (0.1 to 10; 1: none), in this order."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 REVIEW = "REVIEW"
+CONSTANT = "every pixel is the same"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Decision:
         Digest of the certificate that the decision rests on; empty where there is none.
     unknown : bool
         Whether the part is unlike the good parts of the training, which is the reason then.
+    doubtful : bool
+        Whether its pictures are such that no score counts: of another format, constant, dark, cut short, no pictures at all.
     """
 
     label: str
@@ -39,6 +42,7 @@ class Decision:
     reason: str = ""
     certificate: str = ""
     unknown: bool = False
+    doubtful: bool = False
 
 
 def margins(scores: NDArray[np.float64], passing: int) -> NDArray[np.float64]:
@@ -206,7 +210,7 @@ def doubt_about(sample: Any, shape: tuple[int, ...]) -> str:
     found = (*sample.shape, 1) if sample.ndim == 2 else sample.shape
     if found != shape:
         return f"found a picture of {_size(sample.shape)}, expected {_size(shape)} (height x width x channels)"
-    return "every pixel is the same" if _is_constant(sample) else ""
+    return CONSTANT if _is_constant(sample) else ""
 
 
 def _is_constant(picture: NDArray[np.uint8]) -> bool:

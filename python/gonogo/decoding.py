@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gonogo import _core
 from gonogo.checks import is_integer
 from gonogo.preprocess import Preprocess
 from gonogo.tiles import Tiles
@@ -122,10 +123,10 @@ class Decoding:
         sides = np.broadcast_to(np.array([self.tiles.height, self.tiles.width], np.int32), (len(boxes), 2))
         return np.concatenate([boxes[:, :2] + np.array([top, left], np.int32), sides], axis=1)
 
-    def apply(
+    def cut(
         self, pixels: NDArray[np.uint8], image_size: tuple[int, int]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        """Return what a net reads of the pixels that are in a file.
+    ) -> tuple[list[NDArray[np.uint8]], NDArray[np.int32]]:
+        """Return what a net's input is made of, given the pixels that are in a file.
 
         Parameters
         ----------
@@ -136,13 +137,21 @@ class Decoding:
 
         Returns
         -------
-        samples : uint8 array (n, height, width, channels)
-            Each region, resized and enhanced.
+        parts : list of uint8 arrays (height, width, channels)
+            Each region, resized.
         regions : int32 array (n, 4)
             What ``regions`` returns.
         """
         regions = self.regions(*pixels.shape[:2])
-        work = (self.preprocess or Preprocess()).without_roi()
         parts = [pixels[top : top + tall, left : left + wide] for top, left, tall, wide in regions.tolist()]
-        samples = [work.apply(part, image_size=image_size, resize_mode=self.resize_mode) for part in parts]
-        return np.stack(samples), regions
+        return [_core.resize(np.ascontiguousarray(part), *image_size, self.resize_mode) for part in parts], regions
+
+    def enhance(self, parts: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Return what a net reads, uint8 (n, height, width, channels), given what ``cut`` returned."""
+        enhancement = (self.preprocess or Preprocess()).enhancement()
+        return np.stack([_core.enhance(part, enhancement) for part in parts])
+
+    @property
+    def enhances(self) -> bool:
+        """Whether a net reads other pixels than those that were cut out and resized."""
+        return self.preprocess is not None and self.preprocess.without_roi() != Preprocess()

@@ -15,7 +15,7 @@ from gonogo.arithmetic import default_arithmetic
 from gonogo.checks import check_threads
 from gonogo.data import Dataset
 from gonogo.gate import PassGate
-from gonogo.inputs import file_formats, sample_chunks, validation_inputs
+from gonogo.inputs import described_chunks, file_formats, sample_chunks, validation_inputs
 from gonogo.labels import class_name
 from gonogo.model_file import ModelFile, parse_model, with_temperature
 from gonogo.provenance import data_digest
@@ -204,6 +204,26 @@ class FittedModel:
         """
         file = self._fitted()
         return file_formats(X, file.sample_shape, file.decoding)
+
+    def sample_doubts(self, X: Any) -> dict[int, str]:
+        """Return the positions of samples that a line brings to people whatever their score, and what is said of each.
+
+        Their file has another format, or their pixels raise a doubt, see :class:`gonogo.readout.PictureChecks`. X as in
+        ``predict_proba``; of a list of paths each file is decoded.
+        """
+        file = self._fitted()
+        found: dict[int, str] = {}
+        first = 0
+        for chunk in described_chunks(X, file.sample_shape, file.decoding):
+            for i, sample in enumerate(chunk.samples):
+                doubt = (
+                    "" if chunk.formats is None or file.formats is None else file.formats.doubt_about(chunk.formats[i])
+                )
+                readout = None if chunk.readouts is None else chunk.readouts[i].tolist()
+                if doubt := doubt or file.checks.doubt_about(sample, readout):
+                    found[first + i] = doubt
+            first += len(chunk.samples)
+        return found
 
 
 def _as_logits(scores: NDArray[np.float64]) -> NDArray[np.float32]:

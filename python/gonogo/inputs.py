@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gonogo.data import Dataset
 from gonogo.decoding import Decoding
 from gonogo.labels import class_weights, label_array, label_positions
 from gonogo.pictures import ColorMode, Pictures, read_pictures
+from gonogo.readout import measure
 from gonogo.training import Labelled, Samples, one_hot
 
 _CHUNK_BYTES = 8 * 1024 * 1024  # of pixels that are copied or decoded at a time for a prediction
@@ -39,7 +41,8 @@ def training_inputs(
             raise ValueError(
                 f"input_shape: found {input_shape!r}, but the pictures of the Dataset are {found}; leave input_shape out"
             )
-        index, labels, classes, formats = X.index, X.labels, np.array(X.classes), X.formats
+        index, labels, classes = X.index, X.labels, np.array(X.classes)
+        formats, readouts, enhanced = X.formats, X.readouts, X.decoding.enhances
     else:
         if y is None:
             raise ValueError(
@@ -58,7 +61,8 @@ def training_inputs(
         plain = X if paths is not None else plain_array("X", X)
         given = label_array("y", y)
         read = None if paths is None else _read(paths, input_shape)
-        samples, formats = (_samples(plain, input_shape), None) if read is None else (read.images, read.formats)
+        samples, enhanced = _samples(plain, input_shape) if read is None else read.images, False
+        formats, readouts = (None, None) if read is None else (read.formats, read.readouts)
         _check_count("y", given, len(samples))
         classes, labels = np.unique(given, return_inverse=True)
         index = np.arange(len(samples), dtype=np.uint32)
@@ -72,7 +76,9 @@ def training_inputs(
             f"{', '.join(map(str, classes))}"
         )
     targets = _targets(len(samples), index, labels, len(classes))
-    return Labelled(samples, targets, index, formats), labels, classes
+    if readouts is None and samples.ndim == 4 and samples.shape[1:3] != (1, 1) and not enhanced:
+        readouts = measure(samples.astype(np.uint8, copy=False), index)
+    return Labelled(samples, targets, index, formats, readouts), labels, classes
 
 
 def validation_inputs(
@@ -124,7 +130,21 @@ def sample_weights(
     return weights
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """Some samples, and what is known of each: formats (n, 3) and readouts (n, 2), as ``Pictures`` has them, or None."""
+
+    samples: Samples
+    formats: NDArray[np.int32] | None = None
+    readouts: NDArray[np.int32] | None = None
+
+
 def sample_chunks(X: Any, shape: tuple[int, ...], decoding: Decoding) -> Iterator[Samples]:
+    """Yield the samples of ``described_chunks``."""
+    return (chunk.samples for chunk in described_chunks(X, shape, decoding))
+
+
+def described_chunks(X: Any, shape: tuple[int, ...], decoding: Decoding) -> Iterator[Chunk]:
     """Yield the samples of X, some at a time, for a model that reads samples of ``shape``.
 
     Arrays come whole, without a copy; pictures of a subset or of files are gathered in chunks of a few megabytes.
@@ -134,27 +154,30 @@ def sample_chunks(X: Any, shape: tuple[int, ...], decoding: Decoding) -> Iterato
         check_decoding("X", X, decoding)
         check_shape("X", X.pixels, shape)
         for first in range(0, len(X), size):
-            yield X.pixels[X.index[first : first + size]]
+            own = slice(first, first + size)
+            known = (None if rows is None else rows[own] for rows in (X.formats, X.readouts))
+            yield Chunk(X.pixels[X.index[own]], *known)
     elif (paths := _paths(X)) is not None and len(shape) == 3:
         for first in range(0, len(paths), size):
-            yield _samples(paths[first : first + size], (shape[0], shape[1], shape[2]), decoding)
+            read = _read(paths[first : first + size], shape, decoding)
+            yield Chunk(read.images, read.formats, read.readouts)
     else:
         array = plain_array("X", X)
         as_pixels = len(shape) == 3 and array.ndim == 2 and array.shape[1] == np.prod(shape)
         samples = _samples(array, (shape[0], shape[1], shape[2]) if as_pixels else None)
         check_shape("X", samples, shape)
-        yield samples
+        yield Chunk(samples)
 
 
 def file_formats(X: Any, shape: tuple[int, ...], decoding: Decoding) -> NDArray[np.int32] | None:
     """See ``FittedModel.file_formats``, for a model that reads samples of ``shape``."""
     if isinstance(X, Dataset):
         return X.formats
-    if (paths := _paths(X)) is None or len(shape) != 3:
+    if _paths(X) is None or len(shape) != 3:
         return None
-    size = max(1, _CHUNK_BYTES // int(np.prod(shape)))
-    parts = (_read(paths[first : first + size], shape, decoding) for first in range(0, len(paths), size))
-    return np.concatenate([read.formats for read in parts])
+    return np.concatenate(
+        [chunk.formats for chunk in described_chunks(X, shape, decoding) if chunk.formats is not None]
+    )
 
 
 def check_decoding(what: str, data: Dataset, decoding: Decoding) -> None:

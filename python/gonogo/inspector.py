@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -59,7 +58,6 @@ class Inspector:
         self._file: ModelFile = read_model(path, threads=check_threads(n_threads))
         made = self._file.certificate
         self._today, self._valid_until = today, None if made is None else made.valid_until
-        self._least = -math.inf if len(self._file.sample_shape) == 1 else _least_maximum(self._file.data)
 
     @property
     def model_file(self) -> ModelFile:
@@ -86,8 +84,8 @@ class Inspector:
         A C-contiguous picture that is neither cut nor enhanced is read where it lies: nothing of its size is allocated.
         """
         doubt, samples = self._samples(pixels)
-        if doubt or (doubt := self._expired()):
-            return self._review(doubt)
+        if doubt or (over := self._expired()):
+            return self._review(doubt or over, doubtful=bool(doubt))
         logits, features = self._file.run(samples)
         if self._file.certificate is None:
             return self._review(_UNCERTIFIED)
@@ -119,7 +117,7 @@ class Inspector:
         for number, pixels in enumerate(parts):
             doubt, samples = self._samples(pixels)
             if doubt or over or self._file.certificate is None:
-                decisions[number] = self._review(doubt or over or _UNCERTIFIED)
+                decisions[number] = self._review(doubt or over or _UNCERTIFIED, doubtful=bool(doubt))
                 continue
             if sum(held.nbytes for _, held in group) + samples.nbytes > _GROUP_BYTES:
                 self._decide_group(group, decisions, look)
@@ -146,11 +144,6 @@ class Inspector:
         samples: list[Any] = []
         for number, view in enumerate(views, 1):
             doubt, read = self._read(view)
-            if not doubt and (brightest := read.max()) < self._least:
-                doubt = (
-                    f"its brightest pixel has {brightest} of 255, expected {self._least:.0f} or more, an eighth of what training "
-                    "had: is the light out, or has the camera another bit depth?"
-                )
             if doubt:
                 return (f"picture {number} of {len(views)}: " if len(views) > 1 else "") + doubt, _NOTHING
             samples.append(read)
@@ -168,16 +161,20 @@ class Inspector:
         whole = (*view.shape[:2], shape[2]) if cut else shape
         if doubt := doubt_about(view, whole) or self._doubt_about_format(view):
             return doubt, _NOTHING
+        pixels, checks = np.ascontiguousarray(view).reshape(whole), self._file.checks
         if decoding.size is None and decoding.preprocess is None:  # the picture itself, without a copy
-            return "", np.ascontiguousarray(view).reshape(1, *shape)
+            return checks.doubt_about(pixels), pixels.reshape(1, *shape)
         try:
-            samples, regions = decoding.apply(np.ascontiguousarray(view.reshape(whole)), (shape[0], shape[1]))
+            parts, _ = decoding.cut(pixels, (shape[0], shape[1]))
         except ValueError as error:
             return str(error), _NOTHING
-        # What lies outside the region says nothing, and padding hides that all inside is the same.
-        (top, left), (bottom, right) = regions[:, :2].min(axis=0), (regions[:, :2] + regions[:, 2:]).max(axis=0)
-        inside = view.reshape(whole)[top:bottom, left:right]
-        doubts = [doubt_about(inside, inside.shape), *(doubt_about(sample, shape) for sample in samples)]
+        samples = decoding.enhance(parts)
+        readouts = [_core.measure_readout(part) for part in parts]
+        brightest, read = max(level for level, _ in readouts), int(samples.max())
+        doubts = (
+            checks.doubt_about(sample, (brightest, bottom_rows), read)
+            for sample, (_, bottom_rows) in zip(samples, readouts, strict=True)
+        )
         return next(filter(None, doubts), ""), samples
 
     def _doubt_about_format(self, view: NDArray[np.uint8]) -> str:
@@ -214,19 +211,14 @@ class Inspector:
         """Why no part passes today; empty while the certificate is valid, and where nobody has said until when."""
         return "" if self._valid_until is None else expired(self._valid_until, self._today())
 
-    def _review(self, reason: str) -> Decision:
+    def _review(self, reason: str, *, doubtful: bool = False) -> Decision:
         made = self._file.certificate
-        return Decision(REVIEW, False, float("nan"), reason, "" if made is None else made.digest)
+        return Decision(REVIEW, False, float("nan"), reason, "" if made is None else made.digest, doubtful=doubtful)
 
     def __repr__(self) -> str:
         made = self._file.certificate
         promise = "no certificate" if made is None else f"PASS {made.pass_label!r}, escape rate <= {made.max_escape}"
         return f"Inspector(classes={self._file.classes}, {promise})"
-
-
-def _least_maximum(data: bytes) -> float:
-    """An eighth of the brightest pixel that the model keeps of its training: 12 bits read as 16 are a sixteenth."""
-    return float(_core.parse_model(data)["golden_input"].max()) / 8
 
 
 def _views(pixels: Any, shape: tuple[int, ...]) -> list[Any]:

@@ -22,6 +22,7 @@ from gonogo.decoding import Decoding
 from gonogo.errors import ModelFileError
 from gonogo.formats import Formats
 from gonogo.machine import fingerprint
+from gonogo.readout import PictureChecks, Readout
 from gonogo.reference import Reference
 from gonogo.review_zone import ReviewZone
 from gonogo.temperature import Temperature
@@ -126,6 +127,16 @@ class ModelFile:
     def formats(self) -> Formats | None:
         """Formats of the files of the training; None where it read none, or the file is from before they were kept."""
         return Formats.from_dict(self.training["formats"]) if "formats" in self.training else None
+
+    @cached_property
+    def checks(self) -> PictureChecks:
+        """What makes pixels doubtful."""
+        trained = Readout.from_dict(self.training["readout"]) if "readout" in self.training else None
+        golden = int(_core.parse_model(self.data)["golden_input"].max()) if self.preprocess else 0
+        decoding = self.decoding
+        return PictureChecks(
+            self.sample_shape, trained, Readout(golden, None), decoding.enhances, decoding.tiles is not None
+        )
 
 
 def preprocess_metadata(sample_shape: tuple[int, ...], decoding: Decoding) -> dict[str, Any]:
@@ -303,6 +314,8 @@ def _check_training(path: str | Path, training: Mapping[str, Any]) -> None:
             seen.check(training["seen"])
         if "formats" in training:
             Formats.from_dict(training["formats"])
+        if "readout" in training:
+            Readout.from_dict(training["readout"])
     except ValueError as error:
         raise ModelFileError(path, f"__metadata__: training: {error}") from None
 

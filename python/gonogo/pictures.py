@@ -40,6 +40,9 @@ class Pictures:
     formats : int32 array (n, 3)
         Of each picture's file (of tiles, each one's): height and width in pixels, and 1 where a pixel of the whole picture is
         coloured (R, G and B differ), else 0.
+    readouts : int32 array (n, 2)
+        Of each picture before its enhancement: the brightest level (of tiles, that of all tiles of the file) and how many of
+        the last rows have one colour.
     cached : bool
         Whether a cache on disk gave them.
     boxes : int32 array (n, 4) or None
@@ -50,6 +53,7 @@ class Pictures:
     kept: NDArray[np.intp]
     bad: list[DecodeError]
     formats: NDArray[np.int32]
+    readouts: NDArray[np.int32]
     cached: bool = False
     boxes: NDArray[np.int32] | None = None
 
@@ -253,18 +257,30 @@ def read_pictures(
         raise ValueError(f"paths: none of the {len(files)} files is a good picture; the first: {bad[0]}")
 
     channels = 3 if color_mode == "rgb" else 1
-    images, grey, formats, failed = _decode(good, regions, size, channels, decoding, on_bad, threads, progress)
-    if color_mode == "auto" and not grey:
-        images, _, formats, failed = _decode(good, regions, size, 3, decoding, on_bad, threads, None)
-    bad = sorted([*bad, *failed], key=lambda error: files.index(error.path))
+    read = _decode(good, regions, size, channels, decoding, on_bad, threads, progress)
+    if color_mode == "auto" and not read.grey:
+        read = _decode(good, regions, size, 3, decoding, on_bad, threads, None)
+    bad = sorted([*bad, *read.bad], key=lambda error: files.index(error.path))
     lost = {error.path for error in bad}
     counts = [len(cut) for cut in regions]
-    source, formats = np.repeat(np.array(positions, np.intp), counts), np.repeat(formats, counts, axis=0)
+    source, formats = np.repeat(np.array(positions, np.intp), counts), np.repeat(read.formats, counts, axis=0)
     whole = np.array([files[i] not in lost for i in source.tolist()], np.bool_)
     if not whole.any():
         raise ValueError(f"paths: none of the {len(files)} files is a good picture; the first: {bad[0]}")
     boxes = None if decoding.tiles is None else as_boxes(np.concatenate(regions))[whole]
-    return Pictures(images if whole.all() else images[whole], source[whole], bad, formats[whole], boxes=boxes)
+    images = read.images if whole.all() else read.images[whole]
+    return Pictures(images, source[whole], bad, formats[whole], read.readouts[whole], boxes=boxes)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What ``_decode`` made of files: a row of ``images`` and ``readouts`` for each region, one of ``formats`` for each file."""
+
+    images: NDArray[np.uint8]
+    readouts: NDArray[np.int32]
+    formats: NDArray[np.int32]
+    grey: bool
+    bad: list[DecodeError]
 
 
 def _find_regions(
@@ -301,22 +317,22 @@ def _decode(
     on_bad: OnBad,
     threads: int,
     progress: Callable[[int], object] | None,
-) -> tuple[NDArray[np.uint8], bool, NDArray[np.int32], list[DecodeError]]:
-    """Decode files, each into as many rows as regions are cut out of it; also return whether all that was read is grey, and
-    the format of each file."""
+) -> _Read:
+    """Decode files, each into as many rows as regions are cut out of it; ``grey`` is whether all that was read is."""
     images = np.zeros((sum(map(len, cuts)), *size, channels), np.uint8)
     preprocess, formats = decoding.preprocess or Preprocess(), np.zeros((len(files), 3), np.int32)
+    readouts = np.zeros((len(images), 2), np.int32)
     all_grey, bad, row = True, [], 0
     for first in range(0, len(files), _CHUNK):
         part = files[first : first + _CHUNK]
         contents, unreadable = _read_part(part)
         counts = np.array([len(cut) for cut in cuts[first : first + len(part)]], np.int32)
-        rows = images[row : row + int(counts.sum())]
-        row += len(rows)
+        own = slice(row, row + int(counts.sum()))
+        row = own.stop
         whole = decoding.size is None
-        failures, grey, formats[first : first + len(part)] = _core.decode_many(
+        failures, grey, formats[first : first + len(part)], readouts[own] = _core.decode_many(
             contents,
-            rows,
+            images[own],
             decoding.resize_mode,
             threads,
             decoding.bit_depth,
@@ -331,4 +347,4 @@ def _decode(
         all_grey = all_grey and bool(grey.all())
         if progress is not None:
             progress(len(part))
-    return images, all_grey, formats, bad
+    return _Read(images, readouts, formats, all_grey, bad)

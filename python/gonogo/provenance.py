@@ -17,6 +17,7 @@ from gonogo.data import Dataset
 from gonogo.formats import Formats
 from gonogo.labels import class_name
 from gonogo.model_file import GOLDEN_PICTURES
+from gonogo.readout import Readout
 from gonogo.settings import Settings
 from gonogo.training import Labelled, Samples
 
@@ -26,7 +27,7 @@ _GOLDEN_BYTES = 4 * 1024 * 1024  # of golden samples in a model file, or one sam
 def describe_training(
     settings: Settings, data: Labelled, labels: NDArray[np.intp], classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Return settings, pictures by class, the SHA-256 of samples and labels, in their order, and formats of files, for JSON."""
+    """Return settings, pictures by class, SHA-256 of samples and labels in their order, and what pictures were like, for JSON."""
     counts = np.bincount(labels, minlength=len(classes)).tolist()
     return {
         "images": len(data),
@@ -39,6 +40,7 @@ def describe_training(
         "seed": settings.seed,
         "data_sha256": data_digest(data, labels),
         **({} if data.formats is None else {"formats": Formats.of(data.formats).to_dict()}),
+        **({} if data.readouts is None else {"readout": Readout.of(data.readouts, data.samples.shape[1]).to_dict()}),
     }
 
 

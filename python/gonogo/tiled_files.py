@@ -59,7 +59,7 @@ def _cut(model: ModelFile, what: str, picture: Any) -> tuple[NDArray[np.uint8], 
     if pixels.shape[2] != channels:
         raise ValueError(f"{what}: found {pixels.shape[2]} channels, expected {channels} as in training")
     try:
-        tiles, regions = model.decoding.apply(pixels, (height, width))
+        parts, regions = model.decoding.cut(pixels, (height, width))
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from None
-    return tiles, as_boxes(regions)
+    return model.decoding.enhance(parts), as_boxes(regions)

@@ -54,12 +54,15 @@ class Labelled:
         Positions of the samples that are used.
     formats : int32 array (n, 3) or None
         Of the files of the samples that are used, as ``Dataset.formats``; None where they are from no files.
+    readouts : int32 array (n, 2) or None
+        Of the samples that are used, as ``Dataset.readouts``; None for rows, or where nobody knows.
     """
 
     samples: Samples
     targets: NDArray[np.float32]
     index: NDArray[np.uint32]
     formats: NDArray[np.int32] | None = None
+    readouts: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.index)

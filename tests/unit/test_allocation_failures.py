@@ -127,6 +127,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "learning_rate": lambda: _core.learning_rate({"kind": "cosine", "learning_rate": 1.0, "total_steps": 9}, 3),
     "live_allocations": lambda: type(_core.live_allocations()),
     "measure_exposure": lambda: _core.measure_exposure(np.repeat(PICTURES[0], 3, axis=2)),
+    "measure_readout": lambda: _core.measure_readout(PICTURES[0]),
     "model_identity": lambda: _core.model_identity(GRAPH, PARAMETERS, STATES),
     "parse_model": lambda: _core.parse_model(DATA),
     "probabilities": lambda: _core.probabilities(LOGITS),

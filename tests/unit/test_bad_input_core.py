@@ -55,6 +55,7 @@ def set_parameters(value: Any) -> None:
 # door -> what it is called with, and an array that it takes
 DOORS: dict[str, tuple[Callable[[Any], Any], NDArray[Any]]] = {
     "is_grey": (_core.is_grey, PICTURE),
+    "measure_readout": (_core.measure_readout, PICTURE),
     "resize": (lambda a: _core.resize(a, 3, 3), PICTURE),
     "to_tensor": (_core.to_tensor, PICTURE),
     "warp": (lambda a: _core.warp(a, {}, 4, 4), PICTURE),

@@ -54,6 +54,7 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
     "decode": (_core.decode, (b"", 1), {}),
     "decode_many": (_core.decode_many, ([b""], np.zeros((1, 4, 4, 1), np.uint8)), {"mode": "pad", "threads": 1}),
     "is_grey": (_core.is_grey, (PIXELS,), {}),
+    "measure_readout": (_core.measure_readout, (PIXELS,), {}),
     "resize": (_core.resize, (PIXELS, 3, 3), {"mode": "pad"}),
     "enhance": (_core.enhance, (PIXELS, {"median": 3, "local_contrast": 2.0, "gamma": 2.0}), {}),
     "to_tensor": (_core.to_tensor, (PIXELS,), {}),

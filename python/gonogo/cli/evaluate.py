@@ -19,7 +19,7 @@ from gonogo.cli.datasets import (
 from gonogo.cli.failures import DONE, check_new_folder, writing
 from gonogo.cli.output import counted, note, note_expired, show
 from gonogo.evaluation import evaluate
-from gonogo.gate.formats import format_doubts
+from gonogo.gate.doubts import format_doubts, sample_doubts
 
 DESCRIPTION = """
 Test a model on labelled pictures: accuracy, precision, recall and F1 of each class, the confusion matrix, and, where a PASS
@@ -87,10 +87,12 @@ def run(args: argparse.Namespace) -> int:
     note_expired(args, None if gate is None else gate.certificate.valid_until)
     if dataset.groups is None:
         note(args, "each picture counts as a part: with several pictures of one part, give --groups")
-    if doubts := format_doubts(classifier, dataset):
-        first = min(doubts)
-        what = counted(len(doubts), "picture")
-        note(args, f"{what} of another format, REVIEW on the line, the first: {dataset.files[first]}: {doubts[first]}")
+    others, doubts = format_doubts(classifier, dataset), sample_doubts(classifier, dataset)
+    in_doubt = {sample: doubt for sample, doubt in doubts.items() if sample not in others}
+    for what, told in (("of another format", others), ("in doubt", in_doubt)):
+        if told:
+            first, found = min(told), f"{counted(len(told), 'picture')} {what}, REVIEW on the line"
+            note(args, f"{found}, the first: {dataset.files[first]}: {told[first]}")
     result = {**report.to_dict(), "pass_label": report.pass_label, "bad_files": len(dataset.bad_files)}
     if page is not None:
         with writing(page):

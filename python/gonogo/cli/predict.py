@@ -16,7 +16,7 @@ from gonogo.cli.arguments import Commands, add_command, add_common
 from gonogo.cli.datasets import open_model
 from gonogo.cli.failures import BAD_INPUT, DONE, check_writable, writing
 from gonogo.cli.output import counted, csv_bytes, note, note_expired, show, table
-from gonogo.decision import REVIEW, Decision, Rule, doubt_about
+from gonogo.decision import REVIEW, Decision, Rule
 from gonogo.errors import DecodeError
 from gonogo.model_file import ModelFile
 from gonogo.pictures import SUFFIXES, Pictures, read_bytes, read_pictures
@@ -155,8 +155,8 @@ def _doubted(model: ModelFile, rule: Rule, path: Path, said: Decision, pictures:
     """The gate's decision about a file that shows a part, or REVIEW where the file or a row of pixels leaves a doubt."""
     if model.formats is not None and (doubt := model.formats.doubt_about(pictures.formats[own][0])):
         return rule.review(doubt)
-    for view in pictures.images[own]:
-        if doubt := doubt_about(view, model.sample_shape):
+    for view, readout in zip(pictures.images[own], pictures.readouts[own].tolist(), strict=True):
+        if doubt := model.checks.doubt_about(view, readout):
             return rule.review(doubt)
     if said.passed and (found := _core.inspect(read_bytes(path)))["verdict"] != "ok":
         return rule.review(found["reason"], said.score)

@@ -28,7 +28,7 @@ from gonogo.machine import fingerprint
 from gonogo.pictures import Pictures
 from gonogo.storage import write_atomically
 
-_MAGIC = b"gonogo pixels 2\n"
+_MAGIC = b"gonogo pixels 3\n"
 _START = struct.Struct("<16sQ32s")
 _PAGE = 4096
 _BLOCK = 8 * 1024 * 1024  # bytes hashed at a time
@@ -140,6 +140,7 @@ def _save(file: Path, key: str, pictures: Pictures, threads: int) -> None:
             "shape": pictures.images.shape,
             "kept": pictures.kept.tolist(),
             "formats": pictures.formats.tolist(),
+            "readouts": pictures.readouts.tolist(),
             "boxes": None if pictures.boxes is None else pictures.boxes.tolist(),
             "bad": [(os.fspath(error.path), error.fault, error.reason, error.offset) for error in pictures.bad],
             "pixels_sha256": _blocks_digest(lambda first, count: pixels[first : first + count], len(pixels), threads),
@@ -198,4 +199,5 @@ def _parse(handle: int, key: str, paths: Sequence[Path], threads: int) -> Pictur
     bad = [DecodeError(by_name[name], fault, reason, offset) for name, fault, reason, offset in header["bad"]]
     boxes = None if header["boxes"] is None else np.array(header["boxes"], np.int32)
     kept, formats = np.array(header["kept"], np.intp), np.array(header["formats"], np.int32)
-    return Pictures(images, kept, bad, formats, cached=True, boxes=boxes)
+    readouts = np.array(header["readouts"], np.int32)
+    return Pictures(images, kept, bad, formats, readouts, cached=True, boxes=boxes)

@@ -51,10 +51,13 @@ class Dataset(Description):
         ``[y0, x0, y1, x1]`` of each sample in pixels of its file, where pictures were cut into tiles.
     formats : int32 array (n, 3), optional
         Of each sample's file: height and width in pixels, and 1 where a pixel is coloured, else 0. None for arrays.
+    readouts : int32 array (n, 2), optional
+        Of each sample before its enhancement: brightest level (of tiles, that of all tiles of the file), and how many of the
+        last rows have one colour. None for arrays.
 
     Attributes
     ----------
-    pixels, index, labels, classes, paths, groups, root, decoding, boxes, formats
+    pixels, index, labels, classes, paths, groups, root, decoding, boxes, formats, readouts
         As given.
     subset : str or None
         Name of the subset that a split made.
@@ -83,6 +86,7 @@ class Dataset(Description):
         decoding: Decoding | None = None,
         boxes: NDArray[np.int32] | None = None,
         formats: NDArray[np.int32] | None = None,
+        readouts: NDArray[np.int32] | None = None,
     ) -> None:
         self.pixels = pixels.view()
         self.pixels.flags.writeable = False
@@ -93,7 +97,7 @@ class Dataset(Description):
         self.groups = groups
         self.root = root
         self.decoding = decoding or Decoding()
-        self.boxes, self.formats = boxes, formats
+        self.boxes, self.formats, self.readouts = boxes, formats, readouts
         self.subset: str | None = None
         self.split_file: Path | None = None
         self.excluded: Dataset | None = None
@@ -275,6 +279,7 @@ class Dataset(Description):
             decoding=options.decoding,
             boxes=read.boxes,
             formats=read.formats,
+            readouts=read.readouts,
         )
         dataset.bad_files, dataset.decode_seconds, dataset.cached = read.bad_files, read.seconds, read.cached
         return dataset
@@ -331,6 +336,7 @@ class Dataset(Description):
             decoding=self.decoding,
             boxes=None if self.boxes is None else self.boxes[positions],
             formats=None if self.formats is None else self.formats[positions],
+            readouts=None if self.readouts is None else self.readouts[positions],
         )
         subset.subset, subset.bad_files = self.subset, self.bad_files
         subset.decode_seconds, subset.cached = self.decode_seconds, self.cached

@@ -82,6 +82,7 @@ class Contents:
     cached: bool
     boxes: NDArray[np.int32] | None
     formats: NDArray[np.int32]
+    readouts: NDArray[np.int32]
 
 
 def read_found(found: Found, root: Path, groups: Groups | None, options: Options) -> Contents:
@@ -113,7 +114,16 @@ def read_found(found: Found, root: Path, groups: Groups | None, options: Options
     bad = sorted([*found.bad, *pictures.bad], key=lambda error: str(error.path))
     paths = [found.paths[i] for i in kept]
     return Contents(
-        pictures.images, labels, paths, named, bad, seconds, pictures.cached, pictures.boxes, pictures.formats
+        pictures.images,
+        labels,
+        paths,
+        named,
+        bad,
+        seconds,
+        pictures.cached,
+        pictures.boxes,
+        pictures.formats,
+        pictures.readouts,
     )
 
 

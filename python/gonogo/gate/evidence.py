@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gonogo import seen
 from gonogo.decision import Rule, best_classes, margins, samples_of_parts
-from gonogo.gate.formats import refuse_other_formats
+from gonogo.gate.doubts import refuse_other_formats, sample_doubts
 from gonogo.gate.parts import Calibration, Parts, check_groups, collect, digest_of_set, find_parts, part_ids
 from gonogo.gate.scores import identity, model_of, scores_of
 from gonogo.gate.siblings import refuse_siblings
@@ -28,7 +28,7 @@ class Evidence:
     parts : Parts
         Which samples are one part.
     margin : float64 array (n,)
-        Margin of PASS of each sample.
+        Margin of PASS of each sample; minus infinity of a doubtful one, which is never PASS.
     best : intp array (n,)
         Most probable class of each sample.
     is_good : bool array (parts,)
@@ -146,6 +146,8 @@ def collect_evidence(
     margin = margins(scores, passing)
     if (bad := np.flatnonzero(np.isnan(margin))).size:
         raise ValueError(f"X: the score of sample {bad[0]} is NaN ({bad.size} in all); find out why before calibrating")
+    # A doubtful picture is REVIEW on the line: it never passes, whatever its score.
+    margin[list(sample_doubts(clf, X))] = -np.inf
     needed = _pictures_per_part(pictures_per_part, parts)
     part_scores = _part_scores(margin, parts, is_good, needed)
     if np.isposinf(part_scores[~is_good]).any():

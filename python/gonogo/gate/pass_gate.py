@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,9 +14,9 @@ from gonogo.checks import check_integer, check_number
 from gonogo.decision import Decision, Rule, margins, samples_of_parts
 from gonogo.expiry import check_last_day
 from gonogo.gate.calibration import Promised, issue_certificate, record_calibration
+from gonogo.gate.doubts import part_doubts
 from gonogo.gate.evidence import Evidence, collect_evidence
 from gonogo.gate.exact_rule import Target
-from gonogo.gate.formats import format_doubts
 from gonogo.gate.parts import check_groups, is_dataset
 from gonogo.gate.plots import plot_bound, plot_cost
 from gonogo.gate.reference import make_reference
@@ -319,8 +320,9 @@ class PassGate:
         Parameters
         ----------
         X : Dataset, list of paths, or array
-            Samples as the classifier takes them. A part with a file of another size or colour than those of the training had is
-            REVIEW; to know that, each file of a list of paths is decoded a second time.
+            Samples as the classifier takes them. A part with a doubtful picture is REVIEW, as with an ``Inspector``: a file of
+            another size or colour than those of the training, a constant picture, one that is too dark or ends in too many rows
+            of one value. To know that, each file of a list of paths is decoded a second time.
         groups : array-like (n,), optional
             Part that each sample shows; None: the groups of a Dataset, or each sample is a part.
         """
@@ -341,8 +343,8 @@ class PassGate:
         if guard is not None:
             features = self.clf.features(X)
             decisions = [guard.applied(rule, made, features[mine]) for made, mine in zip(decisions, own, strict=True)]
-        for sample, doubt in format_doubts(self.clf, X).items():
-            decisions[part_of[sample]] = rule.review(doubt)
+        for part, doubt in part_doubts(self.clf, X, own).items():
+            decisions[part] = replace(rule.review(doubt), doubtful=True)
         return decisions
 
     def plot_bound(self, ax: Axes | None = None) -> Axes:

@@ -117,7 +117,7 @@ class InspectorDecider:
         """Return pixels of this shape, or a fault, for each file."""
         decoding, formats = self._file.decoding, self._file.formats
         pixels = np.zeros((len(files), *shape), np.uint8)
-        failures, _, found = _core.decode_many(
+        failures, _, found, _ = _core.decode_many(
             list(files), pixels, decoding.resize_mode, self._threads, decoding.bit_depth
         )
         decoded: list[Any] = list(pixels)
@@ -185,7 +185,7 @@ class InspectorDecider:
         try:
             return self._by_shares(self._inspector.predict_proba(list(views)))
         except ValueError as error:
-            return Decision(REVIEW, False, math.nan, str(error))
+            return Decision(REVIEW, False, math.nan, str(error), doubtful=True)
 
     def _by_shares(self, shares: NDArray[np.float64]) -> Decision:
         try:

@@ -117,7 +117,7 @@ def _review(doubt: Fault) -> Decision:
 
 def _outcomes(job: Job, decision: Decision, cause: str = "") -> list[Outcome]:
     if decision.label == REVIEW and not cause:
-        cause = "unknown" if decision.unknown else "score"
+        cause = "unknown" if decision.unknown else "pixels" if decision.doubtful else "score"
     return [
         Outcome(job.name, QUARANTINE, False, math.nan, picture.fault.reason, picture.fault.fault, job.doubt)
         if picture.is_damaged and picture.fault is not None
