@@ -324,7 +324,7 @@ def test_without_a_rule_a_picture_that_does_not_hold_the_region_is_for_people(tm
     line = InspectorDecider(Inspector(path, n_threads=1), threads=1)
     assert sorted_as(line, png_of(7, True, size=(8, 12)))[0].label == "ok"
     (outcome,) = sorted_as(line, png_of(7, True, size=(5, 10)))
-    assert (outcome.label, outcome.cause) == (REVIEW, "score")
+    assert (outcome.label, outcome.cause) == (REVIEW, "pixels")
     assert "which do not hold the region" in outcome.reason
 
 

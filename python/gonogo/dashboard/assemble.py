@@ -53,7 +53,7 @@ _FOOTER = Template(
 _CAUSES = {
     "score": "the model is not sure enough",
     "unknown": "unlike the good parts of the training",
-    "pixels": "constant, much darker than the pictures of the training, or cut short",
+    "pixels": "constant, much darker than the pictures of the training, cut short, or too small",
     "unproven": "cannot be proven complete",
     "another-size": "another size than the pictures of the training",
     "another-colour": "coloured where the training was grey, or the other way round",
