@@ -33,7 +33,7 @@ static gng_status read_header(const uint8_t *bytes, size_t count, gng_inspection
 {
     if (count < FILE_HEADER_BYTES + 4)
         return gng_inspection_fail(out, GNG_FAULT_TRUNCATED, count,
-                                   "the file ends after %zu bytes, inside its header; copy it again", count);
+                                   "the file ends at byte %zu, inside its header; copy it again", count);
     *h = (header){.pixels_offset = gng_read_u32_le(bytes + 10), .bytes = gng_read_u32_le(bytes + 14)};
     if (h->bytes != CORE_HEADER_BYTES && h->bytes != INFO_HEADER_BYTES && h->bytes != V3_HEADER_BYTES &&
         h->bytes != V4_HEADER_BYTES && h->bytes != V5_HEADER_BYTES)
@@ -43,7 +43,7 @@ static gng_status read_header(const uint8_t *bytes, size_t count, gng_inspection
                                    "PNG or as a 24-bit BMP", h->bytes);
     if (count < FILE_HEADER_BYTES + (size_t)h->bytes)
         return gng_inspection_fail(out, GNG_FAULT_TRUNCATED, count,
-                                   "the file ends after %zu bytes, inside its header; copy it again", count);
+                                   "the file ends at byte %zu, inside its header; copy it again", count);
     uint32_t planes;
     if (h->bytes == CORE_HEADER_BYTES) {
         h->width = gng_read_u16_le(bytes + 18);

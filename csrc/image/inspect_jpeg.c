@@ -30,7 +30,7 @@ static gng_status next_segment(gng_jpeg_walk *w, gng_jpeg_segment *s)
                                    w->bytes[offset]);
     if (w->at == w->count)
         return gng_inspection_fail(w->out, GNG_FAULT_TRUNCATED, w->count,
-                                   "the file ends after %zu bytes, without an end marker; copy it again", w->count);
+                                   "the file ends at byte %zu, without an end marker; copy it again", w->count);
     *s = (gng_jpeg_segment){.offset = offset, .marker = w->bytes[w->at++]};
     if (s->marker == EOI)
         return GNG_OK;

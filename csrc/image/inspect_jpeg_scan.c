@@ -120,7 +120,7 @@ void gng_jpeg_units_count(const gng_jpeg_walk *w, const gng_jpeg_scan *sc, uint6
 gng_status gng_jpeg_fail_at_end(gng_jpeg_walk *w)
 {
     return gng_inspection_fail(w->out, GNG_FAULT_TRUNCATED, w->count,
-                               "the file ends after %zu bytes, inside the pixel data; copy it again", w->count);
+                               "the file ends at byte %zu, inside the pixel data; copy it again", w->count);
 }
 
 bool gng_jpeg_marker_read(const gng_jpeg_walk *w, size_t at, size_t *behind, uint8_t *code)

@@ -51,7 +51,7 @@ static gng_status next_chunk(walk *w, chunk *out)
     const size_t left = w->count - w->at;
     if (left < CHUNK_OVERHEAD)
         return gng_inspection_fail(w->out, GNG_FAULT_TRUNCATED, w->at,
-                                   "the file ends after %zu bytes, before its end chunk IEND; copy it again", w->count);
+                                   "the file ends at byte %zu, before its end chunk IEND; copy it again", w->count);
     const uint8_t *start = w->bytes + w->at;
     *out = (chunk){.data = start + 8, .length = gng_read_u32_be(start), .type = gng_read_u32_be(start + 4),
                    .offset = w->at};
@@ -246,7 +246,7 @@ gng_status gng_png_layout_read(const uint8_t *bytes, size_t count, gng_inspectio
                                    "in binary mode");
     if (count < SIGNATURE_BYTES)
         return gng_inspection_fail(out, GNG_FAULT_TRUNCATED, count,
-                                   "the file ends after %zu bytes, inside its signature; copy it again", count);
+                                   "the file ends at byte %zu, inside its signature; copy it again", count);
     walk w = {.bytes = bytes, .count = count, .at = SIGNATURE_BYTES, .out = out, .layout = layout};
     chunk c = {0};
     GNG_TRY(next_chunk(&w, &c));

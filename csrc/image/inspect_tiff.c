@@ -1,6 +1,7 @@
 /* TIFF (revision 6.0), as electron microscopes write it: one page of uncompressed strips, grey of 8 or 16 bits or RGB of 8.
  *
- * Everything else that TIFF can hold is refused with what to save instead. Fields that do not change pixels are skipped.
+ * Everything else that TIFF can hold is refused with what to save instead. Fields that do not change pixels are skipped, also
+ * SubIFDs: pictures beside the one that is read, such as its thumbnail, do no harm.
  */
 #include "image/tiff.h"
 
@@ -8,6 +9,8 @@ enum { HEADER_BYTES = 8, ENTRY_BYTES = 12, TYPE_SHORT = 3, TYPE_LONG = 4 };
 
 /* X(name, tag, smallest and largest value that is read, value where the field is missing, -1: it must be there) */
 #define FIELD_LIST(X)                        \
+    X(KIND, 254, 0, UINT32_MAX, 0)           \
+    X(OLD_KIND, 255, 1, 3, 1)                \
     X(WIDTH, 256, 0, UINT32_MAX, -1)         \
     X(HEIGHT, 257, 0, UINT32_MAX, -1)        \
     X(BITS, 258, 8, 16, 1)                   \
@@ -30,6 +33,7 @@ enum {
 
 enum { TAG_TILE_WIDTH = 322, TAG_TILE_BYTES = 325, TAG_EXTRA_SAMPLES = 338 };
 enum { WHITE_IS_ZERO = 0, BLACK_IS_ZERO = 1, RGB = 2 };
+enum { KIND_PAGE = 2 /* of several, a bit; the others: reduced copy, mask */, OLD_KIND_REDUCED = 2 };
 
 static const struct {
     const char *name;
@@ -49,6 +53,7 @@ typedef struct walk {
     gng_tiff_layout *layout;
     gng_tiff_numbers numbers[FIELD_COUNT]; /* count 0: missing */
     size_t entries[FIELD_COUNT];           /* byte of each */
+    size_t directory, directory_end;
     size_t end;                            /* behind all that was read so far */
 } walk;
 
@@ -100,6 +105,8 @@ static gng_status read_directory(walk *w)
     GNG_TRY(need(w, start, 2, "the directory"));
     const size_t entries = gng_tiff_u16(w->bytes + start, big), next = start + 2 + entries * ENTRY_BYTES;
     GNG_TRY(need(w, start, 2 + entries * ENTRY_BYTES + 4, "the directory"));
+    w->directory = start;
+    w->directory_end = next + 4;
     if (gng_tiff_u32(w->bytes + next, big) != 0)
         return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, next,
                                    "the file holds several pages, expected one; save the one that is meant, " REMEDY);
@@ -140,6 +147,11 @@ static gng_status read_kind(walk *w)
         if (field != FIELD_STRIP_OFFSETS && field != FIELD_STRIP_BYTES)
             GNG_TRY(read_field(w, field, &values[field]));
     }
+    const bool reduced = values[FIELD_OLD_KIND] == OLD_KIND_REDUCED;
+    if (reduced || (values[FIELD_KIND] & ~(uint32_t)KIND_PAGE) != 0)
+        return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, w->entries[reduced ? FIELD_OLD_KIND : FIELD_KIND],
+                                   "the page says that it is a reduced copy or a mask of another picture; save that picture, "
+                                   REMEDY);
     GNG_TRY(gng_inspection_size_set(w->out, values[FIELD_HEIGHT], values[FIELD_WIDTH], w->entries[FIELD_HEIGHT]));
     const uint32_t bits = values[FIELD_BITS], samples = values[FIELD_SAMPLES], kind = values[FIELD_PHOTOMETRIC];
     w->out->bit_depth = (int32_t)bits;
@@ -157,6 +169,18 @@ static gng_status read_kind(walk *w)
     const uint32_t height = (uint32_t)w->out->height;
     w->layout->strip_rows = values[FIELD_STRIP_ROWS] < height ? values[FIELD_STRIP_ROWS] : height;
     return GNG_OK;
+}
+
+/* Whether bytes from start up to end are also the directory's, or those of a list that one of its fields has elsewhere. */
+static bool is_structure(const walk *w, uint64_t start, uint64_t end)
+{
+    bool inside = start < w->directory_end && end > w->directory;
+    for (int field = 0; field < FIELD_COUNT; ++field) {
+        const gng_tiff_numbers *numbers = &w->numbers[field];
+        const uint64_t bytes = (uint64_t)numbers->count * numbers->item_bytes;
+        inside = inside || (bytes > 4 && start < numbers->at + bytes && end > numbers->at);
+    }
+    return inside;
 }
 
 static gng_status check_strips(walk *w)
@@ -179,7 +203,11 @@ static gng_status check_strips(walk *w)
             return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, w->entries[FIELD_STRIP_BYTES],
                                        "strip %u has %u bytes from byte %u, expected %llu behind the header; export the picture "
                                        "again", i, promised, offset, (unsigned long long)needed);
-        GNG_TRY(need(w, offset, needed, "a strip of pixels"));
+        GNG_TRY(need(w, offset, promised, "a strip of pixels"));
+        if (is_structure(w, offset, (uint64_t)offset + promised))
+            return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, offset,
+                                       "strip %u, %u bytes from byte %u, overlaps the directory at byte %zu or a list of it; "
+                                       "export the picture again", i, promised, offset, w->directory);
         last = (size_t)(offset + needed);
         pixels_end = last > pixels_end ? last : pixels_end;
     }

@@ -135,7 +135,8 @@ def inspect_files(
 
 def _praise(found: Mapping[str, Any], size: int) -> str:
     tail = size - found["picture_bytes"]
-    behind = f"; {tail} bytes behind the picture are not looked at" if tail else ""
+    counted = "1 byte behind the picture is" if tail == 1 else f"{tail} bytes behind the picture are"
+    behind = f"; {counted} not looked at" if tail else ""
     return f"complete {found['format']}, {found['height']} x {found['width']} pixels{behind}"
 
 

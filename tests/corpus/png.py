@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.samples import SEED, Written, packed
+from corpus.samples import SEED, Refused, Written, packed
 
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
@@ -27,8 +27,15 @@ def filtered(row: bytes, above: bytes, kind: int, step: int) -> bytes:
     return bytes(out)
 
 
-def png(samples: NDArray[np.int64], colour_type: int, depth: int, interlaced: bool, palette: bytes = b"") -> bytes:
-    """samples: (h, w, samples of a pixel)."""
+def png(
+    samples: NDArray[np.int64],
+    colour_type: int,
+    depth: int,
+    interlaced: bool,
+    palette: bytes = b"",
+    behind: bytes = b"",
+) -> bytes:
+    """samples: (h, w, samples of a pixel); behind: bytes in the data chunks that the compressed data do not need."""
     height, width, count = samples.shape
     step = max(1, count * depth // 8)
     data = b""
@@ -39,7 +46,7 @@ def png(samples: NDArray[np.int64], colour_type: int, depth: int, interlaced: bo
             data += filtered(row, above, number % 4, step)
             above = row
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, interlaced)
-    stream = zlib.compress(data)
+    stream = zlib.compress(data) + behind
     chunks = [(b"IHDR", header), (b"tEXt", b"Comment\0made for a test")] + ([(b"PLTE", palette)] if palette else [])
     chunks += [(b"IDAT", stream[: len(stream) // 2]), (b"IDAT", stream[len(stream) // 2 :]), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*item) for item in chunks)
@@ -65,3 +72,11 @@ def png_files() -> Iterator[Written]:
                 pixels = scaled[..., :3] if scaled.shape[2] > 2 else scaled[..., :1].repeat(3, axis=2)
             name = f"png-{colour_type}-{depth}{'-interlaced' if interlaced else ''}"
             yield name, png(samples, colour_type, depth, interlaced, colours), pixels.astype(np.uint8)
+
+
+def png_refused() -> Iterator[Refused]:
+    """Files whose compressed data end before their chunks do."""
+    samples = np.random.default_rng(SEED).integers(0, 256, (13, 11, 1))
+    for behind in (b"\0", b"camera data"):
+        told = rf"the compressed data are whole, .* \(bytes: {len(behind)}\)"
+        yield f"png-{len(behind)}-behind", png(samples, 0, 8, False, behind=behind), "structure", told

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Written = tuple[str, bytes, Pixels]  # name, file, the pixels it must give
+Refused = tuple[str, bytes, str, str]  # name, file, verdict, what the reason says (a regular expression)
 SEED = 5
 
 

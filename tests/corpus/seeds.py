@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from corpus.models import model_files
-from corpus.pictures import CORPUS, REFUSED, damaged_twins
+from corpus.pictures import CONTRADICTING, CORPUS, REFUSED, damaged_twins
 from corpus.samples import SEED
 
 TARGETS = ("models", "pictures", "warps")
@@ -21,6 +21,7 @@ def seeds(target: str) -> Iterator[tuple[str, bytes]]:
         for name, data in (CORPUS | REFUSED).items():
             yield name, data
             yield from ((f"{name}-{what}", twin) for what, twin in damaged_twins(data))
+        yield from ((name, data) for name, (data, _, _) in CONTRADICTING.items())
     else:
         rng = random.Random(SEED)
         yield from ((f"numbers-{length}", rng.randbytes(length)) for length in (0, 60, 120, 200, 200, 200))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.samples import SEED, Written
+from corpus.samples import SEED, Refused, Written
+
+STRIP_OFFSETS, STRIP_BYTES, DIRECTORY = 273, 279, 8
 
 
 def tiff(
@@ -18,8 +20,9 @@ def tiff(
     directory_first: bool,
     photometric: int | None = None,
     orientation: int = 1,
+    others: Mapping[int, int] | None = None,
 ) -> bytes:
-    """pixels: (h, w, 1 or 3), uint8 or uint16."""
+    """pixels: (h, w, 1 or 3), uint8 or uint16; others: more fields, by their tags."""
     height, width, samples = pixels.shape
     bits = 8 * pixels.itemsize
     strips = [pixels[y : y + strip_rows].astype(pixels.dtype.newbyteorder(order)) for y in range(0, height, strip_rows)]
@@ -27,7 +30,8 @@ def tiff(
     if photometric is None:
         photometric = 2 if samples == 3 else 1
     short, long = f"{order}H", f"{order}I"
-    entries = 11
+    others = others or {}
+    entries = 11 + len(others)
     directory_bytes = 2 + 12 * entries + 4
     lists_bytes = 8 * len(data) + 2 * samples
     directory = 8 if directory_first else 8 + sum(map(len, data))
@@ -42,12 +46,14 @@ def tiff(
         )
 
     sizes = [len(strip) for strip in data]
-    table = struct.pack(short, entries) + b"".join([
+    fields = [
         entry(256, 3, [width]), entry(257, 4, [height]), entry(258, 3, [bits] * samples, lists + 8 * len(data)),
         entry(259, 3, [1]), entry(262, 3, [photometric]), entry(273, 4, offsets, lists), entry(274, 3, [orientation]),
         entry(277, 3, [samples]), entry(278, 4, [strip_rows]), entry(279, 4, sizes, lists + 4 * len(data)),
-        entry(284, 3, [1]),
-    ]) + struct.pack(long, 0)  # fmt: skip
+        entry(284, 3, [1]), *(entry(tag, 4, [value]) for tag, value in others.items()),
+    ]  # fmt: skip
+    fields.sort(key=lambda field: struct.unpack(short, field[:2]))
+    table = struct.pack(short, entries) + b"".join(fields) + struct.pack(long, 0)
     table += struct.pack(f"{order}{2 * len(data)}I", *offsets, *sizes)
     table += struct.pack(f"{order}{samples}H", *[bits] * samples)
     start = (b"II" if order == "<" else b"MM") + struct.pack(short, 42) + struct.pack(long, directory)
@@ -66,3 +72,30 @@ def tiff_files() -> Iterator[Written]:
     values = rng.integers(1, 255, (9, 7, 1)).astype(np.uint8)
     yield "tiff-inverted", tiff(values, "<", 3, True, photometric=0), (255 - values).repeat(3, axis=2)
     yield "tiff-turned", tiff(values, ">", 9, False, orientation=6), values.repeat(3, axis=2)
+    yield "tiff-page", tiff(values, "<", 9, True, others={254: 2}), values.repeat(3, axis=2)
+    yield "tiff-thumbnail", tiff(values, "<", 9, True, others={330: DIRECTORY}), values.repeat(3, axis=2)
+
+
+def with_value(data: bytes, tag: int, value: int) -> bytes:
+    """A little-endian file whose directory is at its beginning, with another value of a field that has one LONG."""
+    at = data.index(struct.pack("<HHI", tag, 4, 1), DIRECTORY)
+    return data[: at + 8] + struct.pack("<I", value) + data[at + 12 :]
+
+
+def tiff_refused() -> Iterator[Refused]:
+    """Files that contradict themselves, or are of another picture than the one that is meant."""
+    values = np.random.default_rng(SEED).integers(1, 255, (9, 7, 1)).astype(np.uint8)
+    whole, strips = tiff(values, "<", 9, True), tiff(values, "<", 4, True)
+    overlaps = "overlaps the directory at byte 8 or a list of it"
+    yield "tiff-strip-in-directory", with_value(whole, STRIP_OFFSETS, 12), "structure", overlaps
+    yield "tiff-strip-in-header", with_value(whole, STRIP_OFFSETS, 4), "structure", "behind the header"
+    end = len(whole) - values.size
+    touching = with_value(with_value(whole, STRIP_OFFSETS, end - 11), STRIP_BYTES, values.size)
+    yield "tiff-strip-touching-directory", touching, "structure", overlaps
+    offsets = strips.index(struct.pack("<HHI", STRIP_OFFSETS, 4, 3)) + 8
+    (lists,) = struct.unpack_from("<I", strips, offsets)
+    own_list = strips[:lists] + struct.pack("<I", lists) + strips[lists + 4 :]
+    yield "tiff-strip-in-its-list", own_list, "structure", overlaps
+    yield "tiff-strip-beyond-file", with_value(whole, STRIP_BYTES, values.size + 1), "truncated", "a strip of pixels"
+    for name, kind in (("reduced", {254: 1}), ("mask", {254: 4}), ("old-reduced", {255: 2})):
+        yield f"tiff-{name}", tiff(values, "<", 9, True, others=kind), "unsupported", "a reduced copy or a mask"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpus.pictures import BASELINE, CORPUS, EXACT, PROGRESSIVE, REFUSED
+from corpus.pictures import BASELINE, CONTRADICTING, CORPUS, EXACT, PROGRESSIVE, REFUSED
 from corpus.png import png
 from corpus.tiff import tiff
 
@@ -153,6 +155,45 @@ def test_command_inspects_files_and_folders(
     deep.write_bytes(EXACT["png-0-16"][0])
     run_gonogo("inspect", deep)
     run_gonogo("inspect", deep, "--bit-depth", "12", exit_code=5)
+
+
+@pytest.mark.parametrize("name", CONTRADICTING)
+def test_files_that_contradict_themselves_are_refused_with_what_is_wrong(name: str) -> None:
+    data, expected, told = CONTRADICTING[name]
+    (found,) = _core.check_many([data], 1)
+    assert found["verdict"] == expected
+    assert re.search(told, found["reason"]), found["reason"]
+    with pytest.raises(_core.CoreError, match=told):
+        _core.decode(data, 1)
+
+
+def test_one_byte_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89")
+    (tmp_path / "b.png").write_bytes(EXACT["png-0-8"][0] + b"\0")
+    cut, longer = inspect_files([tmp_path / "a.png", tmp_path / "b.png"])
+    assert cut.reason == "PNG, byte 1: the file ends at byte 1, inside its signature; copy it again"
+    assert longer.reason.endswith("; 1 byte behind the picture is not looked at")
+
+
+def test_the_command_keeps_a_file_in_its_row_whatever_its_name(
+    tmp_path: Path, run_gonogo: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    names = [b"a\nb.png", b"caf\xe9.png", "é.png".encode()]
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_bytes(EXACT["png-0-8"][0])
+    lines = run_gonogo("inspect", tmp_path).stdout.splitlines()
+    assert [line.split("  ")[0] for line in lines[1:]] == [
+        f"'{tmp_path}/a\\nb.png'",
+        f"'{tmp_path}/caf\\udce9.png'",
+        f"{tmp_path}/é.png",
+    ]
+
+
+@pytest.mark.parametrize("command", [["inspect"], ["predict", "model.gonogo"], ["audit"]])
+def test_an_empty_path_is_not_the_present_folder(
+    command: list[str], run_gonogo: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    assert "found an empty argument" in run_gonogo(*command, "", exit_code=2).stderr
 
 
 @pytest.mark.parametrize("name", REFUSED)

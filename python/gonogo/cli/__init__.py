@@ -103,6 +103,11 @@ def parse(argv: Sequence[str] | None) -> Namespace:
     args, unknown = parser.parse_known_args(argv)
     if unknown:
         args.parser.error(f"unknown argument {unknown[0]!r}")
+    # As a path it would be the present folder.
+    if "" in (sys.argv[1:] if argv is None else argv):
+        args.parser.error(
+            "found an empty argument, as from a variable of the shell that is not set; leave it out or fill it"
+        )
     if getattr(args, "config", None) is not None:
         try:
             named = apply_configuration(args.parser, args.config)

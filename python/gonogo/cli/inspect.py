@@ -12,6 +12,7 @@ from gonogo.cli.arguments import Commands, add_command, add_common
 from gonogo.cli.failures import DONE, PROBLEMS
 from gonogo.cli.output import counted, note, show, table
 from gonogo.decoding import BIT_DEPTHS
+from gonogo.errors import in_one_line
 from gonogo.pictures import SUFFIXES, Verdict, inspect_files
 
 DESCRIPTION = """
@@ -109,5 +110,5 @@ def _pictures_below(folder: Path) -> list[Path]:
 
 def _text(verdicts: Sequence[Verdict]) -> str:
     rows: list[list[object]] = [["file", "verdict", "byte", "reason"]]
-    rows += [[said.file, said.verdict, said.offset, said.reason] for said in verdicts]
+    rows += [[in_one_line(str(said.file)), said.verdict, said.offset, said.reason] for said in verdicts]
     return table(rows, right=(2,))
