@@ -31,8 +31,8 @@ User=$user
 WorkingDirectory=/
 Restart=on-failure
 RestartSec=5s
-# Wrong use or bad input, refused (self-test, damaged model or journal, failed write), not certified, stopped by an
-# alarm: no restart mends that.
+# Wrong use or bad input, refused (self-test, damaged model or journal, failed fsync), not certified, stopped by an
+# alarm: no restart mends that. A full disk is waited for.
 RestartPreventExitStatus=2 3 4 5
 # Every finished look at the inbox and every finished batch is told; a sorter that says nothing for so long hangs.
 WatchdogSec=$watchdog

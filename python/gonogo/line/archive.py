@@ -24,7 +24,7 @@ from gonogo.line.heads import check_heads
 from gonogo.line.journal import Entry, Journal, Row
 from gonogo.line.naming import final_name
 from gonogo.line.running import lock_output
-from gonogo.line.segments import closed_segments, open_journal, read_journal
+from gonogo.line.segments import closed_segments, open_journal, read_journal, translated
 
 Action = Literal["move", "delete", "record"]
 _CHUNK = 256  # pictures that share the work of bringing things to the disk
@@ -89,6 +89,7 @@ def archive(out: Path, wish: Wish, *, disk: Disk, clock: Clock, journal: Path | 
         return _looked_at(list(old_pictures(path, wish, disk)), out, disk)
     with ExitStack() as stack:
         lock_output(out, disk, stack)
+        stack.enter_context(translated(path))
         check_heads(out, path, disk)
         opened = stack.enter_context(open_journal(path, disk, clock))
         finished = finish_archive(opened, path, out, disk)
