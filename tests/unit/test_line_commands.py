@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import errno
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from line.commands import FAST, Commands, fill
 
+from gonogo import Dataset
 from gonogo.cli.sort import stop_signals
 from gonogo.line.clock import Clock
 from gonogo.line.files import LocalDisk
@@ -515,3 +517,137 @@ def test_a_new_journal_lists_the_files_of_all_days(
     (out / ".gonogo" / "journal.db").write_bytes(b"not a database, but nearly so" * 300)
     assert run("recover", out)["rebuilt"] == 5
     assert run("verify", out)["problems"] == 0
+
+
+def crash(run: Run, model: Path, inbox: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sort until pictures are claimed, and end there."""
+
+    def fail(*_: object) -> None:
+        raise MemoryError("the program ends here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(InspectorDecider, "decode", fail)
+        run("sort", model, inbox, out, *FAST, exit_code=1)
+
+
+def test_a_journal_elsewhere_is_found_without_being_named(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    model, out, journal = line_models["gated"], tmp_path / "out", tmp_path / "fast disk" / "line.db"
+    journal.parent.mkdir()
+    run("sort", model, inbox, out, "--journal", journal, *FAST)
+    fill(inbox, {"good 3.png": 120}, seed=3)
+    run("sort", line_models["plain"], inbox, out, "--no-gate", *FAST, exit_code=2)
+    assert "add --approve 'REASON'" in run.error
+    assert run("sort", model, inbox, out, *FAST)["sorted"] == 1
+    assert run("recover", out)["cause"] == ""
+    assert run("verify", out)["pictures"] == 6
+    run("journal", "export", out, "--out", tmp_path / "all.csv")
+    assert run("archive", out, "--before", "2100-01-01")["pictures"] == 6
+    journal.rename(journal.with_name("moved.db"))
+    for command in (("sort", model, inbox, out, *FAST), ("verify", out), ("journal", "export", out, "--out", "x.csv")):
+        run(*command, exit_code=3)
+        assert f"{journal}: missing, although heads.log tells of" in run.error
+    assert run("sort", model, inbox, out, "--journal", journal.with_name("moved.db"), *FAST)["sorted"] == 0
+    assert run("verify", out)["problems"] == 0
+    assert not (out / ".gonogo" / "journal.db").exists()
+
+
+def test_the_folder_of_claimed_pictures_is_found_without_a_journal(
+    line_models: dict[str, Path],
+    inbox: Path,
+    tmp_path: Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    out = Path("/dev/shm") / f"gonogo-{os.getpid()}-claimed"
+    request.addfinalizer(lambda: shutil.rmtree(out, ignore_errors=True))
+    run("sort", line_models["gated"], fill(tmp_path / "first", {"a.png": 120}), out, *FAST)
+    crash(run, line_models["gated"], inbox, out, monkeypatch)
+    (out / ".gonogo" / "journal.db").write_bytes(b"not a database, but nearly so" * 300)
+    away = inbox.rename(tmp_path / "away")
+    run("recover", out, exit_code=2)
+    assert f"found no inbox {inbox}, below which pictures may lie claimed; bring it back" in run.error
+    assert not inbox.exists()
+    away.rename(inbox)
+    assert run("recover", out)["decided"] == 4
+    assert run("verify", out)["problems"] == 0
+    assert len(names_below(out / "REVIEW")) == 4
+    (inbox / ".gonogo-work" / "by hand.png").write_bytes(b"x")
+    assert [row["problem"] for row in run("verify", out, exit_code=5)["rows"]] == ["unknown"]
+    assert run("recover", out)["decided"] == 1
+    assert run("verify", out)["problems"] == 0
+
+
+def test_an_output_that_was_moved_after_a_crash_is_brought_to_an_end(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "plant"
+    old.mkdir()
+    inbox = inbox.rename(old / "inbox")
+    crash(run, line_models["gated"], inbox, old / "out", monkeypatch)
+    out = (old / "out").rename(tmp_path / "out")
+    shutil.rmtree(old)
+    assert {row["problem"] for row in run("verify", out, exit_code=5)["rows"]} == {"unfinished"}
+    assert run("recover", out)["decided"] == 4
+    assert run("verify", out)["problems"] == 0
+    assert len(names_below(out / "REVIEW")) == 4
+    assert not old.exists()
+
+
+def test_claimed_pictures_that_are_out_of_reach_are_not_told_to_be_lost(
+    line_models: dict[str, Path],
+    inbox: Path,
+    tmp_path: Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    out = Path("/dev/shm") / f"gonogo-{os.getpid()}-reach"
+    request.addfinalizer(lambda: shutil.rmtree(out, ignore_errors=True))
+    crash(run, line_models["gated"], inbox, out, monkeypatch)
+    away = inbox.rename(tmp_path / "away")
+    other = fill(tmp_path / "other", {"a.png": 120})
+    for command in (("recover", out), ("sort", line_models["gated"], other, out, *FAST)):
+        run(*command, exit_code=2)
+        assert f"{inbox / '.gonogo-work'}: found no such folder, in which pictures lie claimed; bring it" in run.error
+        assert not inbox.exists()
+    away.rename(inbox)
+    assert run("recover", out)["decided"] == 4
+    assert run("verify", out)["problems"] == 0
+
+
+def test_a_folder_that_is_no_output_is_called_so(tmp_path: Path, run: Run, line_models: dict[str, Path]) -> None:
+    other, model = tmp_path / "other", line_models["gated"]
+    other.mkdir()
+    for command in (
+        ("verify", other),
+        ("recover", other),
+        ("replay", other, "x", model),
+        ("review", other),
+        ("dashboard", other),
+        ("archive", other, "--before", "2020-01-01"),
+        ("journal", "export", other, "--out", tmp_path / "x.csv"),
+        ("pilot", "status", other, "--max-escape", "0.1"),
+    ):
+        run(*command, exit_code=2)
+        assert f"OUT: found no .gonogo in {other}; expected a folder that gonogo sort has filled" in run.error
+    with pytest.raises(FileNotFoundError, match=r"OUT: found no \.gonogo in"):
+        Dataset.from_journal(other)
+    run("pilot", "status", tmp_path / "none", "--max-escape", "0.1", exit_code=2)
+    assert "expected a table of verdicts, or a folder that gonogo sort has filled" in run.error
+    assert list(other.iterdir()) == []
+
+
+def test_places_that_cannot_be_read_are_written_anew(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    places = tmp_path / "out" / ".gonogo" / "places.json"
+    for content in (b"", b"[1]", b"{}", b'{"inbox": 1}', b"\xff"):
+        run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST)
+        said = json.loads(places.read_bytes())
+        assert said == {"inbox": str(inbox), "work": "work", "journal": ".gonogo/journal.db"}
+        places.write_bytes(content)
+        assert run("verify", tmp_path / "out")["problems"] == 0
+        assert run("recover", tmp_path / "out")["cause"] == ""

@@ -156,7 +156,7 @@ def test_few_bytes_are_kept_of_a_picture(tmp_path: Path) -> None:
                 for n in range(first, first + 64)
             ]
             jobs = [Job(picture.name, [picture]) for picture in pictures]
-            (batch,) = journal.append([batch_row(jobs, places.work, first + 64)])
+            (batch,) = journal.append([batch_row(jobs, places, first + 64)])
             for picture in pictures:
                 picture.place = batch_folder(places.work, batch) / picture.name
                 picture.content, picture.since = hashlib.sha256(picture.name.encode()).hexdigest(), 0.0

@@ -124,8 +124,10 @@ def test_status_that_cannot_be_written_never_stops_sorting(opened: Callable[...,
     (tmp_path / "in" / "a.png").write_bytes(b"ok 1")
     disk, clock, told = LocalDisk(), Days(), list[str]()
 
-    def publish(path: Path, _data: bytes) -> None:
-        raise PermissionError(errno.EACCES, "held by another program", str(path))
+    def publish(path: Path, data: bytes) -> None:
+        if path.name != "places.json":
+            raise PermissionError(errno.EACCES, "held by another program", str(path))
+        LocalDisk().publish(path, data)
 
     disk.publish = publish  # type: ignore[method-assign]
     with opened(disk=disk, clock=clock, tell=told.append) as line:

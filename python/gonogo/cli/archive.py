@@ -58,7 +58,7 @@ def add_parser(commands: Commands) -> None:
     action.add_argument("--delete", action="store_true", help="delete them")
     action.add_argument("--record", action="store_true", help="note those that are not there any more")
     parser.add_argument("--dry-run", action="store_true", help="only show what is meant")
-    parser.add_argument("--journal", metavar="FILE", help="its journal (default: OUT/.gonogo/journal.db)")
+    parser.add_argument("--journal", metavar="FILE", help="its journal (default: that of the last start)")
     add_common(parser, threads=False)
 
 

@@ -14,9 +14,9 @@ from gonogo.dashboard.answer import answer
 from gonogo.dashboard.figures import Figures
 from gonogo.dashboard.live import live_routes
 from gonogo.line.clock import Clock
-from gonogo.line.configuration import journal_of
 from gonogo.line.files import LocalDisk
 from gonogo.line.heads import check_heads
+from gonogo.line.places import existing_journal
 from gonogo.pages import PageServer
 
 DESCRIPTION = """
@@ -55,17 +55,15 @@ def add_parser(commands: Commands) -> None:
         metavar="PORT",
         help="keep the page fresh in a browser, until Ctrl-C; without PORT a free one",
     )
-    parser.add_argument("--journal", metavar="FILE", help="where the journal is kept, if not in OUT")
+    parser.add_argument("--journal", metavar="FILE", help="its journal (default: that of the last start)")
     add_common(parser, threads=False)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     out, disk, clock = Path(args.out), LocalDisk(), Clock()
-    journal = (journal_of(out) if args.journal is None else Path(args.journal)).absolute()
+    journal = existing_journal(out, disk, args.journal).absolute()
     check_heads(out, journal, disk)
-    if not journal.is_file():
-        raise FileNotFoundError(f"{journal}: no journal; expected a folder that gonogo sort has filled")
     page = None
     if args.page is not None or args.serve is None:
         page = check_writable("page", out / "dashboard.html" if args.page is None else args.page)

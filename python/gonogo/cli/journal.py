@@ -61,7 +61,7 @@ def add_parser(commands: Commands) -> None:
     export.add_argument("--out", required=True, metavar="FILE", help="table to write: .csv or .parquet")
     export.add_argument("--csv-separator", choices=SEPARATORS, default=",", help="between columns")
     export.add_argument("--csv-decimal", choices=DECIMALS, default=".", help="sign before decimals")
-    export.add_argument("--journal", metavar="FILE", help="its journal (default: OUT/.gonogo/journal.db)")
+    export.add_argument("--journal", metavar="FILE", help="its journal (default: that of the last start)")
     add_common(export, threads=False)
 
 

@@ -11,8 +11,8 @@ from gonogo.cli.arguments import Commands, add_command, add_common, whole_number
 from gonogo.cli.failures import DONE, INTERRUPTED, check_writable
 from gonogo.cli.output import note
 from gonogo.cli.sort import stop_signals
-from gonogo.line.configuration import journal_of
 from gonogo.line.files import LocalDisk
+from gonogo.line.places import find_journal
 from gonogo.publishing import Broker, Publisher, Told
 
 DESCRIPTION = """
@@ -62,7 +62,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--key-file", default="", metavar="FILE", help="its key, without a password (default: in --cert-file)"
     )
-    parser.add_argument("--journal", metavar="FILE", help="the journal (default: OUT/.gonogo/journal.db)")
+    parser.add_argument("--journal", metavar="FILE", help="the journal (default: that of the last start)")
     parser.add_argument("--told", metavar="FILE", help="how far was told (default: mqtt.json beside the journal)")
     add_common(parser, threads=False)
 
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     broker = Broker(args.host, port, args.topic, args.user, password, args.tls, **files)
     if not Path(args.folder).is_dir():
         raise FileNotFoundError(f"OUT: found no folder {args.folder}; expected one that gonogo sort fills")
-    journal = journal_of(Path(args.folder)) if args.journal is None else Path(args.journal)
+    journal = find_journal(Path(args.folder), LocalDisk(), args.journal)
     if args.told is None and not journal.parent.is_dir():
         raise FileNotFoundError(f"OUT: found no {journal.parent}; run gonogo sort first, or name a file with --told")
     told = Told(check_writable("told", journal.with_name("mqtt.json") if args.told is None else args.told))

@@ -12,8 +12,8 @@ from gonogo.cli.arguments import Commands, Parser, add_command, add_common, posi
 from gonogo.cli.failures import DONE, check_writable, writing
 from gonogo.cli.output import counted, note, show, table
 from gonogo.data.tables import read_table
-from gonogo.line.configuration import journal_of
 from gonogo.line.files import LocalDisk
+from gonogo.line.places import existing_journal
 from gonogo.pilot.e_process import CERTIFIED, FAILED, NOT_SHOWN, Trial
 from gonogo.pilot.operating import operating_characteristic, plot_operating_characteristic
 from gonogo.pilot.plan import Duration, Plan, plan_trial
@@ -125,7 +125,7 @@ def _add_status(actions: Commands) -> None:
     parser.add_argument(
         "--pass-label", metavar="LABEL", help="class that means PASS in a folder (default: as the model says)"
     )
-    parser.add_argument("--journal", metavar="FILE", help="journal of a folder (default: VERDICTS/.gonogo/journal.db)")
+    parser.add_argument("--journal", metavar="FILE", help="journal of a folder (default: that of the last start)")
     _add_promise(parser)
     parser.add_argument(
         "--bad-parts", type=whole_number(1), metavar="N", help="planned end: from then on an open trial is 'not shown'"
@@ -172,11 +172,14 @@ def run_status(args: argparse.Namespace) -> int:
 
 
 def _verdicts(args: argparse.Namespace) -> list[Verdict]:
-    if not Path(args.verdicts).is_dir():
+    out, disk = Path(args.verdicts), LocalDisk()
+    if not out.exists():
+        raise FileNotFoundError(
+            f"VERDICTS: found no {out}; expected a table of verdicts, or a folder that gonogo sort has filled"
+        )
+    if not out.is_dir():
         return verdicts_from_rows(read_table(args.verdicts, COLUMNS, "VERDICTS"), args.verdicts)
-    out = Path(args.verdicts)
-    journal = journal_of(out) if args.journal is None else Path(args.journal)
-    found = pilot_verdicts(out, journal, LocalDisk(), args.pass_label)
+    found = pilot_verdicts(out, existing_journal(out, disk, args.journal), disk, args.pass_label)
     for reason, count in found.left_out.items():
         note(args, f"left out: {count:,} {reason}")
     return found.verdicts

@@ -41,7 +41,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("out", metavar="OUT", help="folder that gonogo sort has filled")
     parser.add_argument("id", metavar="ID", help="of the picture: column id of decisions.csv")
     parser.add_argument("model_file", metavar="FILE", nargs="?", help="model file (default: the one the journal names)")
-    parser.add_argument("--journal", metavar="FILE", help="its journal (default: OUT/.gonogo/journal.db)")
+    parser.add_argument("--journal", metavar="FILE", help="its journal (default: that of the last start)")
     add_common(parser)
 
 

@@ -10,8 +10,8 @@ from gonogo.cli.arguments import Commands, add_command, add_common, whole_number
 from gonogo.cli.failures import DONE, INTERRUPTED
 from gonogo.cli.output import counted, note, show
 from gonogo.labelling import page_routes
-from gonogo.line.configuration import journal_of
 from gonogo.line.files import LocalDisk
+from gonogo.line.places import existing_journal
 from gonogo.line.verdicts import open_verdicts
 from gonogo.pages import PageServer
 from gonogo.reviewing import ReviewSession
@@ -52,7 +52,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--reviewer", default="", metavar="NAME", help="who is looking (default: the page asks for it once)"
     )
-    parser.add_argument("--journal", metavar="FILE", help="where the journal is kept, if not in OUT")
+    parser.add_argument("--journal", metavar="FILE", help="its journal (default: that of the last start)")
     parser.add_argument(
         "--port", type=whole_number(1024, 65535), default=None, metavar="N", help="of the page (default: a free one)"
     )
@@ -62,9 +62,7 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     out, disk = Path(args.out), LocalDisk()
-    journal = (journal_of(out) if args.journal is None else Path(args.journal)).absolute()
-    if not journal.is_file():
-        raise FileNotFoundError(f"{journal}: no journal; expected a folder that gonogo sort has filled")
+    journal = existing_journal(out, disk, args.journal).absolute()
     with open_verdicts(journal, disk) as verdicts, PageServer(args.port or 0) as server:
         session = ReviewSession(out, journal, disk, verdicts, everything=args.all, blind=args.blind)
         if args.reviewer:

@@ -18,7 +18,9 @@ from gonogo.cli.pinning import check_pin
 from gonogo.inspector import Inspector
 from gonogo.ledger import user
 from gonogo.line.configuration import Configuration, check_places, journal_of
+from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
+from gonogo.line.places import find_journal
 from gonogo.storage import write_atomically
 from gonogo.systemd import Service, writable_folders
 
@@ -139,7 +141,7 @@ def _check(model: Path, inbox: Path, out: Path, config: Path | None) -> Path:
     inspector = Inspector(model)
     check_pin(inspector, model, found.model_sha256)
     InspectorDecider(inspector, gated=not found.no_gate)
-    return journal_of(out) if found.journal is None else Path(found.journal).absolute()
+    return find_journal(out, LocalDisk(), found.journal).absolute()
 
 
 def _command() -> list[str]:

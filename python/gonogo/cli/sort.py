@@ -89,7 +89,11 @@ def add_parser(commands: Commands) -> None:
         help="let FILE decide in place of another model; the journal keeps who and why",
     )
     add_pin(parser)
-    parser.add_argument("--journal", metavar="FILE", help="journal on a local disk (default: OUT/.gonogo/journal.db)")
+    parser.add_argument(
+        "--journal",
+        metavar="FILE",
+        help="journal on a local disk (default: that of the last start, or OUT/.gonogo/journal.db)",
+    )
     parser.add_argument("--config", metavar="FILE", help="TOML file with options; the command line wins")
     _add_settings(parser)
     add_common(parser)

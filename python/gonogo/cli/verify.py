@@ -34,7 +34,7 @@ def add_parser(commands: Commands) -> None:
         examples=EXAMPLES,
     )
     parser.add_argument("out", metavar="OUT", help="folder that gonogo sort has filled")
-    parser.add_argument("--journal", metavar="FILE", help="its journal (default: OUT/.gonogo/journal.db)")
+    parser.add_argument("--journal", metavar="FILE", help="its journal (default: that of the last start)")
     add_common(parser, threads=False)
 
 

@@ -17,12 +17,12 @@ from typing import Any, Literal
 
 from gonogo.decision import REVIEW
 from gonogo.line.clock import Clock
-from gonogo.line.configuration import journal_of
 from gonogo.line.decider import QUARANTINE
 from gonogo.line.disk import Disk
 from gonogo.line.heads import check_heads
 from gonogo.line.journal import Entry, Journal, Row
 from gonogo.line.naming import final_name
+from gonogo.line.places import check_output, existing_journal, find_journal
 from gonogo.line.running import lock_output
 from gonogo.line.segments import closed_segments, open_journal, read_journal, translated
 
@@ -76,13 +76,12 @@ def archive(out: Path, wish: Wish, *, disk: Disk, clock: Clock, journal: Path | 
     JournalError, OSError
         The journal or a folder cannot be used.
     """
-    out, path = out.absolute(), (journal or journal_of(out)).absolute()
+    check_output(out, disk)
+    out, path = out.absolute(), find_journal(out, disk, journal).absolute()
     if wish.target is not None:
         _check_target("OUT", out, wish.target)
-    if wish.action is None and disk.status(path) is None:
-        raise FileNotFoundError(f"OUT: found no journal {path}; expected a folder that gonogo sort has filled")
-    if wish.action is not None and disk.status(out / ".gonogo") is None:
-        raise FileNotFoundError(f"OUT: found no .gonogo in {out}; expected a folder that gonogo sort has filled")
+    if wish.action is None:
+        existing_journal(out, disk, path)
     if disk.status(path) is not None:
         _check(wish, path, disk)
     if wish.action is None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gonogo.line.configuration import journal_of
 from gonogo.line.csv_log import COLUMNS, csv_lines
 from gonogo.line.disk import Disk
+from gonogo.line.places import existing_journal
 from gonogo.line.segments import closed_segments, read_journal
 
 _ROWS = 65_536  # of a group in a Parquet file
@@ -24,7 +24,7 @@ def all_decisions(out: Path, disk: Disk, journal: Path | None = None) -> Iterato
     JournalError, FileNotFoundError
         It cannot be read, or is not there.
     """
-    path = journal or journal_of(out)
+    path = existing_journal(out, disk, journal)
     read_journal(path, disk).close()
     return _decisions([*closed_segments(path, disk), path], disk)
 

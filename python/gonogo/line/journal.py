@@ -15,7 +15,7 @@ MODEL       what decides from now on: ``model`` and ``certificate`` (SHA-256), `
             or lost one
 SELFTEST    the pictures in the model file were computed again: ``difference`` of the scores, ``fingerprint``
 BATCH       pictures that are looked at from now on: ``files``, each id, name, identity, how often it was tried, part (null: its
-            name), doubt; ``work``: where they are claimed to, in a folder with the row's number
+            name), doubt; ``work``: where they are claimed to (from the output, if in it), in a folder with its number
 INTENT      what will be done with a picture (``content``: SHA-256, ``refers``: MODEL): decision, passed, reason, cause, doubt,
             score, part, place, milliseconds, latency. What is empty, false, or as it always is, is left out: ``part`` is the
             name, ``place`` the folder of the batch; ``name`` and ``final`` stand in the body only where the columns cannot show

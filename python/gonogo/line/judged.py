@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from gonogo.line.configuration import journal_of
 from gonogo.line.decided import Decided, History, open_history
 from gonogo.line.files import LocalDisk
+from gonogo.line.places import existing_journal
 from gonogo.line.verdicts import NOTHING, UNCLEAR, VerdictRow, read_verdicts
 
 
@@ -54,7 +54,8 @@ def judged_pictures(out: Path, journal: Path | None = None, *, blind: bool = Fal
     JournalError, OSError
         Journal or verdicts are missing, damaged, or cannot be read.
     """
-    path, disk = journal or journal_of(out), LocalDisk()
+    disk = LocalDisk()
+    path = existing_journal(out, disk, journal)
     with open_history(path, disk) as history:
         opened = read_verdicts(path, disk)
         if opened is None:

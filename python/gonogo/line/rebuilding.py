@@ -13,13 +13,14 @@ from gonogo.errors import JournalAccessError, JournalError, JournalVersionError
 from gonogo.line.approval import lost_model
 from gonogo.line.archive import finish_archive
 from gonogo.line.clock import Clock
-from gonogo.line.configuration import configuration_of, journal_of
+from gonogo.line.configuration import configuration_of
 from gonogo.line.decider import PROVEN, Fault
 from gonogo.line.disk import Disk
 from gonogo.line.heads import check_heads, heads_of
 from gonogo.line.journal import Entry, Journal, shown
+from gonogo.line.places import check_output, find_journal, last_places
 from gonogo.line.recovery import Recovery
-from gonogo.line.running import last_places, lock_output
+from gonogo.line.running import lock_output
 from gonogo.line.segments import mend_counts, open_journal, read_journal, rebuild, set_aside, translated
 from gonogo.line.sorter import Sorter
 
@@ -78,12 +79,10 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
     JournalVersionError, JournalAccessError
         Another version wrote the journal, or it cannot be opened.
     FileNotFoundError
-        The folder is no output of ``gonogo sort``.
+        The folder is no output of ``gonogo sort``, or pictures lie claimed in a folder that is not there.
     """
-    path = (journal or journal_of(out)).absolute()
-    out = out.absolute()
-    if disk.status(out / ".gonogo") is None:
-        raise FileNotFoundError(f"OUT: found no .gonogo in {out}; expected a folder that gonogo sort has filled")
+    check_output(out, disk)
+    out, path = out.absolute(), find_journal(out, disk, journal).absolute()
     with ExitStack() as stack:
         lock_output(out, disk, stack)
         stack.enter_context(translated(path))
@@ -92,13 +91,18 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
         with suppress(JournalError, FileNotFoundError), read_journal(path, disk) as old:
             row = old.last("START")
             start = None if row is None else row.body
+        places = last_places(out, path, start, disk)
+        is_away = not places.work.is_relative_to(out) and disk.status(places.inbox) is None
+        if cause and is_away:
+            found = f"OUT: found no inbox {places.inbox}, below which pictures may lie claimed"
+            raise FileNotFoundError(f"{found}; bring it back, or make an empty folder there, where it is gone for ever")
         said = {"rebuilt": 0, "cause": cause, "damaged": None, "unknown": []}
         if cause:
             said |= _begin_anew(out, path, cause, disk, clock)
         recounted = mend_counts(path, disk) if disk.status(path) is not None else []
         opened = stack.enter_context(open_journal(path, disk, clock))
-        places = last_places(out, path, start)
-        disk.make_folder(places.work)
+        if not is_away:
+            disk.make_folder(places.work)
         sorter = Sorter(disk, clock, places, configuration_of(start), NoModel(), opened, keeps=_keeps(start))
         archived = finish_archive(opened, path, out, disk)
         return {**Recovery(sorter).run(), **said, "recounted": recounted, "user": user, "archived": archived}

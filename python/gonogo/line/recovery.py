@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gonogo.line.claim import Picture
+from gonogo.line.claim import PROBE, Picture
 from gonogo.line.disk import Status
 from gonogo.line.inbox import doubt_about_views
 from gonogo.line.journal import TERMINAL, Entry, Row, shown
@@ -44,6 +44,7 @@ class Recovery:
     def run(self) -> dict[str, int]:
         """Finish all batches without end; return how many pictures were ``finished``, ``decided`` again, ``lost``."""
         batches = self._journal.open_batches()
+        self._check_reach(batches)
         unfinished = self._unfinished(batches)
         retries: list[_Unfinished] = []
         finished = lost = 0
@@ -67,22 +68,35 @@ class Recovery:
             lost += entry.kind == "LOST"
             entries.append(entry)
         if entries:
-            self._disk.sync(folders)
+            self._disk.sync([folder for folder in folders if self._disk.status(folder) is not None])
             self._journal.append(entries)
         decided = self._decide_again(retries) + self._decide_strangers()
         ends = [Entry("END", batch=row.sequence) for row in self._journal.open_batches()]
         if ends:
             self._journal.append(ends)
-        for name, status in self._disk.scan(self._places.work):
+        for name, status in self._claimed_files():
             if status.kind == "folder":
                 self._disk.remove_empty_folder(self._places.work / name)
         self._sorter.csv.write()
         return {"finished": finished, "decided": decided, "lost": lost}
 
+    def _check_reach(self, batches: list[Row]) -> None:
+        """Raise ``FileNotFoundError`` where claimed pictures are out of reach: they would be told to be lost."""
+        for batch in batches:
+            work = self._places.out / batch.body["work"]
+            if self._disk.status(work) is None:
+                found = f"{work}: found no such folder, in which pictures lie claimed"
+                raise FileNotFoundError(
+                    f"{found}; bring it back, or make an empty one there, where it is gone for ever: then they are lost"
+                )
+
+    def _claimed_files(self) -> list[tuple[str, Status]]:
+        return [] if self._disk.status(self._places.work) is None else self._disk.scan(self._places.work)
+
     def _unfinished(self, batches: list[Row]) -> list[_Unfinished]:
         found: dict[str, _Unfinished] = {}
         for batch in batches:
-            work = Path(batch.body["work"])
+            work = self._places.out / batch.body["work"]
             for identifier, name, *identity, tries, part, doubt in batch.body["files"]:
                 picture = found.setdefault(
                     identifier, _Unfinished(identifier, name, tuple(identity), name if part is None else part, doubt)
@@ -117,7 +131,9 @@ class Recovery:
         if self._disk.digest(inbox) == intent.content:
             reason = "the claim had not reached the disk: it is in the inbox again"
             return Entry("RETURNED", None, intent.id, intent.sequence, shown(intent.name), body={"reason": reason})
-        return gone_row(intent, "it is neither where it was claimed nor where it should end")
+        away = self._disk.status(self._places.inbox) is None
+        elsewhere = f"; the inbox {self._places.inbox} is not there, look into it as well" if away else ""
+        return gone_row(intent, f"it is neither where it was claimed nor where it should end{elsewhere}")
 
     def _choose_one(self, intent: Intent, place: Status, final: Status) -> Entry | None:
         """What to do where something lies at both ends."""
@@ -189,12 +205,15 @@ class Recovery:
 
     def _decide_strangers(self) -> int:
         """Decide on what lies in ``work/`` and is in no row, as after the loss of a journal."""
-        count = 0
-        for folder, kind in self._disk.scan(self._places.work):
-            files = self._disk.scan(self._places.work / folder) if kind.kind == "folder" else []
+        count, work = 0, self._places.work
+        doubt = "it was found claimed, without a row that tells of it"
+        found = self._claimed_files()
+        for folder in [work / name for name, status in found if status.kind == "folder"]:
+            files = self._disk.scan(folder)
             for name, status in files:
                 self._remove_second_name(name, status)
-            if files:
-                doubt = "it was found claimed, without a row that tells of it"
-                count += self._sorter.sort_strangers(self._places.work / folder, doubt)
+            count += self._sorter.sort_strangers(folder, doubt) if files else 0
+        if any(status.kind == "file" and name != PROBE for name, status in found):
+            self._disk.remove(work / PROBE)
+            count += self._sorter.sort_strangers(work, doubt)
         return count

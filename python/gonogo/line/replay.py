@@ -9,11 +9,11 @@ from typing import Any
 
 from gonogo import _core
 from gonogo.line.claim import Picture
-from gonogo.line.configuration import journal_of
 from gonogo.line.decider import CHANGING, CRASHING, Decider
 from gonogo.line.disk import Disk
 from gonogo.line.journal import Journal, Row
 from gonogo.line.outcome import Job, Outcome, decide_jobs
+from gonogo.line.places import existing_journal
 from gonogo.line.rebuilding import NoModel
 from gonogo.line.segments import closed_segments, read_journal
 from gonogo.line.verify import files_below
@@ -62,7 +62,7 @@ def find_past(out: Path, identifier: str, disk: Disk, journal: Path | None = Non
     JournalError, OSError
         The journal cannot be read.
     """
-    path = journal or journal_of(out)
+    path = existing_journal(out, disk, journal)
     files = [path, *reversed(closed_segments(path, disk))]
     for position, file in enumerate(files):
         with read_journal(file, disk) as opened:

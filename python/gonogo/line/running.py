@@ -11,12 +11,13 @@ from typing import Any
 from gonogo.line.approval import change_of_model, self_test
 from gonogo.line.claim import places_of
 from gonogo.line.clock import Clock
-from gonogo.line.configuration import Configuration, Places, check_places, journal_of
+from gonogo.line.configuration import Configuration, check_places
 from gonogo.line.decider import Decider, expiry_doubt
 from gonogo.line.disk import BlockedError, Disk, DiskFullError, NotRegularError
 from gonogo.line.drift_watch import watch_line
 from gonogo.line.heads import check_heads, write_head
 from gonogo.line.journal import Entry, shown
+from gonogo.line.places import find_journal, keep_places
 from gonogo.line.recovery import Recovery
 from gonogo.line.segments import open_journal, translated
 from gonogo.line.sorter import Counts, Sorter, start_row
@@ -220,7 +221,7 @@ def open_line(
     check_places(inbox, out)
     with ExitStack() as stack:
         inbox, out = inbox.absolute(), out.absolute()
-        path = (journal or journal_of(out)).absolute()
+        path = find_journal(out, disk, journal).absolute()
         lock_output(out, disk, stack)
         if not keeps:
             stack.enter_context(disk.lock(inbox))
@@ -229,6 +230,7 @@ def open_line(
         check_heads(out, path, disk)
         opened = stack.enter_context(open_journal(path, disk, clock))
         change = change_of_model(decider.description, opened, user, approval)
+        keep_places(places, disk)
         drift = watch_line(decider, configuration, opened, clock)
         sorter = Sorter(disk, clock, places, configuration, decider, opened, keeps=keeps, drift=drift)
         stack.callback(sorter.close)
@@ -259,10 +261,3 @@ def lock_output(out: Path, disk: Disk, stack: ExitStack) -> None:
     """Hold an output until the stack ends."""
     disk.make_folder(out / ".gonogo")
     stack.enter_context(disk.lock(out / ".gonogo" / "lock"))
-
-
-def last_places(out: Path, journal: Path, start: Mapping[str, Any] | None) -> Places:
-    """Return where the line worked that wrote a START row; without one the output is all that is known."""
-    if start is None:
-        return Places(out / "work", out, out / "work", journal)
-    return Places(Path(start["inbox"]), out, Path(start["work"]), journal)

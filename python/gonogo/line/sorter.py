@@ -23,6 +23,7 @@ from gonogo.line.inbox import Inbox, Part, Waiting
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.naming import part_of
 from gonogo.line.outcome import Job, Outcome, decide_jobs
+from gonogo.line.places import below
 from gonogo.line.transfer import GONE, Transfer, batch_folder
 
 TRIES_MAX = 2  # a picture whose decoding ended the program twice is not decoded again
@@ -247,7 +248,7 @@ class Sorter:
         """Read and claim pictures."""
         started = self.clock.steady()
         # Before anybody looks into a file: what ends the program is known by its row when it starts again.
-        number = self.journal.append([batch_row(jobs, self.places.work, self._number)])[0]
+        number = self.journal.append([batch_row(jobs, self.places, self._number)])[0]
         ready = [job for job in jobs if self._read(job)]
         if not self.keeps:
             ready = self._claim(ready, batch_folder(self.places.work, number))
@@ -372,7 +373,7 @@ class Sorter:
         return True
 
 
-def batch_row(jobs: Sequence[Job], work: Path, number: int) -> Entry:
+def batch_row(jobs: Sequence[Job], places: Places, number: int) -> Entry:
     """Return the row that says that parts are looked at from now on; ``number`` is that of the last id."""
     files = [
         [
@@ -382,12 +383,12 @@ def batch_row(jobs: Sequence[Job], work: Path, number: int) -> Entry:
         for job in jobs
         for picture in job.pictures
     ]
-    return Entry("BATCH", body={"files": files, "next": number, "work": str(work)})
+    return Entry("BATCH", body={"files": files, "next": number, "work": below(places.out, places.work)})
 
 
 def start_row(
     places: Places, settings: dict[str, Any], description: dict[str, Any], user: str, facts: Mapping[str, Any]
 ) -> Entry:
     """Return the row that says that a sorter began, with what, and who began it."""
-    where = {"inbox": str(places.inbox), "work": str(places.work), "out": str(places.out)}
+    where = {"inbox": str(places.inbox), "work": below(places.out, places.work), "out": str(places.out)}
     return Entry("START", body={**where, "settings": settings, "user": user, "facts": dict(facts), **description})

@@ -18,6 +18,7 @@ from gonogo.line.disk import BlockedError, Disk, NotRegularError
 from gonogo.line.journal import Entry, Journal, Row, shown
 from gonogo.line.naming import final_name
 from gonogo.line.outcome import Outcome
+from gonogo.line.places import below
 
 GONE = "gone"  # in place of a decision: the picture was nowhere to be found
 _ATTEMPTS = 5  # to follow a file that is written again and again, or names that others take first
@@ -118,7 +119,7 @@ class Transfer:
             body = {
                 "name": picture.name if name != picture.name else None,
                 "final": final if path != final else None,
-                "place": str(place) if place != usual / picture.name else None,
+                "place": below(self.places.out, place) if place != usual / picture.name else None,
                 "part": shown(outcome.part) if outcome.part != picture.name else None,
                 "decision": outcome.label,
                 "passed": outcome.passed or None,
@@ -158,9 +159,10 @@ class Transfer:
         """Return what an INTENT row says."""
         body, final = row.body, self.places.out / row.exact_final
         if "place" in body or row.batch is None:
-            place = Path(body["place"])
+            place = self.places.out / body["place"]
         else:
-            place = batch_folder(Path(self.journal.row(row.batch).body["work"]), row.batch) / row.exact_name
+            work = self.places.out / self.journal.row(row.batch).body["work"]
+            place = batch_folder(work, row.batch) / row.exact_name
         names = (str(row.id), row.exact_name, place, final, str(row.content), str(body["decision"]))
         return Intent(row.sequence, *names, bool(body.get("by_copy")), bool(body.get("keeps")))
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gonogo.line.archive import archived_ids, unfinished_rows
-from gonogo.line.configuration import journal_of
+from gonogo.line.claim import PROBE
 from gonogo.line.disk import Disk, LockedError, Status
 from gonogo.line.heads import head_faults
 from gonogo.line.journal import TERMINAL, Journal
+from gonogo.line.places import existing_journal, last_places
 from gonogo.line.segments import closed_segments, read_journal, segment_faults
 from gonogo.line.transfer import batch_folder
 
@@ -45,14 +46,13 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
     OSError
         There is no journal, or a folder cannot be read.
     """
-    path = journal or journal_of(out)
+    path = existing_journal(out, disk, journal)
     running = is_running(out, disk)
     files = [*closed_segments(path, disk), path]
     rows: list[dict[str, Any]] = []
     done: list[dict[str, Any]] = []
     archived = archived_ids(path, disk)
-    counts = {"alarms": 0, "returned": 0}
-    work = out / "work"
+    counts, start = {"alarms": 0, "returned": 0}, None
     for file in files:
         with read_journal(file, disk) as opened:
             rows += [_problem("damaged", text, file.name) for text in opened.damage()]
@@ -64,19 +64,19 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
             done += opened.decisions()
             counts["alarms"] += sum(1 for _ in opened.rows("LOST", "ALARM"))
             counts["returned"] += sum(1 for _ in opened.rows("RETURNED"))
-            if (start := opened.last("START")) is not None:
-                work = Path(start.body["work"])
+            start = opened.last("START") or start
             if not running:
-                rows += _unfinished(opened, disk)
+                rows += _unfinished(opened, out, disk)
     rows += [_problem("damaged", text, path.name) for text in segment_faults(path, disk)]
     if not running:
         rows += _half_archived(files, disk)
     if not running:
         told = {row["file"] for row in rows}
+        work = last_places(out, path, None if start is None else start.body, disk).work
         rows += [
             _problem("unknown", "lies in the folder of claimed pictures and is in no batch", str(place))
-            for place, _ in _below(work, disk)
-            if str(place) not in told
+            for place, _ in ([] if disk.status(work) is None else files_below(work, disk))
+            if str(place) not in told and place != work / PROBE
         ]
     found = _compare(out, disk, [row for row in done if row["id"] not in archived])
     rows += found.pop("rows")
@@ -104,12 +104,12 @@ def is_running(out: Path, disk: Disk) -> bool:
         return True
 
 
-def _unfinished(journal: Journal, disk: Disk) -> Iterator[dict[str, Any]]:
+def _unfinished(journal: Journal, out: Path, disk: Disk) -> Iterator[dict[str, Any]]:
     """Pictures of batches without end: those that have an INTENT, and those that lie in ``work/``."""
     for batch in journal.open_batches():
         for identifier, name, *_ in batch.body["files"]:
             rows = journal.of_picture(identifier)
-            place = batch_folder(Path(batch.body["work"]), batch.sequence) / name
+            place = batch_folder(out / batch.body["work"], batch.sequence) / name
             claimed = disk.status(place) is not None
             if not any(row.kind in TERMINAL for row in rows) and (claimed or rows):
                 yield _problem("unfinished", f"picture {identifier} has no end; run gonogo recover", str(place))
@@ -152,10 +152,8 @@ def _compare(out: Path, disk: Disk, done: list[dict[str, Any]]) -> dict[str, Any
     return {"rows": rows, "missing": len(gone) - len(moved), "moved": len(moved)}
 
 
-def _below(folder: Path, disk: Disk, without: frozenset[str] = frozenset()) -> Iterator[tuple[Path, Status]]:
+def _below(folder: Path, disk: Disk, without: frozenset[str]) -> Iterator[tuple[Path, Status]]:
     """All files in folders below a folder, not those directly in it."""
-    if disk.status(folder) is None:
-        return
     for name, status in disk.scan(folder):
         if status.kind == "folder" and name not in without:
             yield from files_below(folder / name, disk)
