@@ -8,12 +8,16 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from line.simulated_disk import SimulatedDisk
+from line.world import HandClock
 
+from gonogo.cli.arguments import Parser
+from gonogo.cli.failures import one_line
 from gonogo.line.claim import can_move
 from gonogo.line.disk import (
     FILE_BYTES_MAX,
@@ -25,6 +29,7 @@ from gonogo.line.disk import (
     SyncError,
 )
 from gonogo.line.files import LocalDisk
+from gonogo.line.waiting import is_waited_for, wait_for
 
 EXISTING = b"somebody else's"
 
@@ -316,3 +321,43 @@ def test_what_is_no_folder_is_not_removed_as_one(room: tuple[Disk, Path]) -> Non
     with pytest.raises(NotADirectoryError):
         disk.remove_empty_folder(folder / "x")
     assert disk.read(folder / "x")[0] == b"picture"
+
+
+@pytest.mark.parametrize("write", ["append", "publish"])
+def test_a_write_that_fails_names_the_file_and_the_remedy(
+    write: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_handle: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    path = tmp_path / "x"
+    with pytest.raises(OSError, match="No space left") as caught:
+        getattr(LocalDisk(), write)(path, b"data")
+    assert one_line(caught.value, Parser()) == f"{path}: the disk is full; make room or write elsewhere"
+
+
+@pytest.mark.parametrize("filename", [None, "out/ok/x.png", "out/nothing/yet/x.png"])
+def test_who_waits_for_room_goes_on_when_there_is_some_or_somebody_says_stop(
+    filename: str | None, tmp_path: Path
+) -> None:
+    out, disk, clock, looks = tmp_path / "out", LocalDisk(), HandClock(), list[float]()
+    (out / "ok").mkdir(parents=True)
+    room = {"until": 20.0}
+    disk.free_bytes = lambda _: 0 if clock.seconds < room["until"] else 10**12  # type: ignore[method-assign]
+    error = OSError(errno.ENOSPC, "full", None if filename is None else str(tmp_path / filename))
+    assert is_waited_for(error)
+    assert not is_waited_for(OSError(errno.EIO, "broken"))
+
+    def wait(stop_at: float) -> float:
+        progress = partial(looks.append, 0.0)
+        what = {"disk": disk, "clock": clock, "is_stopped": lambda: clock.seconds >= stop_at, "progress": progress}
+        wait_for(error, out, 64, **what)  # type: ignore[arg-type]
+        return clock.seconds
+
+    assert wait(1000.0) == 20.0
+    assert wait(1000.0) == 25.0, "not all the time, even where nothing is seen to be wrong"
+    room["until"] = 1e9
+    assert wait(30.0) == 30.0
+    assert len(looks) == 30, "alive at each look"
+    assert [path.name for path in tmp_path.rglob("*")] in (["out", "ok"],)
