@@ -18,15 +18,16 @@ Run = Callable[..., str]
 def test_a_child_predicts_and_trains_with_the_same_bits(
     busy: str, run_program: Run, often: Callable[[int, int], int], report_figure: Callable[[str, object], None]
 ) -> None:
-    forks = often(6, 200)
+    sanitized = os.environ.get("GONOGO_SANITIZE") == "1"
+    forks = 2 if sanitized else often(6, 200)
     *children, parent = run_program("fork_at_any_moment.py", busy, str(forks), "17").splitlines()
     assert parent == "parent True, True"
     found = Counter(line.removeprefix("predicts True, trains True, new step True, old step ") for line in children)
     assert found.total() == forks
     # A step that was caught half-changed is refused; between two steps it goes on.
     allowed = {"ran", "refused"} if busy == "stepping" else {"ran"}
-    if os.environ.get("GONOGO_SANITIZE") == "1":
-        allowed.add(f"ended with -{signal.SIGALRM}")  # AddressSanitizer before LLVM 18 forks while it holds its locks
+    if sanitized:  # AddressSanitizer before LLVM 18 forks while it holds its locks: such a child waits for its alarm
+        allowed.add(f"ended with -{signal.SIGALRM}")
     assert set(found) <= allowed, found
     report_figure(f"children forked while {busy}", dict(found))
 
