@@ -354,7 +354,7 @@ def test_a_foreign_classifier_is_taken_at_its_word() -> None:
     assert gate.decide(np.array([[100.0, np.nan]]))[0].passed
 
 
-def test_evaluate_tells_of_doubtful_pictures(
+def test_evaluate_and_calibrate_tell_of_doubtful_pictures(
     array_gate: PassGate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = folder(tmp_path / "test", 6, 9)
@@ -362,7 +362,12 @@ def test_evaluate_tells_of_doubtful_pictures(
     run = Commands(capsys)
     run("evaluate", array_gate.save(tmp_path / "m.gonogo"), root)
     name = str(Path("ok") / "short.png")
-    assert f"1 picture in doubt, REVIEW on the line, the first: {name}: its last 7 rows have one value" in run.error
+    told = f"1 picture in doubt, REVIEW on the line, the first: {name}: its last 7 rows have one value"
+    assert told in run.error
+    made = {"--max-escape": ".6", "--confidence": ".6", "--out": str(tmp_path / "gated.gonogo")}
+    options = [word for option in made.items() for word in option]
+    assert run("calibrate", array_gate.clf.save(tmp_path / "bare.gonogo"), root, *options)["good_refused"] >= 1
+    assert told in run.error
 
 
 def test_a_picture_of_twelve_bits_read_as_sixteen_is_for_people(array_gate: PassGate, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from gonogo.cli.datasets import (
     refuse_other_options,
     subset,
 )
+from gonogo.cli.doubts import note_doubts
 from gonogo.cli.failures import DONE, check_writable, writing
 from gonogo.cli.output import note, note_expired, show
 from gonogo.data import Dataset
@@ -188,6 +189,7 @@ def run(args: argparse.Namespace) -> int:
     result |= {"review_zone": gate.review_zone_, "unknown_guard": None if guard is None else guard.to_dict()}
     result["model"] = str(out)
     note_expired(args, made.valid_until)
+    note_doubts(args, classifier, dataset)
     show(args, result, "\n".join([*words, "", f"written to {out}"]))
     return DONE
 

@@ -16,10 +16,10 @@ from gonogo.cli.datasets import (
     refuse_other_options,
     subset,
 )
+from gonogo.cli.doubts import note_doubts
 from gonogo.cli.failures import DONE, check_new_folder, writing
-from gonogo.cli.output import counted, note, note_expired, show
+from gonogo.cli.output import note, note_expired, show
 from gonogo.evaluation import evaluate
-from gonogo.gate.doubts import format_doubts, sample_doubts
 
 DESCRIPTION = """
 Test a model on labelled pictures: accuracy, precision, recall and F1 of each class, the confusion matrix, and, where a PASS
@@ -87,12 +87,7 @@ def run(args: argparse.Namespace) -> int:
     note_expired(args, None if gate is None else gate.certificate.valid_until)
     if dataset.groups is None:
         note(args, "each picture counts as a part: with several pictures of one part, give --groups")
-    others, doubts = format_doubts(classifier, dataset), sample_doubts(classifier, dataset)
-    in_doubt = {sample: doubt for sample, doubt in doubts.items() if sample not in others}
-    for what, told in (("of another format", others), ("in doubt", in_doubt)):
-        if told:
-            first, found = min(told), f"{counted(len(told), 'picture')} {what}, REVIEW on the line"
-            note(args, f"{found}, the first: {dataset.files[first]}: {told[first]}")
+    note_doubts(args, classifier, dataset)
     result = {**report.to_dict(), "pass_label": report.pass_label, "bad_files": len(dataset.bad_files)}
     if page is not None:
         with writing(page):
