@@ -249,7 +249,7 @@ def test_a_zone_or_guard_that_cannot_be_is_refused(
 ) -> None:
     options = [*terms(), "--split", split, "--ledger", tmp_path / "l", "--out", tmp_path / "out.gonogo"]
     for wrong, reason in (
-        (["--cost-ratio", "20"], "--review-capacity: missing beside cost_ratio"),
+        (["--cost-ratio", "20"], "--review-capacity: missing beside --cost-ratio"),
         (["--cost-ratio", "-1", "--review-capacity", ".1"], "found '-1', expected a finite number above 0"),
         (["--cost-ratio", "20", "--review-capacity", "5"], "found '5', expected a number between 0 and 1"),
         (
