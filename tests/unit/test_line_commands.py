@@ -8,7 +8,9 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -651,3 +653,42 @@ def test_places_that_cannot_be_read_are_written_anew(
         places.write_bytes(content)
         assert run("verify", tmp_path / "out")["problems"] == 0
         assert run("recover", tmp_path / "out")["cause"] == ""
+
+
+def forge(journal: Path, damage: str) -> None:
+    """Damage a journal so that it can still be opened."""
+    with closing(sqlite3.connect(journal, isolation_level=None)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if damage == "a row":
+            database.execute("DROP TRIGGER journal_keeps")
+            database.execute("UPDATE journal SET time = '2020' WHERE sequence = 4")
+            return
+        name = "journal" if damage == "a page" else damage
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    with journal.open("r+b") as file:
+        file.seek((page - 1) * 4096 + 8)
+        file.write(b"\xff" * 200)
+
+
+@pytest.mark.parametrize("damage", ["a row", "a page", "journal_id", "journal_kind", "hourly"])
+def test_damage_of_a_journal_that_can_be_opened_is_a_problem(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, damage: str
+) -> None:
+    out, journal = tmp_path / "out", tmp_path / "out" / ".gonogo" / "journal.db"
+    run("sort", line_models["gated"], inbox, out, *FAST)
+    with read_journal(journal, LocalDisk()) as opened:
+        identifier = next(opened.rows("DONE")).id or ""
+    forge(journal, damage)
+    if damage == "a page":  # the table itself: nothing can be read
+        run("verify", out, exit_code=3)
+        assert "malformed; run gonogo recover OUT" in run.error
+    else:
+        found = run("verify", out, exit_code=5)
+        assert found["problems"] == len(found["rows"]) >= 1
+        assert found["rows"][0]["problem"] == "damaged"
+    if damage in ("a row", "a page", "journal_id"):
+        run("replay", out, identifier, exit_code=3)
+        assert "run gonogo recover OUT" in run.error
+        assert "--debug" not in run.error
+    assert run("recover", out)["rebuilt"] == 5
+    assert run("verify", out)["problems"] == 0

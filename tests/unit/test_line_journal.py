@@ -28,10 +28,9 @@ from gonogo.line.segments import (
     read_journal,
     segment_faults,
     set_aside,
-    translated,
 )
 from gonogo.line.sorter import batch_row
-from gonogo.line.tables import create_schema
+from gonogo.line.tables import create_schema, translated
 from gonogo.line.transfer import Transfer, batch_folder
 
 

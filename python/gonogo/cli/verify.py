@@ -14,7 +14,8 @@ from gonogo.line.verify import verify
 DESCRIPTION = """
 Compare the journal of gonogo sort with the folders, picture by picture and by content, and check that no row of the journal was
 changed. Problems, with exit code 5: pictures that are unfinished, altered, doubled or unknown in the folder of claimed pictures,
-and damage of the journal. What the plant has moved or taken away since is told apart and no problem. Nothing is changed.
+and damage of the journal; exit code 3 where that cannot even be opened. What the plant has moved or taken away since is told
+apart and no problem. Nothing is changed.
 """
 EXAMPLES = """
 gonogo verify sorted/

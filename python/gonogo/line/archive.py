@@ -24,7 +24,8 @@ from gonogo.line.journal import Entry, Journal, Row
 from gonogo.line.naming import final_name
 from gonogo.line.places import check_output, existing_journal, find_journal
 from gonogo.line.running import lock_output
-from gonogo.line.segments import closed_segments, open_journal, read_journal, translated
+from gonogo.line.segments import closed_segments, open_journal, read_journal
+from gonogo.line.tables import translated
 
 Action = Literal["move", "delete", "record"]
 _CHUNK = 256  # pictures that share the work of bringing things to the disk

@@ -68,9 +68,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from gonogo.errors import JournalError
 from gonogo.line.clock import Clock
 from gonogo.line.hourly import Key, counts
-from gonogo.line.tables import COLUMNS, NO_CHAIN, add_counts, chain_faults, head, link, wrong_hours
+from gonogo.line.tables import COLUMNS, NO_CHAIN, add_counts, chain_faults, head, link, translated, wrong_hours
 
 TERMINAL = ("DONE", "RETURNED", "LOST")
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
@@ -205,6 +206,12 @@ class Journal:
     def of_picture(self, identifier: str) -> list[Row]:
         """Return the rows of one picture."""
         return list(self._select("WHERE id = ? ORDER BY sequence", (identifier,)))
+
+    def check_absence(self, identifier: str) -> None:
+        """Raise ``JournalError`` where a picture is done all the same, which a damaged index does not show; reads all rows."""
+        query = "SELECT 1 FROM journal NOT INDEXED WHERE id = ? AND kind = 'DONE'"
+        if self._connection.execute(query, (identifier,)).fetchone() is not None:
+            raise JournalError(self.path, "damaged: an index lacks rows; run gonogo recover OUT")
 
     def row(self, sequence: int) -> Row:
         """Return one row."""
@@ -353,8 +360,15 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
+        self._translate(raised[1])
+
+    def _translate(self, error: object) -> None:
+        """Tell of an error of SQLite as ``JournalError``."""
+        if isinstance(error, sqlite3.Error):
+            with translated(self.path):
+                raise error
 
 
 def _one_of(kinds: Sequence[str]) -> str:

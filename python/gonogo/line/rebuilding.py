@@ -21,8 +21,9 @@ from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.places import check_output, find_journal, last_places
 from gonogo.line.recovery import Recovery
 from gonogo.line.running import lock_output
-from gonogo.line.segments import mend_counts, open_journal, read_journal, rebuild, set_aside, translated
+from gonogo.line.segments import mend_counts, open_journal, read_journal, rebuild, set_aside
 from gonogo.line.sorter import Sorter
+from gonogo.line.tables import translated
 
 UNKNOWN = (
     "which model was in use and who approved of it: the next start wants --approve 'REASON'",

@@ -69,6 +69,7 @@ def find_past(out: Path, identifier: str, disk: Disk, journal: Path | None = Non
             rows = opened.of_picture(identifier)
             done = next((row for row in rows if row.kind == "DONE"), None)
             if done is None or done.refers is None:
+                opened.check_absence(identifier)
                 continue
             asked = _in_full(opened, opened.row(done.refers))
             told = {said[0]: said for said in opened.row(asked.batch or 0).body["files"]}

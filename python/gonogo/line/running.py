@@ -19,9 +19,10 @@ from gonogo.line.heads import check_heads, write_head
 from gonogo.line.journal import Entry, shown
 from gonogo.line.places import find_journal, keep_places
 from gonogo.line.recovery import Recovery
-from gonogo.line.segments import open_journal, translated
+from gonogo.line.segments import open_journal
 from gonogo.line.sorter import Counts, Sorter, start_row
 from gonogo.line.status import Status
+from gonogo.line.tables import translated
 
 _LONGEST_PAUSE = 1.0  # seconds between two looks at the inbox, at most
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import errno
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
-from gonogo.errors import JournalAccessError, JournalError
+from gonogo.errors import JournalError
 from gonogo.line.clock import Clock
-from gonogo.line.disk import NETWORK_FILE_SYSTEMS, Disk, DiskFullError, Status
+from gonogo.line.disk import NETWORK_FILE_SYSTEMS, Disk, Status
 from gonogo.line.journal import Entry, Journal
-from gonogo.line.tables import NO_CHAIN, check_schema, create_schema, head, may_be_damage, mend_hours
+from gonogo.line.tables import NO_CHAIN, check_schema, create_schema, head, mend_hours, translated
 
 _LOGGED_MAX = 1000  # rows in the log, about as many pages
 _PATIENCE_MS = 500
 _TAILS = ("", "-wal", "-shm")  # of the names of SQLite's files
-# Also where there is no room for the index of the log, the one file that it makes longer before it writes.
-_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _ROWS_OF_A_COMMIT = 10  # a commit takes as much room as so many rows
 
 
@@ -166,8 +164,8 @@ def start_segment(journal: Journal, previous: str | None = None) -> None:
     journal.append([Entry("SEGMENT", body=body)])
 
 
-def read_journal(path: Path, disk: Disk) -> Journal:
-    """Open a journal for reading.
+def read_journal(path: Path, disk: Disk, *, check_rows: bool = True) -> Journal:
+    """Open a journal for reading, ``check_rows``: after a look at the last thousand rows.
 
     Raises
     ------
@@ -180,7 +178,7 @@ def read_journal(path: Path, disk: Disk) -> Journal:
         raise FileNotFoundError(f"{path}: no journal; expected a folder that gonogo sort has filled")
     with translated(path):
         connection = _connect_reading(path)
-        check_schema(connection, path)
+        check_schema(connection, path, rows=check_rows)
         return Journal(connection, path, Clock(), [_connect_reading(older) for older in closed_segments(path, disk)])
 
 
@@ -254,32 +252,13 @@ def _connect_reading(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite into ``JournalError``, and what it says of a full disk into ``DiskFullError``."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", None) in _FULL:
-            remedy = "the disk is full; make room and start again, which finishes what was begun"
-            raise DiskFullError(errno.ENOSPC, remedy, str(path.parent)) from error
-        remedy = "see to the disk and start again, which finishes what was begun"
-        kind = JournalError if may_be_damage(error) else JournalAccessError
-        raise kind(path, f"cannot be read or written: {error}; {remedy}") from error
-    except sqlite3.Error as error:
-        raise JournalError(path, f"{error}; run gonogo recover OUT") from error
-
-
 def segment_faults(path: Path, disk: Disk) -> list[str]:
     """Return where a closed file is not the one that the next was linked to."""
     faults, expected = [], NO_CHAIN.hex()
     for file in (*closed_segments(path, disk), path):
-        connection = _connect_reading(file)
-        try:
+        with translated(file), closing(_connect_reading(file)) as connection:
             first = next(Journal(connection, file, Clock()).rows("SEGMENT"), None)
             if first is None or first.body["head"] != expected:
                 faults.append(f"{file.name}: is not linked to the file before it")
             expected = head(connection)[1].hex()
-        finally:
-            connection.close()
     return faults

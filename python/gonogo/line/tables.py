@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gonogo.errors import JournalError, JournalVersionError
+from gonogo.errors import JournalAccessError, JournalError, JournalVersionError
+from gonogo.line.disk import DiskFullError
 from gonogo.line.hourly import Key, counts
 
 NO_CHAIN = bytes(32)
 COLUMNS = ("sequence", "time", "kind", "batch", "id", "refers", "name", "final", "content", "source", "body")
 VERSION = 1
+# Also where there is no room for the index of the log, the one file that SQLite makes longer before it writes.
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 # Rows of which there is one for each picture; the others are few, and found by kind.
 _RARE = " OR ".join(
     f"kind = '{kind}'"
@@ -74,8 +79,8 @@ def create_schema(connection: sqlite3.Connection) -> None:
     connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
-def check_schema(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse files that are no journal of this version, or whose last rows do not follow from each other."""
+def check_schema(connection: sqlite3.Connection, path: Path, *, rows: bool = True) -> None:
+    """Refuse files that are no journal of this version, or, ``rows``, whose last ones do not follow from each other."""
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
@@ -86,7 +91,7 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
             )
         query = "SELECT sequence, chain FROM journal WHERE sequence >= (SELECT max(sequence) FROM journal) - 1000 "
         query += "ORDER BY sequence LIMIT 1"
-        believed = connection.execute(query).fetchone()
+        believed = connection.execute(query).fetchone() if rows else None
         faults = [] if believed is None else chain_faults(connection, *believed)
     except sqlite3.DatabaseError as error:
         if not may_be_damage(error):
@@ -106,6 +111,22 @@ def may_be_damage(error: sqlite3.DatabaseError) -> bool:
         sqlite3.SQLITE_ERROR,
         sqlite3.SQLITE_IOERR,
     )
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite into ``JournalError``, and what it says of a full disk into ``DiskFullError``."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) in _FULL:
+            remedy = "the disk is full; make room and start again, which finishes what was begun"
+            raise DiskFullError(errno.ENOSPC, remedy, str(path.parent)) from error
+        remedy = "see to the disk and start again, which finishes what was begun"
+        kind = JournalError if may_be_damage(error) else JournalAccessError
+        raise kind(path, f"cannot be read or written: {error}; {remedy}") from error
+    except sqlite3.Error as error:
+        raise JournalError(path, f"{error}; run gonogo recover OUT") from error
 
 
 def head(connection: sqlite3.Connection) -> tuple[int, bytes]:

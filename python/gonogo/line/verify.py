@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from gonogo.line.archive import archived_ids, unfinished_rows
+from gonogo.errors import JournalError
+from gonogo.line.archive import unfinished_rows
 from gonogo.line.claim import PROBE
 from gonogo.line.disk import Disk, LockedError, Status
 from gonogo.line.heads import head_faults
@@ -42,7 +43,7 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
     Raises
     ------
     JournalError
-        The journal is damaged so much that it cannot be read.
+        The journal is damaged so much that it cannot be opened.
     OSError
         There is no journal, or a folder cannot be read.
     """
@@ -51,10 +52,11 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
     files = [*closed_segments(path, disk), path]
     rows: list[dict[str, Any]] = []
     done: list[dict[str, Any]] = []
-    archived = archived_ids(path, disk)
+    archived: set[str] = set()
     counts, start = {"alarms": 0, "returned": 0}, None
     for file in files:
-        with read_journal(file, disk) as opened:
+        opened = read_journal(file, disk, check_rows=False)
+        with _damage_as_row(file, rows), opened:
             rows += [_problem("damaged", text, file.name) for text in opened.damage()]
             rows += [_problem("damaged", _miscounted(hour), file.name) for hour in opened.wrong_hours()]
             rows += [_problem("damaged", text, file.name) for text in head_faults(out, disk, opened)]
@@ -64,12 +66,15 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
             done += opened.decisions()
             counts["alarms"] += sum(1 for _ in opened.rows("LOST", "ALARM"))
             counts["returned"] += sum(1 for _ in opened.rows("RETURNED"))
+            archived.update(str(row.id) for row in opened.rows("ARCHIVED"))
             start = opened.last("START") or start
             if not running:
                 rows += _unfinished(opened, out, disk)
-    rows += [_problem("damaged", text, path.name) for text in segment_faults(path, disk)]
+    with _damage_as_row(path, rows):
+        rows += [_problem("damaged", text, path.name) for text in segment_faults(path, disk)]
     if not running:
-        rows += _half_archived(files, disk)
+        with _damage_as_row(path, rows):
+            rows += _half_archived(files, disk)
     if not running:
         told = {row["file"] for row in rows}
         work = last_places(out, path, None if start is None else start.body, disk).work
@@ -82,6 +87,16 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
     rows += found.pop("rows")
     counts |= {"pictures": len(done), "archived": len(archived)}
     return {"problems": len(rows), "rows": rows, "running": running, **counts, **found}
+
+
+@contextmanager
+def _damage_as_row(file: Path, rows: list[dict[str, Any]]) -> Iterator[None]:
+    """Make a problem of what ends the reading of a file, unless one tells of damage already; the other files are still read."""
+    try:
+        yield
+    except JournalError as error:
+        if not any(row["problem"] == "damaged" for row in rows):
+            rows.append(_problem("damaged", error.reason, file.name))
 
 
 def _problem(problem: str, reason: str, file: str) -> dict[str, Any]:
@@ -117,7 +132,8 @@ def _unfinished(journal: Journal, out: Path, disk: Disk) -> Iterator[dict[str, A
 
 def _half_archived(files: list[Path], disk: Disk) -> list[dict[str, Any]]:
     with ExitStack() as stack:
-        rows = unfinished_rows([stack.enter_context(read_journal(file, disk)) for file in files])
+        opened = [stack.enter_context(read_journal(file, disk, check_rows=False)) for file in files]
+        rows = unfinished_rows(opened)
     reason = "it was to leave the output when the program ended; run gonogo recover"
     return [_problem("unfinished", reason, str(row.body["place"])) for row in rows]
 
