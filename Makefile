@@ -34,7 +34,7 @@ soak: setup
 bench: $(VENV)/core.stamp
 	@echo "installing what is compared with"
 	@$(PIP) $$($(REQUIREMENTS) bench)
-	for name in training augmentation inference unknown; do $(PY) tests/bench/$$name.py || exit; done
+	for name in training augmentation inference inspection unknown; do $(PY) tests/bench/$$name.py || exit; done
 	@mkdir -p build
 	$(VENV)/bin/gonogo bench line --dir build
 

@@ -20,7 +20,16 @@ ROOT = Path(__file__).resolve().parents[2]
 REASONS = Path(__file__).with_name("uncovered.toml")
 C_LINES, PYTHON_BRANCHES = 0.98, 0.95
 # What decides about parts: here a branch that is not taken needs a reason too, although each of its lines is reached.
-DECIDING = ("python/gonogo/gate/*", "python/gonogo/decision.py", "python/gonogo/certificate*.py")
+DECIDING = (
+    "python/gonogo/gate/*",
+    "python/gonogo/decision.py",
+    "python/gonogo/certificate*.py",
+    "python/gonogo/inspector.py",
+    *(
+        f"python/gonogo/line/{name}.py"
+        for name in ("claim", "decided", "decider", "inspection", "outcome", "recovery", "sorter", "transfer")
+    ),
+)
 
 
 class Counts(NamedTuple):

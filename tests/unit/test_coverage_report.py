@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MAIN = runpy.run_path(str(ROOT / "tests" / "coverage" / "report.py"))["main"]
+REPORT = runpy.run_path(str(ROOT / "tests" / "coverage" / "report.py"))
+MAIN = REPORT["main"]
 SOURCE = "int a;\nreturn impossible;\nint b;\n"
 
 
@@ -105,3 +106,8 @@ def test_what_decides_about_parts_needs_a_reason_for_each_branch(run, capsys):
     reason = '[[uncovered]]\nfiles = "python/gonogo/gate/*"\nlines = ["if sure"]\nreason = "never in doubt"\n'
     assert run([], 40, reason, untaken=[1]) == 0
     assert "not reached: never in doubt\n    python/gonogo/gate/gate.py:1: if sure:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("pattern", REPORT["DECIDING"])
+def test_what_decides_about_parts_is_there(pattern):
+    assert list(ROOT.glob(pattern))
