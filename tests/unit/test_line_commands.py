@@ -649,7 +649,7 @@ def test_places_that_cannot_be_read_are_written_anew(
     for content in (b"", b"[1]", b"{}", b'{"inbox": 1}', b"\xff"):
         run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST)
         said = json.loads(places.read_bytes())
-        assert said == {"inbox": str(inbox), "work": "work", "journal": ".gonogo/journal.db"}
+        assert said == {"inbox": str(inbox), "work": "work", "journal": ".gonogo/journal.db", "copy": False}
         places.write_bytes(content)
         assert run("verify", tmp_path / "out")["problems"] == 0
         assert run("recover", tmp_path / "out")["cause"] == ""
@@ -691,4 +691,21 @@ def test_damage_of_a_journal_that_can_be_opened_is_a_problem(
         assert "run gonogo recover OUT" in run.error
         assert "--debug" not in run.error
     assert run("recover", out)["rebuilt"] == 5
+    assert run("verify", out)["problems"] == 0
+
+
+def test_what_was_copied_before_a_journal_was_lost_is_not_copied_again(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    out, copied = tmp_path / "out", ("--copy", *FAST)
+    assert run("sort", line_models["gated"], inbox, out, *copied)["sorted"] == 4
+    (out / "bad" / "bad 1.png").unlink()
+    shutil.copy(inbox / "good 1.png", inbox / "good 1 again.png")
+    (out / ".gonogo" / "journal.db").unlink()
+    result = run("recover", out)
+    assert (result["rebuilt"], result["copied"]) == (4, 4)
+    shutil.copy(inbox / "good 2.png", inbox / "good 2 again.png")
+    approved = run("sort", line_models["gated"], inbox, out, "--approve", "asked Ann", *copied)
+    assert approved["labels"] == {"bad": 1, "ok": 2}, "what was taken away, and two second files with a content"
+    assert run("sort", line_models["gated"], inbox, out, *copied)["sorted"] == 0
     assert run("verify", out)["problems"] == 0

@@ -51,6 +51,10 @@ def run(args: argparse.Namespace) -> int:
     if result["cause"]:
         kept = f"kept as {result['damaged']}; " if result["damaged"] else ""
         lines.append(f"journal {result['cause']}; {kept}a new one lists {counted(result['rebuilt'], 'file')}")
+        if result["copied"]:
+            lines.append(
+                f"{counted(result['copied'], 'file')} of the inbox lie in the folders too and are taken for copied"
+            )
         lines += [f"unknown: {what}" for what in result["unknown"]]
     show(args, {**result, "problems": result["lost"]}, "\n".join(lines))
     return PROBLEMS if result["lost"] else DONE

@@ -24,7 +24,8 @@ DONE        it is done; ``refers`` is the row of the INTENT
 RETURNED    nothing was done; the picture is (again) in the inbox, or was taken from there by others
 LOST        an alarm: the picture is at none of the places where it should be
 ALARM       something that a person must know; not about the state of one picture
-FOUND       a file of the class folders, listed when a new journal replaced one that was damaged or gone
+FOUND       a file of the class folders, listed when a new journal replaced a damaged or lost one; ``source``: the file of the
+            inbox that it is taken for a copy of, where pictures were copied
 AUDIT       a passed picture that people shall look at all the same
 DRIFT       where the watch for drift stands: ``statistic``, which is an alarm where it reaches ``level`` (parts between two false
             alarms, on average); ``parts`` watched since the last acknowledgement; ``monitors``, by name what ``drift.Monitor``
@@ -268,7 +269,8 @@ class Journal:
 
     def content_of(self, source: str) -> str | None:
         """Return the SHA-256 of the picture that was copied from a file; None if none was."""
-        query = f"SELECT content FROM journal AS said WHERE source = ? AND {_IS_DONE} ORDER BY sequence DESC LIMIT 1"
+        done = f"(kind = 'FOUND' OR {_IS_DONE})"
+        query = f"SELECT content FROM journal AS said WHERE source = ? AND {done} ORDER BY sequence DESC LIMIT 1"
         return next((content.hex() for (content,) in self._ask(query, [source], newest_first=True)), None)
 
     def decisions(self, after: int = 0, among: Among = "all") -> Iterator[dict[str, Any]]:

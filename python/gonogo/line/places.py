@@ -20,8 +20,8 @@ def below(out: Path, path: Path) -> str:
     return str(path.relative_to(out) if path.is_relative_to(out) else path)
 
 
-def keep_places(places: Places, disk: Disk) -> None:
-    """Write where a line works, before it claims anything.
+def keep_places(places: Places, disk: Disk, *, keeps: bool) -> None:
+    """Write where a line works, and whether pictures stay in the inbox, before it claims anything.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def keep_places(places: Places, disk: Disk) -> None:
         The file cannot be written, or may not have reached the disk.
     """
     said = {name: below(places.out, getattr(places, name)) for name in ("inbox", "work", "journal")}
-    data = f"{json.dumps(said, indent=1)}\n".encode()
+    data = f"{json.dumps({**said, 'copy': keeps}, indent=1)}\n".encode()
     if _read(places.out, disk) != data:
         disk.publish(_file(places.out), data)
         disk.sync([_file(places.out).parent])
@@ -42,6 +42,14 @@ def kept_places(out: Path, disk: Disk) -> Places | None:
         return Places(out / said["inbox"], out, out / said["work"], out / said["journal"])
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def were_copied(out: Path, disk: Disk) -> bool:
+    """Return whether the last line left pictures in the inbox; False where nothing readable tells."""
+    try:
+        return json.loads(_read(out, disk))["copy"] is True
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def last_places(out: Path, journal: Path, start: Mapping[str, Any] | None, disk: Disk) -> Places:

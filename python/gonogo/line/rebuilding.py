@@ -18,12 +18,14 @@ from gonogo.line.decider import PROVEN, Fault
 from gonogo.line.disk import Disk
 from gonogo.line.heads import check_heads, heads_of
 from gonogo.line.journal import Entry, Journal, shown
-from gonogo.line.places import check_output, find_journal, last_places
+from gonogo.line.naming import is_ignored
+from gonogo.line.places import check_output, find_journal, last_places, were_copied
 from gonogo.line.recovery import Recovery
 from gonogo.line.running import lock_output
 from gonogo.line.segments import mend_counts, open_journal, read_journal, rebuild, set_aside
 from gonogo.line.sorter import Sorter
 from gonogo.line.tables import translated
+from gonogo.line.transfer import source_of
 
 UNKNOWN = (
     "which model was in use and who approved of it: the next start wants --approve 'REASON'",
@@ -31,7 +33,7 @@ UNKNOWN = (
     "which pictures had been claimed and not decided on",
     "under which names, when, by which model and with which score the pictures in the folders were decided on",
     "which files in the folders were the plant's own",
-    "which files of the inbox gonogo sort --copy had copied: it copies them again",
+    "which files of the inbox gonogo sort --copy had copied: those that lie in the folders too are taken for copied",
 )
 
 
@@ -69,7 +71,8 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
     dict
         ``finished``: pictures that went where their INTENT says; ``decided``: that went to REVIEW or QUARANTINE, since nobody
         had decided on them; ``lost``: alarms; ``rebuilt``: files that a new journal lists in place of a damaged or lost one;
-        ``cause``: why, empty where none was made; ``damaged``: the new name of the old one, None where there was none;
+        ``copied``: files of the inbox that are taken for copied; ``cause``: why, empty where none was made; ``damaged``: the new
+        name of the old one, None where there was none;
         ``unknown``: what a new journal cannot tell; ``recounted``: files of the journal whose counts by hour did
         not follow from their rows; ``archived``: pictures of which ``gonogo archive`` was interrupted.
 
@@ -97,9 +100,9 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
         if cause and is_away:
             found = f"OUT: found no inbox {places.inbox}, below which pictures may lie claimed"
             raise FileNotFoundError(f"{found}; bring it back, or make an empty folder there, where it is gone for ever")
-        said = {"rebuilt": 0, "cause": cause, "damaged": None, "unknown": []}
+        said = {"rebuilt": 0, "copied": 0, "cause": cause, "damaged": None, "unknown": []}
         if cause:
-            said |= _begin_anew(out, path, cause, disk, clock)
+            said |= _begin_anew(out, path, cause, places.inbox, disk, clock)
         recounted = mend_counts(path, disk) if disk.status(path) is not None else []
         opened = stack.enter_context(open_journal(path, disk, clock))
         if not is_away:
@@ -124,42 +127,58 @@ def _damage(out: Path, path: Path, disk: Disk) -> str:
     return ""
 
 
-def _begin_anew(out: Path, path: Path, cause: str, disk: Disk, clock: Clock) -> dict[str, Any]:
+def _begin_anew(out: Path, path: Path, cause: str, inbox: Path, disk: Disk, clock: Clock) -> dict[str, Any]:
     """Put a new journal in the place of one that is damaged or gone; what told of the old one goes last, or all is done again."""
     was_there = disk.status(path) is not None
     aside = set_aside(path, disk, clock)
     reason = f"{cause}; {f'kept as {aside.name}' if was_there else 'a new one was begun'}"
-    count = 0
+    count, copied = 0, _sources(inbox, disk) if were_copied(out, disk) else {}
+    waiting = sum(map(len, copied.values()))
 
     def fill(journal: Journal) -> None:
         nonlocal count
         journal.append([Entry("ALARM", body={"reason": reason}), lost_model()])
-        count = _list_files(out, disk, journal)
+        count = _list_files(out, disk, journal, copied)
 
     rebuild(path, disk, clock, fill)
     if disk.status(heads_of(out)) is not None:
         disk.move(heads_of(out), heads_of(out).with_name(f"{aside.stem}.heads.log"))
-    return {"rebuilt": count, "damaged": aside.name if was_there else None, "unknown": list(UNKNOWN)}
+    taken = waiting - sum(map(len, copied.values()))
+    return {"rebuilt": count, "copied": taken, "damaged": aside.name if was_there else None, "unknown": list(UNKNOWN)}
 
 
 def _keeps(start: Mapping[str, Any] | None) -> bool:
     return start is not None and bool(start["settings"].get("copy"))
 
 
-def _list_files(out: Path, disk: Disk, journal: Journal) -> int:
-    """Write a row for each file of the class folders, so that its name and content stay taken."""
+def _sources(inbox: Path, disk: Disk) -> dict[str, list[str]]:
+    """What the files of an inbox are known by, by their content."""
+    found: dict[str, list[str]] = {}
+    for name, status in disk.scan(inbox) if disk.status(inbox) is not None else []:
+        if status.kind == "file" and not is_ignored(name) and (content := disk.digest(inbox / name)) is not None:
+            found.setdefault(content, []).append(source_of(status))
+    return found
+
+
+def _list_files(out: Path, disk: Disk, journal: Journal, copied: dict[str, list[str]]) -> int:
+    """Write a row for each file of the class folders, so that its name and content stay taken.
+
+    Each is taken for the copy of one file of the inbox with its content, which leaves ``copied``.
+    """
     count = 0
     for folder, status in disk.scan(out):
         if status.kind == "folder" and folder not in ("work", ".gonogo"):
             files = list(_files_below(out / folder, disk))
-            entries = [_found(file.relative_to(out), disk.digest(file)) for file in files]
+            entries = [_found(file.relative_to(out), disk.digest(file), copied) for file in files]
             journal.append(entries)
             count += len(entries)
     return count
 
 
-def _found(place: Path, content: str | None) -> Entry:
-    return Entry("FOUND", None, None, None, shown(place.name), shown(place), content, body={"final": str(place)})
+def _found(place: Path, content: str | None, copied: dict[str, list[str]]) -> Entry:
+    sources = copied.get(content or "", [])
+    said = (shown(place.name), shown(place), content, sources.pop() if sources else None)
+    return Entry("FOUND", None, None, None, *said, body={"final": str(place)})
 
 
 def _files_below(folder: Path, disk: Disk) -> Iterator[Path]:

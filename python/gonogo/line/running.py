@@ -231,7 +231,7 @@ def open_line(
         check_heads(out, path, disk)
         opened = stack.enter_context(open_journal(path, disk, clock))
         change = change_of_model(decider.description, opened, user, approval)
-        keep_places(places, disk)
+        keep_places(places, disk, keeps=keeps)
         drift = watch_line(decider, configuration, opened, clock)
         sorter = Sorter(disk, clock, places, configuration, decider, opened, keeps=keeps, drift=drift)
         stack.callback(sorter.close)

@@ -24,7 +24,7 @@ from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.naming import part_of
 from gonogo.line.outcome import Job, Outcome, decide_jobs
 from gonogo.line.places import below
-from gonogo.line.transfer import GONE, Transfer, batch_folder
+from gonogo.line.transfer import GONE, Transfer, batch_folder, source_of
 
 TRIES_MAX = 2  # a picture whose decoding ended the program twice is not decoded again
 _BATCH_BYTES = 128 * 1024 * 1024  # of pictures; two batches are in memory
@@ -366,7 +366,7 @@ class Sorter:
         """Whether a file that stays in the inbox is done: by the journal, and once per run by its content."""
         if status.identity in self._known:
             return True
-        content = self.journal.content_of(":".join(map(str, status.identity)))
+        content = self.journal.content_of(source_of(status))
         if content is None or self.disk.digest(self.places.inbox / name) != content:
             return False
         self._known.add(status.identity)

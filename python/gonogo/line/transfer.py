@@ -14,7 +14,7 @@ from gonogo.decision import REVIEW
 from gonogo.line.claim import Picture, can_write
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, Places
-from gonogo.line.disk import BlockedError, Disk, NotRegularError
+from gonogo.line.disk import BlockedError, Disk, NotRegularError, Status
 from gonogo.line.journal import Entry, Journal, Row, shown
 from gonogo.line.naming import final_name
 from gonogo.line.outcome import Outcome
@@ -134,7 +134,7 @@ class Transfer:
                 "latency": None if picture.since is None else round((now - picture.since) * 1000),
             }
             said = {key: value for key, value in body.items() if value is not None}
-            source = source_of(picture) if self.keeps else None
+            source = source_of(picture.status) if self.keeps else None
             entries.append(Entry("INTENT", batch, picture.id, model, name, path, picture.content, source, said))
             place_and_final = (place, self.places.out / final)
             intents.append(
@@ -339,9 +339,9 @@ def copy_of(intent: Intent) -> Path:
     return intent.final.parent / f".{intent.id}.copy"
 
 
-def source_of(picture: Picture) -> str:
+def source_of(status: Status) -> str:
     """Return what a file in the inbox is known by after it was copied."""
-    return ":".join(map(str, picture.status.identity))
+    return ":".join(map(str, status.identity))
 
 
 def batch_folder(work: Path, batch: int) -> Path:
