@@ -342,6 +342,20 @@ def test_a_doubtful_calibration_picture_never_passes() -> None:
     assert with_doubt < without
 
 
+def test_a_threshold_never_rests_on_doubtful_pictures_alone() -> None:
+    clf = trained(*pictures(60, 1))
+    X, y = pictures(80, 2)
+    some, all_ = X.copy(), X.copy()
+    some[:6, 9:] = 0
+    all_[y == "bad", 9:] = 0
+    gate = PassGate(clf, "ok", 0.2, 0.8, cost_ratio=20, review_capacity=0.2).fit(some, y)
+    for ax in (gate.plot_bound(), gate.plot_cost()):
+        assert np.abs(ax.get_xlim()).max() < 1e6
+    refused = "40 of 80 pictures are REVIEW whatever their score.* the first: sample 0: its last 7 rows have one value"
+    with pytest.raises(ValueError, match=refused):
+        PassGate(clf, "ok", 0.2, 0.8).fit(all_, y)
+
+
 def test_a_foreign_classifier_is_taken_at_its_word() -> None:
     class Foreign:
         classes_ = np.array(["bad", "ok"])

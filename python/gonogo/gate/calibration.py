@@ -83,6 +83,7 @@ def issue_certificate(evidence: Evidence, target: Target, promised: Promised) ->
     claims = certify(evidence.bad, evidence.faults, names, target)
     evidence.check_informative()
     threshold = max(claim.threshold for claim in claims)
+    evidence.check_judged(threshold)
     rule = Rule(classes, passing, threshold, band, evidence.pictures_per_part, "")
     good_passed = int(evidence.passing_parts(rule)[evidence.is_good].sum())
     share, omission = promised.bad_share, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from gonogo.gate.doubts import refuse_other_formats, sample_doubts
 from gonogo.gate.parts import Calibration, Parts, check_groups, collect, digest_of_set, find_parts, part_ids
 from gonogo.gate.scores import identity, model_of, scores_of
 from gonogo.gate.siblings import refuse_siblings
+
+_LOWEST = -float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Evidence:
         Pictures that training and validation saw, and those of them among which an audit found no sibling.
     split_file : Path or None
         The split file that the parts were selected by.
+    doubts : dict of int -> str
+        Samples that are REVIEW whatever their score, and why.
     """
 
     parts: Parts
@@ -78,6 +82,16 @@ class Evidence:
     seen: int | None
     audited: int | None
     split_file: Path | None
+    doubts: Mapping[int, str]
+
+    def check_judged(self, threshold: float) -> None:
+        """Raise ``ValueError`` where a threshold lies below all scores, because doubtful pictures alone bar PASS."""
+        if self.doubts and threshold <= _LOWEST:
+            first = min(self.doubts)
+            raise ValueError(
+                f"X: {len(self.doubts):,} of {len(self.margin):,} pictures are REVIEW whatever their score, and too few other "
+                f"bad parts are left to set a threshold; the first: sample {first}: {self.doubts[first]}"
+            )
 
     def check_informative(self) -> None:
         """Raise ``ValueError`` where the scores cannot carry a threshold."""
@@ -147,7 +161,8 @@ def collect_evidence(
     if (bad := np.flatnonzero(np.isnan(margin))).size:
         raise ValueError(f"X: the score of sample {bad[0]} is NaN ({bad.size} in all); find out why before calibrating")
     # A doubtful picture is REVIEW on the line: it never passes, whatever its score.
-    margin[list(sample_doubts(clf, X))] = -np.inf
+    doubts = sample_doubts(clf, X)
+    margin[list(doubts)] = -np.inf
     needed = _pictures_per_part(pictures_per_part, parts)
     part_scores = _part_scores(margin, parts, is_good, needed)
     if np.isposinf(part_scores[~is_good]).any():
@@ -162,7 +177,7 @@ def collect_evidence(
         best=best_classes(scores),
         is_good=is_good,
         # Minus infinity is as good as the smallest number: every finite score lies above both.
-        bad=np.maximum(part_scores[~is_good], -np.finfo(np.float64).max),
+        bad=np.maximum(part_scores[~is_good], _LOWEST),
         good=part_scores[is_good],
         faults=parts.labels[~is_good] - (parts.labels[~is_good] > passing),
         lots=_lots_of_parts(lots, parts),
@@ -177,6 +192,7 @@ def collect_evidence(
         seen=None if kept is None else seen.count(kept),
         audited=audited,
         split_file=given.split_file,
+        doubts=doubts,
     )
 
 

@@ -193,7 +193,7 @@ class PassGate:
         ValueError, TypeError
             Naming what is wrong: parameters, labels, a part with two labels, scores that are NaN or all equal, parts that
             training or validation has seen, by themselves or in a sibling, or that another calibration has used, pictures of
-            another size or colour than the training files had.
+            another size or colour than the training files had, too few bad parts that are not in doubt.
         LedgerError, OSError
             The ledger was edited, or cannot be written.
         """

@@ -54,7 +54,9 @@ def simultaneous_margin(n: int, confidence: float) -> float:
 def plot_bound(evidence: Evidence, made: Certificate, ax: Axes | None = None) -> Axes:
     """See ``PassGate.plot_bound``."""
     ax = _axes(ax)
-    thresholds, observed, pointwise, simultaneous = escape_bounds(evidence.bad, made.confidence)
+    bounds = escape_bounds(evidence.bad, made.confidence)
+    drawn = bounds[0] > -np.finfo(np.float64).max  # the score of pictures that never pass
+    thresholds, observed, pointwise, simultaneous = (values[drawn | ~drawn.any()] for values in bounds)
     sure = f"{100 * made.confidence:g} %"
     for values, dashes, color, label in (
         (simultaneous, ":", _GREY, f"{sure} bound, simultaneous (all thresholds at once)"),
