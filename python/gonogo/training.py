@@ -194,7 +194,7 @@ def start(
     serialise: Callable[[Weights, int], bytes],
     golden: Samples,
 ) -> Trainer:
-    """Plan a training on ``data`` from initial weights."""
+    """Plan a training on ``data`` from initial weights; ``ValueError`` where they give scores that are no finite numbers."""
     settings.check()
     _core.learning_rate(settings.full_schedule(len(data)), 0)
     batch = min(settings.batch_size, len(data)) if settings.steps_per_epoch is None else settings.batch_size
@@ -202,6 +202,8 @@ def start(
     predictor = _core.Predictor(graph, 64, settings.threads)
     trainer = Trainer(graph, settings, data, step, predictor, serialise, golden)
     trainer.set_weights(initial)
+    if found := _not_finite(trainer, {}):
+        raise ValueError(f"X: {found} is not finite before the first step; scale the values of X, such as to -1 to 1")
     return trainer
 
 

@@ -573,6 +573,16 @@ def test_bad_parameters_are_named(changed: dict[str, Any], what: str) -> None:
     assert not hasattr(clf, "classes_")
 
 
+def test_rows_whose_scores_are_no_numbers_from_the_beginning_are_refused() -> None:
+    rows = np.random.default_rng(0).normal(size=(20, 50))
+    clf = made(model=[layers.dense("classes")], random_state=1)
+    with pytest.raises(
+        ValueError, match=r"^X: the score of a training sample is not finite before .*; scale the values"
+    ):
+        clf.fit(rows / np.abs(rows).max() * 3.3e38, np.arange(20) % 2)
+    assert not hasattr(clf, "classes_")
+
+
 def test_no_pictures_are_told_as_such() -> None:
     X, y = pictures()
     clf = made().fit(X, y)
