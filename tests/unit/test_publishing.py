@@ -416,7 +416,7 @@ def test_files_that_are_none_are_refused_at_once(tmp_path: Path, capfd: pytest.C
         ({"cert-file": tmp_path / "plant-locked.pem", "key-file": tmp_path / "plant-locked.key"}, "without a password"),
         (
             {"key-file": tmp_path / "plant.key"},
-            "--key-file: found a key without a certificate; name its cert_file, too",
+            "--key-file: found a key without a certificate; name its --cert-file, too",
         ),
     ):
         words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
