@@ -22,10 +22,12 @@ setup: $(VENV)/tests.stamp $(VENV)/core.stamp
 demo: $(VENV)/core.stamp
 	$(VENV)/bin/gonogo demo
 
-# The second pass runs what any engine must pass with oneDNN and SIMD switched off.
+# Beside the first pass a second runs what any engine must pass with oneDNN and SIMD switched off; it is shown afterwards.
 test: lint
-	$(PYTEST)
-	$(PYTEST) -m any_engine --instruction-set scalar
+	@mkdir -p build
+	$(PYTEST) -m any_engine --instruction-set scalar >build/scalar.log 2>&1 & second=$$!; \
+	$(PYTEST); first=$$?; wait $$second || first=1; \
+	echo "with oneDNN and SIMD switched off:"; cat build/scalar.log; exit $$first
 
 # The same tests as above where they repeat something, as often as the documents promise.
 soak: setup
