@@ -338,6 +338,7 @@ def test_a_journal_that_was_made_anew_is_urgent_until_somebody_approves(
     run(*sort)
     assert run("dashboard", out)["healthy"]
     journal_of(out).unlink()
+    (out / "status.json").unlink()
     run("dashboard", out, exit_code=3)
     assert "missing, although heads.log tells of" in run.error
     run("recover", out)

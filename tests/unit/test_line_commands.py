@@ -253,19 +253,48 @@ def test_two_sorters_do_not_meet(line_models: dict[str, Path], inbox: Path, tmp_
         assert run("verify", out)["running"]
 
 
-def test_a_damaged_journal_is_refused_and_rebuilt(
+def test_after_a_rebuilt_journal_the_model_that_the_status_names_goes_on_and_no_other(
     line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
 ) -> None:
     out = tmp_path / "out"
     run("sort", line_models["gated"], inbox, out, *FAST)
-    journal = out / ".gonogo" / "journal.db"
+    shutil.copy(out / "ok" / "good 1.png", inbox / "good 3.png")
+    (out / ".gonogo" / "journal.db").write_bytes(b"not a database, but nearly so" * 300)
+    assert not any("--approve" in text for text in run("recover", out)["unknown"])
+    run("sort", line_models["plain"], inbox, out, "--no-gate", *FAST, exit_code=2)
+    assert "pictures were sorted here with" in run.error
+    assert run("sort", line_models["gated"], inbox, out, *FAST)["sorted"] == 1
+    assert run("verify", out)["problems"] == 0
+
+
+LEFT = {
+    "no status": "",
+    "a torn one": "{",
+    "an alarm": '{"drift": {"alarm": "x"}}',
+    "no model": '{"drift": null, "model": ""}',
+}
+
+
+@pytest.mark.parametrize("left", LEFT)
+def test_a_damaged_journal_is_refused_and_rebuilt(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, left: str
+) -> None:
+    out = tmp_path / "out"
+    run("sort", line_models["gated"], inbox, out, *FAST)
+    status, journal = out / "status.json", out / ".gonogo" / "journal.db"
+    if left == "an alarm":
+        status.write_text(json.dumps({**json.loads(status.read_text()), **json.loads(LEFT[left])}))
+    else:
+        status.write_text(LEFT[left])
+        if left == "no status":
+            status.unlink()
     journal.write_bytes(b"not a database, but nearly so" * 300)
     run("sort", line_models["gated"], inbox, out, *FAST, exit_code=3)
     run("verify", out, exit_code=3)
     result = run("recover", out)
     assert result["rebuilt"] == 5
     assert (out / ".gonogo" / result["damaged"]).read_bytes().startswith(b"not a database")
-    assert result["unknown"]
+    assert "which model was in use: the next start wants --approve 'REASON'" in result["unknown"]
     assert run("recover", out)["damaged"] is None
     assert run("verify", out)["problems"] == 0
     shutil.copy(out / "ok" / "good 1.png", inbox / "good 1.png")
@@ -309,8 +338,7 @@ def test_a_journal_that_is_gone_is_not_begun_anew_in_silence(
     assert (True in kept) == (left == "the log of the database")
     assert run("recover", out)["cause"] == ""
     assert run("verify", out)["problems"] == 0
-    run("sort", line_models["gated"], inbox, out, *FAST, exit_code=2)
-    assert run("sort", line_models["gated"], inbox, out, "--approve", "asked Ann", *FAST)["sorted"] == 1
+    assert run("sort", line_models["gated"], inbox, out, *FAST)["sorted"] == 1
     assert names_below(inbox) == {".hidden"}
     assert run("verify", out)["problems"] == 0
 
@@ -321,6 +349,7 @@ def test_a_recovery_that_was_cut_short_is_met_again(
     out = tmp_path / "out"
     run("sort", line_models["gated"], inbox, out, *FAST)
     (out / ".gonogo" / "journal.db").write_bytes(b"not a database, but nearly so" * 300)
+    (out / "status.json").unlink()
 
     def fail(*_: object) -> None:
         raise MemoryError("the program ends here")

@@ -60,9 +60,18 @@ def change_of_model(description: Mapping[str, Any], journal: Journal, user: str,
     return Entry("MODEL", body=body)
 
 
-def lost_model() -> Entry:
-    """Return the row by which a journal that was made anew tells that nobody knows what decided before."""
-    return Entry("MODEL", body={"model": NOT_KNOWN, "certificate": "", "version": "", "fingerprint": ""})
+def remembered_model(status: object) -> Entry:
+    """Return the row by which a journal that was made anew tells what decided before, given what ``status.json`` holds.
+
+    Where that is something else, or tells of an alarm of drift that stands, nobody knows, and a person has to approve of a start.
+    """
+    said = status if isinstance(status, Mapping) else {}
+    names = (*_WHAT, "version", "fingerprint")
+    watch = said.get("drift") or {}
+    stands = not isinstance(watch, Mapping) or bool(watch.get("alarm"))
+    if stands or not said.get("model") or not all(isinstance(said.get(name), str) for name in names):
+        return Entry("MODEL", body={"model": NOT_KNOWN, "certificate": "", "version": "", "fingerprint": ""})
+    return Entry("MODEL", body={name: said[name] for name in names})
 
 
 def self_test(decider: Decider, journal: Journal, clock: Clock) -> dict[str, Any]:

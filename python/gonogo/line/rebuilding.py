@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Any
 from gonogo import _core
 from gonogo.decision import REVIEW, Decision
 from gonogo.errors import JournalAccessError, JournalError, JournalVersionError
-from gonogo.line.approval import lost_model
+from gonogo.line.approval import NOT_KNOWN, remembered_model
 from gonogo.line.archive import finish_archive
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import configuration_of
 from gonogo.line.decider import PROVEN, Fault
-from gonogo.line.disk import Disk
+from gonogo.line.disk import Disk, FileChangedError, NotRegularError
 from gonogo.line.heads import check_heads, heads_of
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.naming import is_ignored
@@ -28,12 +29,17 @@ from gonogo.line.tables import translated
 from gonogo.line.transfer import source_of
 
 UNKNOWN = (
-    "which model was in use and who approved of it: the next start wants --approve 'REASON'",
-    "whether an alarm of drift was standing, and what the watch for drift had counted",
+    "who approved of the model that was in use",
+    "what the watch for drift had counted",
     "which pictures had been claimed and not decided on",
     "under which names, when, by which model and with which score the pictures in the folders were decided on",
     "which files in the folders were the plant's own",
     "which files of the inbox gonogo sort --copy had copied: those that lie in the folders too are taken for copied",
+)
+
+UNKNOWN_MODEL = (
+    "which model was in use: the next start wants --approve 'REASON'",
+    "whether an alarm of drift was standing",
 )
 
 
@@ -134,17 +140,26 @@ def _begin_anew(out: Path, path: Path, cause: str, inbox: Path, disk: Disk, cloc
     reason = f"{cause}; {f'kept as {aside.name}' if was_there else 'a new one was begun'}"
     count, copied = 0, _sources(inbox, disk) if were_copied(out, disk) else {}
     waiting = sum(map(len, copied.values()))
+    before = remembered_model(_status(out, disk))
 
     def fill(journal: Journal) -> None:
         nonlocal count
-        journal.append([Entry("ALARM", body={"reason": reason}), lost_model()])
+        journal.append([Entry("ALARM", body={"reason": reason}), before])
         count = _list_files(out, disk, journal, copied)
 
     rebuild(path, disk, clock, fill)
     if disk.status(heads_of(out)) is not None:
         disk.move(heads_of(out), heads_of(out).with_name(f"{aside.stem}.heads.log"))
     taken = waiting - sum(map(len, copied.values()))
-    return {"rebuilt": count, "copied": taken, "damaged": aside.name if was_there else None, "unknown": list(UNKNOWN)}
+    unknown = [*(UNKNOWN_MODEL if before.body["model"] == NOT_KNOWN else ()), *UNKNOWN]
+    return {"rebuilt": count, "copied": taken, "damaged": aside.name if was_there else None, "unknown": unknown}
+
+
+def _status(out: Path, disk: Disk) -> object:
+    """What the last sorter told of itself, if it can be read."""
+    with suppress(OSError, ValueError, FileChangedError, NotRegularError):
+        return json.loads(disk.read(out / "status.json")[0])
+    return None
 
 
 def _keeps(start: Mapping[str, Any] | None) -> bool:
