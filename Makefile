@@ -22,12 +22,14 @@ setup: $(VENV)/tests.stamp $(VENV)/core.stamp
 demo: $(VENV)/core.stamp
 	$(VENV)/bin/gonogo demo
 
-# Beside the first pass a second runs what any engine must pass with oneDNN and SIMD switched off; it is shown afterwards.
+# Most tests want one core: beside the others run those of the line, and then, with oneDNN and SIMD switched off, what any
+# engine must pass. What these two say is shown at the end.
 test: lint
 	@mkdir -p build
-	$(PYTEST) -m any_engine --instruction-set scalar >build/scalar.log 2>&1 & second=$$!; \
-	$(PYTEST); first=$$?; wait $$second || first=1; \
-	echo "with oneDNN and SIMD switched off:"; cat build/scalar.log; exit $$first
+	{ $(PYTEST) tests/unit/test_line_*.py; line=$$?; $(PYTEST) -m any_engine --instruction-set scalar && exit $$line; } \
+	>build/beside.log 2>&1 & beside=$$!; \
+	$(PYTEST) --ignore-glob='*/test_line_*.py'; others=$$?; \
+	wait $$beside || others=1; cat build/beside.log; exit $$others
 
 # The same tests as above where they repeat something, as often as the documents promise.
 soak: setup
