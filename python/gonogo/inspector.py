@@ -163,7 +163,7 @@ class Inspector:
             return doubt, _NOTHING
         pixels, checks = np.ascontiguousarray(view).reshape(whole), self._file.checks
         if decoding.size is None and decoding.preprocess is None:  # the picture itself, without a copy
-            return checks.doubt_about(pixels), pixels.reshape(1, *shape)
+            return checks.doubt_about_levels(pixels), pixels.reshape(1, *shape)
         try:
             parts, _ = decoding.cut(pixels, (shape[0], shape[1]))
         except ValueError as error:

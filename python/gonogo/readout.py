@@ -123,8 +123,12 @@ class PictureChecks:
         brightest : int, optional
             Level in all tiles of the picture, as the net reads them; None: not known.
         """
-        if doubt := doubt_about(sample, self.shape):
-            return doubt
+        return doubt_about(sample, self.shape) or self.doubt_about_levels(sample, readout, brightest)
+
+    def doubt_about_levels(
+        self, sample: Any, readout: Sequence[int] | None = None, brightest: int | None = None
+    ) -> str:
+        """Return the same of a sample that is known to be what the net can read, and not constant."""
         if len(self.shape) == 1:
             return ""
         height = self.shape[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -44,3 +45,14 @@ def model_files() -> dict[str, bytes]:
             known = rng.normal(size=(3, 4)).astype(np.float32)
             files["rows-known"] = _core.serialise_model(graph, parameters, states, METADATA, None, None, known)
     return files
+
+
+def with_training(file: bytes, name: str, stored: Any = None, *, kept: bool = True) -> bytes:
+    """A model file whose record of the training holds something else under a name, or, ``kept`` being False, nothing."""
+    parts = _core.parse_model(file)
+    training = {**json.loads(parts["metadata"]["training"]), name: stored}
+    if not kept:
+        del training[name]
+    metadata = {**parts["metadata"], "training": json.dumps(training)}
+    golden = parts["golden_input"], parts["golden_logits"]
+    return _core.serialise_model(parts["graph"], parts["parameters"], parts["states"], metadata, *golden)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from gonogo import InspectionClassifier, PassGate, layers
 from gonogo.cli import main
+from gonogo.line.inspection import InspectorDecider
 
 FAST = ["--settle-ms", "20", "--max-wait", "0.2", "--part-timeout", "0.2"]
 
@@ -60,3 +61,14 @@ class Commands:
         assert found == exit_code, said.err
         self.error = said.err
         return dict(json.loads(said.out)) if said.out else {}
+
+
+def crash(run: Commands, model: Path, inbox: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sort until pictures are claimed, and end there."""
+
+    def fail(*_: object) -> None:
+        raise MemoryError("the program ends here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(InspectorDecider, "decode", fail)
+        run("sort", model, inbox, out, *FAST, exit_code=1)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from corpus.models import with_training
 from hypothesis import given
 from hypothesis import strategies as st
 from line.commands import FAST, Commands
@@ -199,14 +200,7 @@ def test_a_record_that_cannot_be_read_is_refused(grey_gate: PassGate, tmp_path: 
 
 def with_formats(gate: PassGate, folder: Path, stored: Any = None, *, kept: bool = True) -> bytes:
     """The file of a gate with another record of the formats, or, as before there was one, without."""
-    parts = _core.parse_model(gate.save(folder / "changed.gonogo").read_bytes())
-    training = json.loads(parts["metadata"]["training"])
-    training["formats"] = stored
-    if not kept:
-        del training["formats"]
-    metadata = {**parts["metadata"], "training": json.dumps(training)}
-    golden = parts["golden_input"], parts["golden_logits"]
-    return _core.serialise_model(parts["graph"], parts["parameters"], parts["states"], metadata, *golden)
+    return with_training(gate.save(folder / "changed.gonogo").read_bytes(), "formats", stored, kept=kept)
 
 
 # --- what is said of another

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from line.commands import FAST, Commands, fill
+from line.commands import FAST, Commands, crash, fill
 
 from gonogo import Dataset
 from gonogo.cli.sort import stop_signals
@@ -388,13 +388,7 @@ def test_recover_without_a_model_sends_what_was_claimed_to_people(
     line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-
-    def fail(*_: object) -> None:
-        raise MemoryError("the program ends here")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("gonogo.line.inspection.InspectorDecider.decode", fail)
-        run("sort", line_models["gated"], inbox, out, *FAST, exit_code=1)
+    crash(run, line_models["gated"], inbox, out, monkeypatch)
     assert run("verify", out, exit_code=5)["rows"][0]["problem"] == "unfinished"
     result = run("recover", out)
     assert (result["finished"], result["decided"], result["lost"]) == (0, 4, 0)
@@ -405,12 +399,7 @@ def test_recover_without_a_model_sends_what_was_claimed_to_people(
 def test_what_a_crash_left_is_finished_first_and_told(
     line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise MemoryError("the program ends here")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(InspectorDecider, "decode", fail)
-        run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST, exit_code=1)
+    crash(run, line_models["gated"], inbox, tmp_path / "out", monkeypatch)
     assert run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST)["recovered"]["decided"] == 4
     assert "recovered: 0 finished, 4 decided, 0 lost\n" in run.error
 
@@ -548,17 +537,6 @@ def test_a_new_journal_lists_the_files_of_all_days(
     (out / ".gonogo" / "journal.db").write_bytes(b"not a database, but nearly so" * 300)
     assert run("recover", out)["rebuilt"] == 5
     assert run("verify", out)["problems"] == 0
-
-
-def crash(run: Run, model: Path, inbox: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sort until pictures are claimed, and end there."""
-
-    def fail(*_: object) -> None:
-        raise MemoryError("the program ends here")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(InspectorDecider, "decode", fail)
-        run("sort", model, inbox, out, *FAST, exit_code=1)
 
 
 def test_a_journal_elsewhere_is_found_without_being_named(

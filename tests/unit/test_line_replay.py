@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from line.commands import FAST, Commands, fill
+from line.commands import FAST, Commands, crash, fill
 
 from gonogo import Inspector, _core
 from gonogo.line.clock import Clock
@@ -122,13 +122,7 @@ def test_what_recover_decided_without_a_model_is_replayed_without_one(
     line_models: dict[str, Path], tmp_path: Path, run: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inbox, out = fill(tmp_path / "inbox", {"a.png": 120}), tmp_path / "out"
-
-    def fail(*_: object) -> None:
-        raise MemoryError("the program ends here")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("gonogo.line.inspection.InspectorDecider.decode", fail)
-        run("sort", line_models["gated"], inbox, out, *FAST, exit_code=1)
+    crash(run, line_models["gated"], inbox, out, monkeypatch)
     run("recover", out)
     result = run("replay", out, decided(out)["a.png"]["id"])
     assert result["same"]
@@ -190,13 +184,7 @@ def test_what_recover_found_without_a_journal_is_replayed_without_a_start(
     line_models: dict[str, Path], tmp_path: Path, run: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inbox, out = fill(tmp_path / "inbox", {"a.png": 120}), tmp_path / "out"
-
-    def fail(*_: object) -> None:
-        raise MemoryError("the program ends here")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("gonogo.line.inspection.InspectorDecider.decode", fail)
-        run("sort", line_models["gated"], inbox, out, *FAST, exit_code=1)
+    crash(run, line_models["gated"], inbox, out, monkeypatch)
     for file in (out / ".gonogo").glob("journal.db*"):
         file.unlink()
     assert run("recover", out)["decided"] == 1

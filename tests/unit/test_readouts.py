@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from corpus.models import with_training
 from hypothesis import given
 from hypothesis import strategies as st
 from line.commands import FAST, Commands
@@ -211,14 +212,7 @@ def test_no_picture_of_the_training_ends_in_too_many_rows(
 
 def with_readout(gate: PassGate, where: Path, stored: Any = None, *, kept: bool = True) -> bytes:
     """The file of a gate with another record, or, as before there was one, without."""
-    parts = _core.parse_model(gate.save(where / "changed.gonogo").read_bytes())
-    training = json.loads(parts["metadata"]["training"])
-    training["readout"] = stored
-    if not kept:
-        del training["readout"]
-    metadata = {**parts["metadata"], "training": json.dumps(training)}
-    golden = parts["golden_input"], parts["golden_logits"]
-    return _core.serialise_model(parts["graph"], parts["parameters"], parts["states"], metadata, *golden)
+    return with_training(gate.save(where / "changed.gonogo").read_bytes(), "readout", stored, kept=kept)
 
 
 @pytest.mark.parametrize(

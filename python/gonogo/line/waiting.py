@@ -11,9 +11,8 @@ from gonogo.line.clock import Clock
 from gonogo.line.disk import BlockedError, Disk
 
 _PAUSE = 1.0  # seconds between two looks
-_LEAST = (
-    5.0  # seconds until the line is opened again: what cannot be seen by looking shall not make it begin all the time
-)
+# Seconds until the line is opened again: what cannot be seen by looking shall not make it begin all the time.
+_LEAST = 5.0
 _ROOM = 1_000_000  # bytes, at least
 
 
