@@ -45,6 +45,11 @@ class Decision:
     doubtful: bool = False
 
 
+def which_picture(number: int, count: int) -> str:
+    """Return how a reason begins that is about one picture of a part, counted from 1; empty where the part has no other."""
+    return f"picture {number} of {count}: " if count > 1 else ""
+
+
 def margins(scores: NDArray[np.float64], passing: int) -> NDArray[np.float64]:
     """Return the margin of the PASS class, z_pass - log(sum of exp(z) of the others), float64 (n,).
 

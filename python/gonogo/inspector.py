@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gonogo import _core
 from gonogo.checks import check_threads
-from gonogo.decision import REVIEW, Decision, doubt_about
+from gonogo.decision import REVIEW, Decision, doubt_about, which_picture
 from gonogo.expiry import expired
 from gonogo.model_file import ModelFile, read_model
 
@@ -145,7 +145,7 @@ class Inspector:
         for number, view in enumerate(views, 1):
             doubt, read = self._read(view)
             if doubt:
-                return (f"picture {number} of {len(views)}: " if len(views) > 1 else "") + doubt, _NOTHING
+                return which_picture(number, len(views)) + doubt, _NOTHING
             samples.append(read)
         if not samples:
             return "found no picture of the part", _NOTHING

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gonogo.decision import which_picture
 from gonogo.gate.parts import Calibration, is_dataset
 from gonogo.gate.scores import model_of
 
@@ -39,7 +40,7 @@ def part_doubts(clf: Any, X: Any, own: Sequence[NDArray[np.intp]]) -> dict[int, 
         if (first := next((sample for sample in samples.tolist() if sample in doubts), None)) is not None:
             pictures = list(dict.fromkeys(X.paths[sample] if tiled else sample for sample in samples.tolist()))
             number = pictures.index(X.paths[first] if tiled else first) + 1
-            found[part] = (f"picture {number} of {len(pictures)}: " if len(pictures) > 1 else "") + doubts[first]
+            found[part] = which_picture(number, len(pictures)) + doubts[first]
     return found
 
 

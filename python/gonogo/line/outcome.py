@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from gonogo.decision import REVIEW, Decision
+from gonogo.decision import REVIEW, Decision, which_picture
 from gonogo.line.claim import Picture
 from gonogo.line.decider import DOUBTS, QUARANTINE, UNPROVEN, Decider, Fault, expiry_doubt
 from gonogo.line.drift_watch import DriftWatch
@@ -99,8 +99,7 @@ def _doubt(job: Job, accept_unproven: bool) -> Fault | None:
     accepted = UNPROVEN if accept_unproven else ""
     for number, picture in enumerate(job.pictures, 1):
         if picture.fault is not None and picture.fault.fault != accepted:
-            which = f"picture {number} of {len(job.pictures)}: " if len(job.pictures) > 1 else ""
-            return replace(picture.fault, reason=which + picture.fault.reason)
+            return replace(picture.fault, reason=which_picture(number, len(job.pictures)) + picture.fault.reason)
     return Fault("doubt", job.doubt) if job.doubt else None
 
 
