@@ -16,7 +16,7 @@ from line.world import INBOX, OUT, HandClock, TextDecider, World
 
 from gonogo.decision import Decision
 from gonogo.line.claim import can_move
-from gonogo.line.disk import FileChangedError
+from gonogo.line.disk import BlockedError, FileChangedError
 from gonogo.line.naming import final_name
 from gonogo.line.rehearsal import rehearse
 from gonogo.line.tables import create_schema
@@ -127,6 +127,16 @@ def test_a_broken_disk_is_no_reason_to_wait(call: str, world: World, hand: Hand)
     assert world.violations() == []
 
 
+def test_a_broken_disk_is_told_as_what_it_is_before_anything_is_taken(world: World, hand: Hand) -> None:
+    hand("move", INBOX, failing(errno.EIO))
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        world.run()
+    assert (caught.value.errno, Path(caught.value.filename).parent) == (errno.EIO, INBOX)
+    assert list(world.disk.files(INBOX)) == [INBOX / "a"]
+    assert finished(world)
+    assert world.violations() == []
+
+
 def test_a_part_goes_to_people_without_the_view_that_could_not_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(part_pattern=r"(?P<part>\d)_(?P<view>\w)", views=2)
     world.bring("1_a", b"ok 1")
@@ -213,6 +223,40 @@ def test_what_changes_while_it_is_copied_does_not_pass(act: str, reason: str, mo
     else:
         assert (told(world), rows(world, "LOST")) == ({}, [reason])
     assert world.disk.files(OK) == {}
+
+
+@pytest.mark.parametrize("work", ["write into it", "take its names"])
+def test_a_picture_that_a_program_never_lets_alone_waits_for_the_end_of_that(
+    work: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(ACROSS if work == "write into it" else {})
+    world.bring("a", b"ok 1")
+    disk, numbers = world.disk, iter(range(10**6))
+
+    def restless(call: str) -> Callable[[Path, Path], None]:
+        method = getattr(disk, call)
+
+        def called(source: Path, target: Path) -> None:
+            if call == "copy":
+                world.brought = Counter([b"ok again %d" % next(numbers)])
+                disk._write(disk._node(source), *world.brought)
+            elif source.parent.parent == OUT / "work":
+                world.leave(target, b"the plant's own %d" % next(numbers))
+            method(source, target)
+
+        return called
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            disk, "copy" if work == "write into it" else "move", restless("copy" if work == "write into it" else "move")
+        )
+        for _ in range(2):
+            with pytest.raises(BlockedError, match="a program writes into this file, or takes its names") as caught:
+                world.run()
+            assert disk.status(Path(caught.value.filename)) is not None
+    assert finished(world)
+    assert world.violations() == []
+    assert {folder for folder, _ in told(world).values()} == {"REVIEW" if work == "write into it" else "ok"}
 
 
 # After a crash.

@@ -22,6 +22,7 @@ from gonogo.line.places import below
 
 GONE = "gone"  # in place of a decision: the picture was nowhere to be found
 _ATTEMPTS = 5  # to follow a file that is written again and again, or names that others take first
+_RESTLESS = "a program writes into this file, or takes its names, again and again; end that program: the picture waits"
 
 
 class AlteredError(Exception):
@@ -92,6 +93,11 @@ class Transfer:
             Rows that are written together with DONE.
         started : float
             Steady time at which the batch began.
+
+        Raises
+        ------
+        BlockedError
+            A folder cannot be written, or somebody never lets a file alone.
         """
         spent = (self.clock.steady() - started) * 1000 / max(1, len(decided))
         waiting = self._intend(batch, [(picture, outcome, picture.place) for picture, outcome in decided], spent)
@@ -103,6 +109,8 @@ class Transfer:
             if not again:
                 break
             waiting = self._intend(batch, again, spent)
+        else:  # the batch stays open: without an end of its own no picture may be left behind
+            raise BlockedError(errno.EBUSY, _RESTLESS, str(waiting[0].place))
         self.journal.append([*(entry for entry, _ in ended), *more, Entry("END", batch=batch)])
         return [label for _, label in ended]
 
