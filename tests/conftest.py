@@ -104,6 +104,15 @@ def not_run() -> Callable[[str], NoReturn]:
 
 
 @pytest.fixture(scope="session")
+def unmeasured() -> dict[str, str]:
+    """The environment of programs that coverage.py is kept out of, where it measures the others.
+
+    An interrupt while it holds its lock makes it wait for ever at its end, and a limit on files breaks the one that it writes.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
+
+
+@pytest.fixture(scope="session")
 def often(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """``often(100, 10_000)`` is the first number in ``make test`` and the second, the promised one, in ``make soak``."""
     full = request.config.getoption("--full-figures")

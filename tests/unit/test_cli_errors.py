@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -321,6 +322,14 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_a_failure() -> None:
     said = one_line(error, argparse.ArgumentParser())
     assert said == "RuntimeError: the core is odd; run again with --debug for the whole story"
     assert exit_code(error) == FAILED
+
+
+def test_an_interrupt_before_a_command_begins_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("gonogo.cli.build_parser", lambda: signal.raise_signal(signal.SIGINT))
+    assert main(["synth"]) == 130
+    assert capsys.readouterr().err == "gonogo: interrupted\n"
 
 
 @pytest.mark.parametrize("command", ["synth", "demo"])

@@ -251,16 +251,16 @@ def test_weights_that_grow_beyond_numbers_name_the_learning_rate(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_the_old_file(run_gonogo: Run, castings: Path, fast: list[str], tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_file(
+    run_gonogo: Run, castings: Path, fast: list[str], tmp_path: Path, unmeasured: dict[str, str]
+) -> None:
     out = tmp_path / "m.gonogo"
     out.write_bytes(b"the old one")
 
     def allow_one_kilobyte() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
 
-    # What measures coverage would write files of its own.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
-    options = {"exit_code": 1, "preexec_fn": allow_one_kilobyte, "env": environment}
+    options = {"exit_code": 1, "preexec_fn": allow_one_kilobyte, "env": unmeasured}
     failed = run_gonogo("train", castings, *fast, "--out", out, "--quiet", **options)
     assert failed.stderr.startswith(f"gonogo train: {out}: cannot be written: ")
     assert failed.stderr.count("\n") == 1

@@ -248,7 +248,9 @@ def test_two_processes_take_turns(ledger: Path) -> None:
     assert sorted(entry["parts"][0] for entry in entries) == sorted(f"{name} {i}" for name in "ab" for i in range(40))
 
 
-def test_a_full_disk_leaves_the_ledger_as_it_was_and_gives_no_threshold(ledger: Path) -> None:
+def test_a_full_disk_leaves_the_ledger_as_it_was_and_gives_no_threshold(
+    ledger: Path, unmeasured: dict[str, str]
+) -> None:
     calibrate(ledger)
     before = ledger.read_bytes()
     program = f"""
@@ -262,7 +264,8 @@ try:
 except OSError as error:
     sys.exit(7 if error.filename == {str(ledger)!r} else 8)
 """
-    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=unmeasured)
     assert done.returncode == 7, done.stderr
     assert ledger.read_bytes() == before
 

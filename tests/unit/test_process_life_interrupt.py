@@ -27,6 +27,7 @@ FEW, PROMISED = 4, 34
 def test_an_interrupt_at_any_moment_is_heard_and_leaves_everything_usable(
     work: str,
     tmp_path: Path,
+    unmeasured: dict[str, str],
     instruction_set_arguments: list[str],
     often: Callable[[int, int], int],
     report_figure: Callable[[str, object], None],
@@ -36,7 +37,8 @@ def test_an_interrupt_at_any_moment_is_heard_and_leaves_everything_usable(
     program = ROOT / "tests" / "programs" / "interrupted_work.py"
     command = [sys.executable, str(program), work, str(folder), *instruction_set_arguments]
     latencies = []
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, env=unmeasured) as child:
         assert child.stdin is not None
         assert child.stdout is not None
         for _ in range(often(FEW, PROMISED)):
@@ -99,6 +101,7 @@ def test_an_interrupted_command_ends_with_130_and_leaves_whole_files(
     small_net: Path,
     model: Path,
     tmp_path: Path,
+    unmeasured: dict[str, str],
     instruction_set_arguments: list[str],
     run_gonogo: Callable[..., subprocess.CompletedProcess[str]],
     often: Callable[[int, int], int],
@@ -113,7 +116,8 @@ def test_an_interrupted_command_ends_with_130_and_leaves_whole_files(
             first, _, rest = word.partition("/")
             words.append(str(places[first] / rest) if first in places else word)
         command = [sys.executable, "-c", COMMAND, *words, *instruction_set_arguments]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, **pipes, text=True, env=unmeasured) as child:
             assert child.stderr is not None
             assert child.stderr.readline() == "started\n"
             time.sleep(moments.uniform(0, 0.3))

@@ -110,7 +110,7 @@ def test_an_interrupt_at_any_moment_leaves_nothing_behind(
     assert moment > 10
 
 
-def test_a_full_disk_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_content_and_nothing_else(tmp_path: Path, unmeasured: dict[str, str]) -> None:
     target = tmp_path / "m.gonogo"
     target.write_bytes(b"old")
     program = """
@@ -123,7 +123,8 @@ try:
 except OSError as error:
     print(error.errno, error.filename)
 """
-    done = subprocess.run([sys.executable, "-c", program, target], check=True, capture_output=True, text=True)
+    command = [sys.executable, "-c", program, target]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=unmeasured)
     assert done.stdout.split() == [str(errno.EFBIG), str(target)]
     assert files(tmp_path) == {"m.gonogo": b"old"}
 
