@@ -119,6 +119,11 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: run_layer(CONV, [PICTURE], floats(3)), ValueError, "parameters: expected 20 values, found 3"),
     (lambda: run_layer(TANH, [PICTURE], NOTHING, floats(1, 2, 2)), ValueError, "output_gradient: expected the shape"),
     (lambda: run_layer({**CONV, "kernel": (9, 9)}, [PICTURE], NOTHING), ValueError, "conv"),
+    (
+        lambda: _core.run_layer(TANH, [PICTURE], NOTHING, engine="fast"),
+        ValueError,
+        "engine: found 'fast', expected 'best' or 'ref'",
+    ),
 ]
 
 

@@ -434,6 +434,51 @@ def test_a_watched_inbox_is_sorted_until_the_service_is_stopped(
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_class_folder_that_cannot_be_written_is_waited_for_or_ends_the_line(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    out, closed, times = tmp_path / "out", list[bool](), iter(range(2))
+
+    def refusing(call: str) -> Callable[..., object]:
+        method = getattr(LocalDisk, call)
+
+        def called(disk: LocalDisk, *paths: Any) -> object:
+            if any(isinstance(path, Path) and path.parent == out / "ok" for path in paths):
+                if call == "move" and next(times, None) is not None:
+                    closed.append(True)
+                if closed:
+                    raise PermissionError(errno.EACCES, "Permission denied", str(paths[0]))
+            return method(disk, *paths)
+
+        return called
+
+    def act() -> None:
+        closed.clear()
+        if (out / "decisions.csv").is_file() and names_below(out) >= SORTED:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    for call in ("move", "append"):
+        monkeypatch.setattr(LocalDisk, call, refusing(call))
+    monkeypatch.setattr("gonogo.line.waiting._LEAST", 0.0)
+    monkeypatch.setattr("gonogo.line.waiting._PAUSE", 0.01)
+    at_each_pause(monkeypatch, act)
+    found = f"{out / 'ok'}: gonogo cannot write into this folder (Permission denied); let its account write there."
+    found += f" Nothing is lost: what was decided on waits in {out / 'work'}"
+    if watched:
+        assert run("sort", line_models["gated"], inbox, out, "--watch", *FAST)["recovered"]["finished"] > 0
+        assert run.error.count(f"{found}; waiting for it\n") == 1, "twice it was so"
+    else:
+        for _ in range(2):
+            run("sort", line_models["gated"], inbox, out, *FAST, exit_code=1)
+            assert f"gonogo sort: {found}\n" in run.error
+            assert json.loads((out / "status.json").read_text())["state"] == "failed"
+            closed.clear()
+        run("sort", line_models["gated"], inbox, out, *FAST)
+    report = run("verify", out)
+    assert (report["problems"], report["pictures"], report["alarms"]) == (0, 5, 2 * watched)
+
+
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_who_waits_for_an_inbox_can_be_stopped(
     line_models: dict[str, Path], tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, number: int, exit_code: int
@@ -660,6 +705,46 @@ def test_places_that_cannot_be_read_are_written_anew(
         places.write_bytes(content)
         assert run("verify", tmp_path / "out")["problems"] == 0
         assert run("recover", tmp_path / "out")["cause"] == ""
+
+
+def test_an_output_without_a_journal_is_called_so(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    out = tmp_path / "out"
+    (out / ".gonogo").mkdir(parents=True)
+    for command in (("verify", out), ("replay", out, "x", line_models["gated"]), ("review", out)):
+        run(*command, exit_code=2)
+        journal = out / ".gonogo" / "journal.db"
+        assert f"OUT: found no journal {journal}; expected a folder that gonogo sort has filled" in run.error
+    assert run("sort", line_models["gated"], inbox, out, *FAST)["sorted"] == 4
+
+
+def test_without_readable_places_nothing_is_taken_for_copied(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    out = tmp_path / "out"
+    run("sort", line_models["gated"], inbox, out, "--copy", *FAST)
+    for content in (b"", b"[1]", b"{}", b"\xff"):
+        (out / ".gonogo" / "places.json").write_bytes(content)
+        (out / ".gonogo" / "journal.db").write_bytes(b"not a database, but nearly so" * 300)
+        result = run("recover", out)
+        assert (result["rebuilt"], result["copied"]) == (5, 0)
+    assert run("verify", out)["problems"] == 0
+
+
+def test_a_disk_that_fails_while_a_journal_is_read_is_a_problem_of_verify(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    run("sort", line_models["gated"], inbox, out, *FAST)
+
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("gonogo.line.journal.wrong_hours", fail)
+    (problem,) = run("verify", out, exit_code=5)["rows"]
+    assert (problem["problem"], problem["file"]) == ("damaged", "journal.db")
+    assert "disk I/O error" in problem["reason"]
 
 
 def forge(journal: Path, damage: str) -> None:

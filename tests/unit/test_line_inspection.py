@@ -18,6 +18,7 @@ import gonogo as gg
 from gonogo import Inspector, layers
 from gonogo.errors import ModelFileError
 from gonogo.line.inspection import InspectorDecider
+from gonogo.png import png
 
 PAIRS = ["--part-pattern", r"(?P<part>\d)_(?P<view>\w)[.]png", "--views", "2"]
 
@@ -165,3 +166,11 @@ def test_a_self_test_that_fails_names_the_model_file(models: dict[str, Path]) ->
     decider._file = dataclasses.replace(decider._file, core=SimpleNamespace(self_test=fail))  # type: ignore[arg-type]
     with pytest.raises(ModelFileError, match="the pictures in the file give other scores"):
         decider.self_test()
+
+
+def test_what_is_no_whole_picture_gets_its_fault_where_pictures_have_their_own_size(models: dict[str, Path]) -> None:
+    decider = InspectorDecider(Inspector(models["tiles"]), gated=False)
+    files = [png(grey(1, 120)), png(grey(2, 120))[:-20], png(grey(3, 120)[:5])]
+    whole, half, small = decider.decode(files)
+    assert (whole[..., 0].tolist(), small[..., 0].tolist()) == (grey(1, 120).tolist(), grey(3, 120)[:5].tolist())
+    assert half == decider.check(files[1])

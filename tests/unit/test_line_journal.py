@@ -16,11 +16,13 @@ from gonogo.errors import JournalError
 from gonogo.line.claim import Picture
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, Places
+from gonogo.line.decided import open_history
 from gonogo.line.disk import Status
 from gonogo.line.files import LocalDisk
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.outcome import Job, Outcome
 from gonogo.line.rebuilding import recover
+from gonogo.line.replay import find_past
 from gonogo.line.segments import (
     _connect_writing,
     closed_segments,
@@ -395,3 +397,33 @@ def test_a_block_that_the_disk_has_lost_is_damage(path: Path) -> None:
         file.write(b"x" * 4096)
     with read_journal(path, LocalDisk()) as reader:  # its last rows are sound
         assert reader.damage() == ["database disk image is malformed"]
+
+
+def test_pictures_and_rows_are_found_in_the_months_that_are_over(path: Path) -> None:
+    for day, name in [("2026-02-27", "x.png"), ("2026-03-01", "y.png")]:
+        with open_journal(path, LocalDisk(), Calendar(day)) as journal:
+            sort_one(journal, f"id of {name}", name)
+    with open_history(path, LocalDisk()) as history:
+        found = history.by_id(["id of x.png", "id of y.png", "no picture"])
+        assert {identifier: one.name for identifier, one in found.items()} == {
+            "id of x.png": "x.png",
+            "id of y.png": "y.png",
+        }
+        assert [row.id for row in history.newest(1, "DONE")] == ["id of y.png"]
+        assert [row.id for row in history.newest(9, "DONE")] == ["id of y.png", "id of x.png"]
+
+
+def test_an_index_that_lacks_rows_is_no_proof_that_a_picture_is_unknown(path: Path) -> None:
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        sort_one(journal, "a1", "x.png")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as forger:
+        (created,) = forger.execute("SELECT sql FROM sqlite_schema WHERE name = 'journal_id'").fetchone()
+        forger.execute("DROP INDEX journal_id")
+        forger.execute("CREATE INDEX journal_id ON journal (id) WHERE sequence < 0")
+        forger.execute("PRAGMA writable_schema = ON")
+        forger.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'journal_id'", (created,))
+    out = path.parent.parent
+    with pytest.raises(JournalError, match="damaged: an index lacks rows; run gonogo recover OUT"):
+        find_past(out, "a1", LocalDisk())
+    with pytest.raises(ValueError, match="ID: found no decision about 'a2'"):
+        find_past(out, "a2", LocalDisk())

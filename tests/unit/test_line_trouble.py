@@ -18,16 +18,17 @@ import pytest
 from line.commands import picture
 from line.real_line import RealLine, UnsyncedDisk, digest, files
 from line.watched import watching
-from line.world import TextDecider
+from line.world import HandClock, TextDecider
 from line.writing import content
 
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration
 from gonogo.line.decider import Fault
-from gonogo.line.disk import LockedError
+from gonogo.line.disk import DiskFullError, LockedError
 from gonogo.line.files import LocalDisk
 from gonogo.line.segments import read_journal
 from gonogo.line.verify import verify
+from gonogo.line.waiting import is_waited_for, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -182,6 +183,39 @@ def test_a_watching_line_waits_for_a_class_folder_that_it_cannot_write(
     assert told == f"{found} Nothing is lost: what was decided on waits in {line.out / 'work'}; waiting for it"
     with read_journal(line.out / ".gonogo" / "journal.db", LocalDisk()) as kept:
         assert [str(row.body["reason"]) in told for row in kept.rows("ALARM")] == [True]
+    assert line.violations_of_files() == []
+
+
+def test_a_disk_that_does_not_answer_is_waited_for(memory: Path) -> None:
+    looks: list[float] = []
+
+    class Away(UnsyncedDisk):
+        def free_bytes(self, path: Path) -> int:
+            if len(looks) < 20:
+                raise OSError(errno.ESTALE, "Stale file handle", str(path))
+            return super().free_bytes(path)
+
+    clock, full = HandClock(), DiskFullError(errno.ENOSPC, "the disk is full", str(memory / "gone" / "journal"))
+    assert is_waited_for(full)
+    look = lambda: looks.append(clock.seconds)  # noqa: E731 - one of two callables
+    wait_for(full, memory, 0, disk=Away(), clock=clock, is_stopped=lambda: False, progress=look)  # type: ignore[arg-type]
+    assert len(looks) == 20
+    assert list(memory.iterdir()) == []
+
+
+def test_what_is_no_picture_in_the_folder_of_claimed_ones_is_left_alone(memory: Path) -> None:
+    line = RealLine(memory / "in", memory / "out", disk=UnsyncedDisk())
+    (line.out / "work").mkdir()
+    os.mkfifo(line.out / "work" / "pipe.png")
+    (line.out / "work" / "link.png").symlink_to(line.inbox)
+    line.bring("a.png", b"ok 1")
+    (line.inbox / "a.png").rename(line.out / "work" / "a.png")
+    _, recovered = line.once()
+    assert recovered["decided"] == 1
+    left = {"pipe.png", "link.png"}
+    assert {path.name for path in (line.out / "work").iterdir()} == left
+    told = verify(line.out, LocalDisk())["rows"]
+    assert {(Path(row["file"]).name, row["problem"]) for row in told} == {(name, "unknown") for name in left}
     assert line.violations_of_files() == []
 
 

@@ -18,7 +18,18 @@ from line.commands import FAST, Commands
 from numpy.typing import NDArray
 from PIL import Image
 
-from gonogo import Dataset, InspectionClassifier, Inspector, ModelFileError, PassGate, Preprocess, Tiles, _core, layers
+from gonogo import (
+    Dataset,
+    InspectionClassifier,
+    Inspector,
+    ModelFileError,
+    PassGate,
+    Preprocess,
+    Tiles,
+    _core,
+    layers,
+    load,
+)
 from gonogo import evaluate as evaluate_model
 from gonogo.cli.predict import predict
 from gonogo.decision import REVIEW
@@ -384,3 +395,18 @@ def test_a_picture_of_twelve_bits_read_as_sixteen_is_for_people(array_gate: Pass
     Image.fromarray(drawn(5, True).astype(np.uint16) << 4).save(file, "png")
     assert line.decide(_core.decode(file.getvalue(), 1, 12)).passed
     assert line.decide(_core.decode(file.getvalue(), 1, 16)).reason.startswith("its brightest pixel has 15 of 255")
+
+
+def test_a_constant_picture_in_a_frame_is_for_people_whatever_the_model_has_kept(
+    gates: dict[str, PassGate], tmp_path: Path
+) -> None:
+    path = tmp_path / "old.gonogo"
+    path.write_bytes(with_training(with_readout(gates["plain"], tmp_path, kept=False), "formats", kept=False))
+    for i, label in enumerate(("bad", "ok")):
+        write(tmp_path / "wide" / label / "flat.png", np.full((HEIGHT, 2 * WIDTH), 90, np.uint8))
+        write(tmp_path / "wide" / label / "whole.png", drawn(i, bool(i), (HEIGHT, 2 * WIDTH)))
+    data = Dataset.from_folder(tmp_path / "wide", image_size=(HEIGHT, WIDTH))
+    assert data.paths is not None
+    flat = [i for i, name in enumerate(data.paths) if Path(name).name == "flat.png"]
+    assert load(path).sample_doubts(data) == dict.fromkeys(flat, "every pixel is the same")
+    assert len(flat) == 2

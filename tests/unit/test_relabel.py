@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import gonogo as gg
@@ -84,6 +84,7 @@ def killing(monkeypatch: pytest.MonkeyPatch, at: int, *, linked: bool) -> None:
 
 @settings(max_examples=60)
 @given(plan=PLANS, at=st.integers(0, 12), linked=st.booleans(), then=st.sampled_from(["undo", "go on"]))
+@example(plan={("a", "1.png"): "b"}, at=1, linked=True, then="go on")  # between the two steps of a move
 def test_a_kill_anywhere_loses_nothing_and_can_be_undone_or_gone_on_from(
     new_folder: Callable[[], Path], plan: dict[tuple[str, str], str | None], at: int, linked: bool, then: str
 ) -> None:
