@@ -1,10 +1,11 @@
-"""The journal of the line: rows that are only added, linked, on a local disk, in monthly files."""
+"""The journal of the line: rows that are only added, linked, on a local disk, in files by month and model."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
 import hashlib
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -26,9 +27,9 @@ from gonogo.line.replay import find_past
 from gonogo.line.segments import (
     _connect_writing,
     closed_segments,
+    journal_faults,
     open_journal,
     read_journal,
-    segment_faults,
     set_aside,
 )
 from gonogo.line.sorter import batch_row
@@ -290,10 +291,10 @@ def test_a_month_that_is_over_gets_a_file_of_its_own(path: Path) -> None:
         assert journal.first_with(["c0"]) == {"c0": "id of x.png"}
         assert [row.sequence for row in journal.rows()] == list(range(11, 16)), "numbers go on"
         assert journal.damage() == []
-    assert segment_faults(path, disk) == []
+    assert list(journal_faults(path, disk)) == []
     closed = path.with_name("journal-2026-03.db")
     closed.rename(path.with_name("gone.db"))
-    assert segment_faults(path, disk) == ["journal.db: is not linked to the file before it"]
+    assert list(journal_faults(path, disk)) == [(path, "is not linked to the file before it")]
 
 
 @pytest.mark.parametrize("left", ["an empty file", "a second name"])
@@ -308,11 +309,11 @@ def test_a_month_whose_closing_was_cut_short_is_closed_by_the_next_start(path: P
         closed.hardlink_to(path)
     with read_journal(path, LocalDisk()) as reader:
         assert reader.finals(["ok/x.png"])
-    assert closed_segments(path, LocalDisk()) == segment_faults(path, LocalDisk()) == []
+    assert closed_segments(path, LocalDisk()) == list(journal_faults(path, LocalDisk())) == []
     with open_journal(path, LocalDisk(), Calendar("2026-03-01")) as journal:
         assert closed_segments(path, LocalDisk()) == [closed]
         assert journal.finals(["ok/x.png"])
-    assert segment_faults(path, LocalDisk()) == []
+    assert list(journal_faults(path, LocalDisk())) == []
     assert not closed.samefile(path)
 
 
@@ -365,6 +366,35 @@ def test_a_month_with_an_unfinished_batch_stays_open(path: Path) -> None:
     with open_journal(path, LocalDisk(), Calendar("2026-03-01")) as journal:
         assert closed_segments(path, LocalDisk()) == []
         assert [row.sequence for row in journal.open_batches()] == [2]
+
+
+def test_another_reason_ends_a_file_too_and_names_sort_in_their_order(path: Path) -> None:
+    disk, names = LocalDisk(), ["journal-2026-03.db", "journal-2026-03_02.db", "journal-2026-03_03.db"]
+    for number, day in enumerate(["2026-03-14", "2026-03-15", "2026-02-01", "2026-04-01"]):
+        with open_journal(path, disk, Calendar(day), is_over=lambda file: file.count("DONE") > 0) as journal:
+            assert [file.name for file in closed_segments(path, disk)] == names[:number]
+            sort_one(journal, f"id {number}", f"{number}.png")
+    assert len(names) == number, "also the file that a clock told to be of February, which stood before"
+    assert list(journal_faults(path, disk)) == []
+
+
+def test_a_month_has_no_more_files_than_names_that_sort(path: Path) -> None:
+    disk, last = LocalDisk(), path.with_name("journal-2026-03_99.db")
+    with open_journal(path, disk, Calendar()) as journal:
+        sort_one(journal, "a1", "x.png")
+    shutil.copy(path, last)
+    kept = last.read_bytes()
+    with open_journal(path, disk, Calendar("2026-03-15"), is_over=lambda _: True) as journal:
+        assert journal.count("DONE") == 1, "the file grows on"
+    assert last.read_bytes() == kept
+    assert closed_segments(path, disk) == [last]
+
+
+def test_a_file_that_a_person_put_beside_the_journal_is_none_of_it(path: Path) -> None:
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        sort_one(journal, "a1", "x.png")
+    shutil.copy(path, path.with_name("journal-backup.db"))
+    assert closed_segments(path, LocalDisk()) == list(journal_faults(path, LocalDisk())) == []
 
 
 def test_a_clock_that_steps_back_closes_nothing(path: Path) -> None:

@@ -8,10 +8,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from line.commands import FAST, Commands, fill, make_models
@@ -23,7 +24,7 @@ from gonogo.line.configuration import Configuration
 from gonogo.line.files import LocalDisk
 from gonogo.line.rebuilding import recover
 from gonogo.line.running import Line, open_line
-from gonogo.line.segments import closed_segments
+from gonogo.line.segments import closed_segments, read_journal
 from gonogo.line.verify import verify
 
 NAMES = ("model", "certificate", "version", "fingerprint")
@@ -176,16 +177,76 @@ def test_another_model_needs_approval_and_a_way_back_is_told(opened: Callable[..
             sort(*changed)
     sort("m2", approval="trained on new lots")
     sort("m1", approval="the new one refuses too much")
-    with sqlite3.connect(tmp_path / "out" / ".gonogo" / "journal.db") as database:
-        models = database.execute("SELECT model FROM decisions ORDER BY sequence").fetchall()
-    assert [model for (model,) in models] == ["m1", "m1", "m2", "m2", "m2", "m1"], (
-        "refused starts leave pictures in the inbox"
-    )
-    rows = [row for row in journal_rows(tmp_path, "MODEL") if "change" in row]
+    journal, out = tmp_path / "out" / ".gonogo" / "journal.db", tmp_path / "out"
+    files = [*closed_segments(journal, LocalDisk()), journal]
+    models, rows = [], []
+    for file in files:
+        with sqlite3.connect(file) as database:
+            models.append([model for (model,) in database.execute("SELECT model FROM decisions ORDER BY sequence")])
+        with read_journal(file, LocalDisk()) as opened_file:
+            rows += [row.body for row in opened_file.rows("MODEL") if "change" in row.body]
+    # Each model has a file of its own; refused starts leave pictures in the inbox, and begin none.
+    assert models == [["m1", "m1"], ["m2", "m2", "m2"], ["m1"]]
+    assert verify(out, LocalDisk())["problems"] == 0
     assert [(row["change"], row["previous"], row["model"], row["user"], row["reason"]) for row in rows] == [
         ("change", "m1", "m2", "anna", "trained on new lots"),
         ("rollback", "m2", "m1", "anna", "the new one refuses too much"),
     ]
+
+
+@pytest.mark.parametrize("harm", ["no JSON", "another decision", "no database", "gone"])
+def test_a_closed_file_that_is_damaged_is_told_and_set_aside_with_those_after_it(
+    opened: Callable[..., Any], tmp_path: Path, harm: str
+) -> None:
+    out, disk = tmp_path / "out", LocalDisk()
+    journal = out / ".gonogo" / "journal.db"
+    for number in range(4):
+        (tmp_path / "in" / f"{number}.png").write_bytes(b"ok %d" % number)
+        with opened(decider=decider(f"m{number}"), approval="the next") as line:
+            line.once()
+    first, second, third = closed_segments(journal, disk)
+    assert verify(out, disk)["problems"] == 0, "also of a file that is neither the first nor the last"
+    if harm in ("no JSON", "another decision"):
+        body = '{"dec' if harm == "no JSON" else '{"decision":"ok"}'
+        with closing(sqlite3.connect(second, isolation_level=None)) as database:
+            for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+                database.execute(f"DROP TRIGGER {name}")
+            database.execute("UPDATE journal SET body = ? WHERE kind = 'INTENT'", (body,))
+        assert verify(out, disk)["rows"][0]["file"] == second.name
+    elif harm == "no database":
+        second.write_bytes(b"damaged" * 1000)
+        with pytest.raises(JournalError, match=rf"{second.name}: damaged"):
+            verify(out, disk)
+    else:
+        second.unlink()
+        assert verify(out, disk)["rows"][0]["reason"] == "is not linked to the file before it"
+    result = recover(out, disk=disk, clock=Days())
+    harmed = third if harm == "gone" else second
+    assert result["cause"].startswith(f"{harmed.name} damaged: ")
+    assert len(result["damaged"].split(", ")) == (2 if harm == "gone" else 3)
+    assert (result["rebuilt"], closed_segments(journal, disk)) == (4, [first])
+    assert verify(out, disk)["problems"] == 0
+    with opened(decider=decider("m3")) as line:
+        line.once()
+    assert verify(out, disk)["problems"] == 0
+    assert recover(out, disk=disk, clock=Days())["cause"] == ""
+
+
+def test_what_a_crash_left_is_finished_in_its_file_whatever_model_comes(
+    opened: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in" / "a.png").write_bytes(b"ok 1")
+    with opened(decider=decider("m1")) as line:
+        line.once()
+    (tmp_path / "in" / "b.png").write_bytes(b"ok 2")
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError), opened(decider=decider("m1")) as line:
+        patch.setattr(line.sorter.transfer, "finish", Mock(side_effect=RuntimeError("as in a crash")))
+        line.once()
+    with opened(decider=decider("m2"), approval="a trial") as line:
+        assert line.recovered["decided"] == 1
+    out, journal = tmp_path / "out", tmp_path / "out" / ".gonogo" / "journal.db"
+    assert closed_segments(journal, LocalDisk()) == []
+    assert verify(out, LocalDisk())["problems"] == 0
 
 
 def test_the_head_is_written_once_a_day_where_the_journal_is_not(opened: Callable[..., Any], tmp_path: Path) -> None:

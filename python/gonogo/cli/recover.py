@@ -16,8 +16,9 @@ from gonogo.line.rebuilding import recover
 DESCRIPTION = """
 Finish what a crash of gonogo sort left: pictures go where the journal says that they should; those that were claimed and not yet
 decided on go to REVIEW, damaged ones to QUARANTINE. Every start of gonogo sort does the same, with its model. A damaged journal
-is kept under another name; in its place, or that of one that is gone, a new one lists what lies in the folders. The command says
-what that cannot tell: the model is not among it, so that the next gonogo sort wants --approve REASON.
+is kept under another name, from the file with the damage on; in its place, or that of one that is gone, a new one lists what lies
+in the folders. The command says what that cannot tell; where status.json does not tell the model either, the next gonogo sort
+wants --approve REASON.
 Exit code 5 when a picture cannot be found.
 """
 EXAMPLES = """

@@ -60,6 +60,12 @@ def change_of_model(description: Mapping[str, Any], journal: Journal, user: str,
     return Entry("MODEL", body=body)
 
 
+def is_of_another_model(file: Journal, description: Mapping[str, Any]) -> bool:
+    """Return whether another model made the last decisions that a file tells of; False where nobody knows of any."""
+    last = next(file.models(), None)
+    return last is not None and last["model"] != NOT_KNOWN and _identity(last) != _identity(description)
+
+
 def remembered_model(status: object) -> Entry:
     """Return the row by which a journal that was made anew tells what decided before, given what ``status.json`` holds.
 

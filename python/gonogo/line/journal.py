@@ -72,7 +72,7 @@ from typing import Any, Literal, Self
 from gonogo.errors import JournalError
 from gonogo.line.clock import Clock
 from gonogo.line.hourly import Key, counts
-from gonogo.line.tables import COLUMNS, NO_CHAIN, add_counts, chain_faults, head, link, translated, wrong_hours
+from gonogo.line.tables import COLUMNS, NO_CHAIN, add_counts, chain_faults, decoded, head, link, translated, wrong_hours
 
 TERMINAL = ("DONE", "RETURNED", "LOST")
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
@@ -144,8 +144,8 @@ class Journal:
         self._connection = connection
         self._clock = clock
         self._older = older
-        self._before = head(older[-1]) if older else (0, NO_CHAIN)
-        self._sequence, self._chain = max(self._before, head(connection), key=lambda end: end[0])
+        before = head(older[-1]) if older else (0, NO_CHAIN)
+        self._sequence, self._chain = max(before, head(connection), key=lambda end: end[0])
 
     @property
     def head(self) -> str:
@@ -185,7 +185,7 @@ class Journal:
 
     def _bodies(self, numbers: Sequence[int | None]) -> dict[int | None, Mapping[str, Any]]:
         query = f"SELECT sequence, body FROM journal WHERE sequence IN ({','.join('?' * len(numbers))})"
-        return {number: json.loads(body) for number, body in self._connection.execute(query, numbers)}
+        return {number: decoded(body) for number, body in self._connection.execute(query, numbers)}
 
     def rows(self, *kinds: str, after: int = 0) -> Iterator[Row]:
         """Yield rows of some kinds, all if none is named, in their order."""
@@ -242,7 +242,7 @@ class Journal:
         """Yield what MODEL rows say, in all files, newest first, without those where nothing decided."""
         query = f"SELECT body FROM journal WHERE {_one_of(['MODEL'])} ORDER BY sequence DESC"
         for (text,) in self._ask(query, (), newest_first=True):
-            if (body := json.loads(text))["model"]:
+            if (body := decoded(text))["model"]:
                 yield body
 
     def finals(self, paths: Sequence[str]) -> set[str]:
@@ -294,7 +294,7 @@ class Journal:
         for *numbers, name, final, content, refers, text in self._connection.execute(query, (value,)):
             if refers not in made:
                 made[refers] = self._bodies([refers]).get(refers, {})
-            said = {**_LEFT_OUT, "part": name, "final": final, **json.loads(text)}
+            said = {**_LEFT_OUT, "part": name, "final": final, **decoded(text)}
             yield {
                 **dict(zip(("sequence", "time", "id", "batch"), numbers, strict=True)),
                 **{key: said[key] for key in _SHOWN},
@@ -336,13 +336,21 @@ class Journal:
         for found in (file or self._connection).execute(query, values):
             named = dict(zip(COLUMNS, found, strict=True))
             content = None if named["content"] is None else named["content"].hex()
-            yield Row(**{**named, "content": content, "body": json.loads(named["body"])})
+            yield Row(**{**named, "content": content, "body": decoded(named["body"])})
 
     def damage(self) -> list[str]:
-        """Return what is wrong with the whole file, by SQLite's own check and row by row; nothing if it is sound."""
+        """Return what is wrong with this file, by SQLite's own check and row by row; nothing if it is sound.
+
+        Whether it follows the file before is for ``segments.journal_faults`` to say.
+        """
         try:
             found = [text for (text,) in self._connection.execute("PRAGMA integrity_check") if text != "ok"]
-            return found or chain_faults(self._connection, *self._before)
+            if found:
+                return found
+            first = next(self.rows(), None)
+            if first is None or first.kind != "SEGMENT":
+                return ["its first row is missing"]
+            return chain_faults(self._connection, first.sequence - 1, bytes.fromhex(first.body["head"]))
         except sqlite3.DatabaseError as error:
             return [str(error)]
 

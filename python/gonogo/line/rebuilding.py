@@ -23,7 +23,15 @@ from gonogo.line.naming import is_ignored
 from gonogo.line.places import check_output, find_journal, last_places, were_copied
 from gonogo.line.recovery import Recovery
 from gonogo.line.running import lock_output
-from gonogo.line.segments import mend_counts, open_journal, read_journal, rebuild, set_aside
+from gonogo.line.segments import (
+    closed_segments,
+    journal_faults,
+    mend_counts,
+    open_journal,
+    read_journal,
+    rebuild,
+    set_aside,
+)
 from gonogo.line.sorter import Sorter
 from gonogo.line.tables import translated
 from gonogo.line.transfer import source_of
@@ -78,7 +86,7 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
         ``finished``: pictures that went where their INTENT says; ``decided``: that went to REVIEW or QUARANTINE, since nobody
         had decided on them; ``lost``: alarms; ``rebuilt``: files that a new journal lists in place of a damaged or lost one;
         ``copied``: files of the inbox that are taken for copied; ``cause``: why, empty where none was made; ``damaged``: the new
-        name of the old one, None where there was none;
+        names of the old files, None where there were none;
         ``unknown``: what a new journal cannot tell; ``recounted``: files of the journal whose counts by hour did
         not follow from their rows; ``archived``: pictures of which ``gonogo archive`` was interrupted.
 
@@ -96,7 +104,7 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
     with ExitStack() as stack:
         lock_output(out, disk, stack)
         stack.enter_context(translated(path))
-        cause = _damage(out, path, disk)
+        cause, harmed = _damage(out, path, disk)
         start = None
         with suppress(JournalError, FileNotFoundError), read_journal(path, disk) as old:
             row = old.last("START")
@@ -108,7 +116,7 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
             raise FileNotFoundError(f"{found}; bring it back, or make an empty folder there, where it is gone for ever")
         said = {"rebuilt": 0, "copied": 0, "cause": cause, "damaged": None, "unknown": []}
         if cause:
-            said |= _begin_anew(out, path, cause, places.inbox, disk, clock)
+            said |= _begin_anew(out, path, cause, harmed, places.inbox, disk, clock)
         recounted = mend_counts(path, disk) if disk.status(path) is not None else []
         opened = stack.enter_context(open_journal(path, disk, clock))
         if not is_away:
@@ -118,26 +126,29 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
         return {**Recovery(sorter).run(), **said, "recounted": recounted, "user": user, "archived": archived}
 
 
-def _damage(out: Path, path: Path, disk: Disk) -> str:
-    """What is wrong with a journal; empty if it is sound, or none was ever there."""
+def _damage(out: Path, path: Path, disk: Disk) -> tuple[str, list[Path]]:
+    """What is wrong with a journal, and which files of it are of no more use; empty if it is sound, or none was ever there."""
     try:
-        if disk.status(path) is not None:
-            with read_journal(path, disk) as opened:
-                if found := opened.damage():
-                    return f"damaged: {found[0]}"
+        for file, text in journal_faults(path, disk):
+            raise JournalError(file, f"damaged: {text}")
         check_heads(out, path, disk)
     except (JournalVersionError, JournalAccessError):
         raise  # it may be sound: for the gonogo that wrote it, or when its disk is seen to
     except JournalError as error:
-        return error.reason.rpartition("; ")[0]  # without the remedy, which is this
-    return ""
+        reason = error.reason.partition("; ")[0]  # without the remedy, which is this
+        files = [*closed_segments(path, disk), path]  # each is linked to the one before
+        return reason if error.path == path else f"{error.path.name} {reason}", files[files.index(error.path) :]
+    return "", []
 
 
-def _begin_anew(out: Path, path: Path, cause: str, inbox: Path, disk: Disk, clock: Clock) -> dict[str, Any]:
-    """Put a new journal in the place of one that is damaged or gone; what told of the old one goes last, or all is done again."""
-    was_there = disk.status(path) is not None
-    aside = set_aside(path, disk, clock)
-    reason = f"{cause}; {f'kept as {aside.name}' if was_there else 'a new one was begun'}"
+def _begin_anew(
+    out: Path, path: Path, cause: str, harmed: list[Path], inbox: Path, disk: Disk, clock: Clock
+) -> dict[str, Any]:
+    """Put a new journal in the place of damaged or lost files; what told of the old one goes last, or all is done again."""
+    there = [file for file in harmed if disk.status(file) is not None]
+    asides = [set_aside(file, disk, clock) for file in harmed]
+    names = ", ".join(aside.name for file, aside in zip(harmed, asides, strict=True) if file in there)
+    reason = f"{cause}; {f'kept as {names}' if names else 'a new one was begun'}"
     count, copied = 0, _sources(inbox, disk) if were_copied(out, disk) else {}
     waiting = sum(map(len, copied.values()))
     before = remembered_model(_status(out, disk))
@@ -149,10 +160,10 @@ def _begin_anew(out: Path, path: Path, cause: str, inbox: Path, disk: Disk, cloc
 
     rebuild(path, disk, clock, fill)
     if disk.status(heads_of(out)) is not None:
-        disk.move(heads_of(out), heads_of(out).with_name(f"{aside.stem}.heads.log"))
+        disk.move(heads_of(out), heads_of(out).with_name(f"{asides[-1].stem}.heads.log"))
     taken = waiting - sum(map(len, copied.values()))
     unknown = [*(UNKNOWN_MODEL if before.body["model"] == NOT_KNOWN else ()), *UNKNOWN]
-    return {"rebuilt": count, "copied": taken, "damaged": aside.name if was_there else None, "unknown": unknown}
+    return {"rebuilt": count, "copied": taken, "damaged": names or None, "unknown": unknown}
 
 
 def _status(out: Path, disk: Disk) -> object:

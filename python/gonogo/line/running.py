@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from gonogo.line.approval import change_of_model, self_test
+from gonogo.line.approval import change_of_model, is_of_another_model, self_test
 from gonogo.line.claim import places_of
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, check_places
@@ -16,7 +16,7 @@ from gonogo.line.decider import Decider, expiry_doubt
 from gonogo.line.disk import BlockedError, Disk, DiskFullError, NotRegularError
 from gonogo.line.drift_watch import watch_line
 from gonogo.line.heads import check_heads, write_head
-from gonogo.line.journal import Entry, shown
+from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.places import find_journal, keep_places
 from gonogo.line.recovery import Recovery
 from gonogo.line.segments import open_journal
@@ -229,7 +229,11 @@ def open_line(
         places = places_of(inbox, out, path, disk, keeps=keeps)
         stack.enter_context(translated(path))
         check_heads(out, path, disk)
-        opened = stack.enter_context(open_journal(path, disk, clock))
+
+        def is_over(file: Journal) -> bool:
+            return approval is not None and is_of_another_model(file, decider.description)
+
+        opened = stack.enter_context(open_journal(path, disk, clock, is_over))
         change = change_of_model(decider.description, opened, user, approval)
         keep_places(places, disk, keeps=keeps)
         drift = watch_line(decider, configuration, opened, clock)

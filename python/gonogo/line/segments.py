@@ -1,24 +1,26 @@
-"""Where journals are kept: the file in use and, by month, the closed ones before it, each linked to the next by its head."""
+"""Where journals are kept: the file in use and, by month and model, the closed ones before it, each linked to the next."""
 
 from __future__ import annotations
 
 import errno
+import re
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from gonogo.errors import JournalError
 from gonogo.line.clock import Clock
 from gonogo.line.disk import NETWORK_FILE_SYSTEMS, Disk, Status
 from gonogo.line.journal import Entry, Journal
-from gonogo.line.tables import NO_CHAIN, check_schema, create_schema, head, mend_hours, translated
+from gonogo.line.tables import NO_CHAIN, check_schema, create_schema, mend_hours, translated
 
 _LOGGED_MAX = 1000  # rows in the log, about as many pages
 _PATIENCE_MS = 500
 _TAILS = ("", "-wal", "-shm")  # of the names of SQLite's files
 _ROWS_OF_A_COMMIT = 10  # a commit takes as much room as so many rows
+_FILES_OF_A_MONTH = 99  # two digits, so that names sort as the files followed each other
 
 
 class _Writer(Journal):
@@ -69,8 +71,12 @@ class _Writer(Journal):
             self._close()
 
 
-def open_journal(path: Path, disk: Disk, clock: Clock) -> Journal:
+def open_journal(
+    path: Path, disk: Disk, clock: Clock, is_over: Callable[[Journal], bool] = lambda _file: False
+) -> Journal:
     """Open a journal for writing, made where it does not exist; a month that is over gets a file of its own.
+
+    ``is_over`` gets the file in use, without those before it, and says whether another one shall begin for another reason.
 
     Raises
     ------
@@ -88,7 +94,7 @@ def open_journal(path: Path, disk: Disk, clock: Clock) -> Journal:
     if found is not None and found.size == 0 and disk.status(_unfinished(path)) is not None:
         disk.remove(path)  # the name was taken, and the new file not yet moved
     elif found is not None:
-        _close_month(path, disk, clock)
+        _close_file(path, disk, clock, is_over)
     previous = closed_segments(path, disk)
     if disk.status(path) is None:
         _begin(path, previous, disk, clock)
@@ -212,53 +218,73 @@ def aside_start(path: Path) -> str:
 
 
 def closed_segments(path: Path, disk: Disk) -> list[Path]:
-    """Return the closed files before a journal, oldest first: their names hold the month.
+    """Return the closed files before a journal, oldest first: their names hold month and, from the second on, number.
 
     An empty one, or another name of the journal itself, is what a crash left of a move without a rename that replaces nothing.
     """
-    start, found = f"{path.stem}-", dict(disk.scan(path.parent))
+    found = dict(disk.scan(path.parent))
     return [
         path.with_name(name)
         for name, status in sorted(found.items())
-        if name.startswith(start) and name.endswith(path.suffix)
+        if _closed_as(path, name) is not None
         if status.size and not status.is_same_file(found.get(path.name))
     ]
 
 
-def _close_month(path: Path, disk: Disk, clock: Clock) -> None:
-    """Rename the file after the month of its first row, once that is over and nothing in it is unfinished."""
+def _closed_as(path: Path, name: str) -> tuple[str, int] | None:
+    """Month and number in the name of a closed file; None where it is none of this journal."""
+    said = re.fullmatch(rf"{re.escape(path.stem)}-(\d{{4}}-\d\d)(?:_(\d\d))?{re.escape(path.suffix)}", name)
+    return None if said is None else (said[1], int(said[2] or 1))
+
+
+def _close_file(path: Path, disk: Disk, clock: Clock, is_over: Callable[[Journal], bool]) -> None:
+    """Rename the file after the month of its first row, once that is over, or ``is_over``, and nothing in it is unfinished."""
     with translated(path):
         with closing(_connect_reading(path)) as connection:
             check_schema(connection, path)
             journal = Journal(connection, path, clock)
             first = next(journal.rows(), None)
-            month = "" if first is None else first.time[:7]
-            if first is None or month >= f"{clock.today():%Y-%m}" or journal.open_batches():
+            if first is None or journal.open_batches():
+                return
+            month = first.time[:7]
+            if month >= f"{clock.today():%Y-%m}" and not is_over(journal):
                 return
         with closing(_connect_writing(path)) as connection:
             if not _empty_log(connection, "TRUNCATE"):  # somebody reads in it: the file grows on
                 return
-    closed = path.with_name(f"{path.stem}-{month}{path.suffix}")
-    if (standing := disk.status(closed)) is not None and (
-        not standing.size or standing.is_same_file(disk.status(path))
-    ):
-        disk.remove(closed)  # a crash came before the end of the move
-    with suppress(FileExistsError):  # a clock that stepped back: the file grows on
+    closed = _next_name(path, month, disk)
+    if closed is not None:
+        disk.remove(closed)  # what a crash left that came before the end of the move
         disk.move(path, closed)
         disk.sync_folder(path.parent)
+
+
+def _next_name(path: Path, month: str, disk: Disk) -> Path | None:
+    """Return a name that sorts after all closed files, also where the clock stepped back; None where a month has no more."""
+    closed = [said for file in closed_segments(path, disk) if (said := _closed_as(path, file.name)) is not None]
+    last, number = max([*closed, (month, 0)])
+    if number == _FILES_OF_A_MONTH:
+        return None
+    return path.with_name(f"{path.stem}-{last}{f'_{number + 1:02d}' if number else ''}{path.suffix}")
 
 
 def _connect_reading(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
-def segment_faults(path: Path, disk: Disk) -> list[str]:
-    """Return where a closed file is not the one that the next was linked to."""
-    faults, expected = [], NO_CHAIN.hex()
-    for file in (*closed_segments(path, disk), path):
-        with translated(file), closing(_connect_reading(file)) as connection:
-            first = next(Journal(connection, file, Clock()).rows("SEGMENT"), None)
-            if first is None or first.body["head"] != expected:
-                faults.append(f"{file.name}: is not linked to the file before it")
-            expected = head(connection)[1].hex()
-    return faults
+def journal_faults(path: Path, disk: Disk) -> Iterator[tuple[Path, str]]:
+    """Yield what is wrong with the files of a journal, oldest first: each with itself, and how it follows the one before.
+
+    Raises
+    ------
+    JournalError
+        A file cannot be opened; ``path`` of the error is which.
+    """
+    before = NO_CHAIN.hex()
+    for file in (*closed_segments(path, disk), *([path] if disk.status(path) is not None else [])):
+        with read_journal(file, disk, check_rows=False) as opened:
+            found = opened.damage()
+            if not found and next(opened.rows("SEGMENT")).body["head"] != before:
+                found = ["is not linked to the file before it"]
+            yield from ((file, text) for text in found)
+            before = opened.head

@@ -129,6 +129,14 @@ def translated(path: Path) -> Iterator[None]:
         raise JournalError(path, f"{error}; run gonogo recover OUT") from error
 
 
+def decoded(body: str) -> Any:
+    """Return what the body of a row holds."""
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"found a row that is no JSON ({error})") from error
+
+
 def head(connection: sqlite3.Connection) -> tuple[int, bytes]:
     """Return number and chain of the last row."""
     found = connection.execute("SELECT sequence, chain FROM journal ORDER BY sequence DESC LIMIT 1").fetchone()
@@ -177,7 +185,7 @@ def count_again(connection: sqlite3.Connection) -> Counter[Key]:
     query = "SELECT e.time, e.kind, said.body FROM journal AS e LEFT JOIN journal AS said ON said.sequence = e.refers"
     query += " AND e.kind = 'DONE' WHERE e.kind IN ('DONE', 'LOST', 'RETURNED', 'ALARM', 'AUDIT')"
     found = connection.execute(query)
-    return counts((time, kind, None if said is None else json.loads(said)) for time, kind, said in found)
+    return counts((time, kind, None if said is None else decoded(said)) for time, kind, said in found)
 
 
 def wrong_hours(connection: sqlite3.Connection) -> list[str]:

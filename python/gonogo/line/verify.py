@@ -14,7 +14,7 @@ from gonogo.line.disk import Disk, LockedError, Status
 from gonogo.line.heads import head_faults
 from gonogo.line.journal import TERMINAL, Journal
 from gonogo.line.places import existing_journal, last_places
-from gonogo.line.segments import closed_segments, read_journal, segment_faults
+from gonogo.line.segments import closed_segments, journal_faults, read_journal
 from gonogo.line.transfer import batch_folder
 
 _OURS = frozenset({"work", ".gonogo"})
@@ -54,10 +54,11 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
     done: list[dict[str, Any]] = []
     archived: set[str] = set()
     counts, start = {"alarms": 0, "returned": 0}, None
+    with _damage_as_row(path, rows):
+        rows += [_problem("damaged", text, file.name) for file, text in journal_faults(path, disk)]
     for file in files:
         opened = read_journal(file, disk, check_rows=False)
         with _damage_as_row(file, rows), opened:
-            rows += [_problem("damaged", text, file.name) for text in opened.damage()]
             rows += [_problem("damaged", _miscounted(hour), file.name) for hour in opened.wrong_hours()]
             rows += [_problem("damaged", text, file.name) for text in head_faults(out, disk, opened)]
             rows += [
@@ -70,8 +71,6 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
             start = opened.last("START") or start
             if not running:
                 rows += _unfinished(opened, out, disk)
-    with _damage_as_row(path, rows):
-        rows += [_problem("damaged", text, path.name) for text in segment_faults(path, disk)]
     if not running:
         with _damage_as_row(path, rows):
             rows += _half_archived(files, disk)
@@ -94,9 +93,10 @@ def _damage_as_row(file: Path, rows: list[dict[str, Any]]) -> Iterator[None]:
     """Make a problem of what ends the reading of a file, unless one tells of damage already; the other files are still read."""
     try:
         yield
-    except JournalError as error:
+    except (JournalError, LookupError, TypeError) as error:  # of the latter: rows that lack what each of their kind has
         if not any(row["problem"] == "damaged" for row in rows):
-            rows.append(_problem("damaged", error.reason, file.name))
+            reason = error.reason if isinstance(error, JournalError) else f"a row lacks what it should have: {error}"
+            rows.append(_problem("damaged", reason, file.name))
 
 
 def _problem(problem: str, reason: str, file: str) -> dict[str, Any]:
