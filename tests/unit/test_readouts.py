@@ -397,16 +397,11 @@ def test_a_picture_of_twelve_bits_read_as_sixteen_is_for_people(array_gate: Pass
     assert line.decide(_core.decode(file.getvalue(), 1, 16)).reason.startswith("its brightest pixel has 15 of 255")
 
 
-def test_a_constant_picture_in_a_frame_is_for_people_whatever_the_model_has_kept(
-    gates: dict[str, PassGate], tmp_path: Path
-) -> None:
-    path = tmp_path / "old.gonogo"
-    path.write_bytes(with_training(with_readout(gates["plain"], tmp_path, kept=False), "formats", kept=False))
-    for i, label in enumerate(("bad", "ok")):
-        write(tmp_path / "wide" / label / "flat.png", np.full((HEIGHT, 2 * WIDTH), 90, np.uint8))
-        write(tmp_path / "wide" / label / "whole.png", drawn(i, bool(i), (HEIGHT, 2 * WIDTH)))
-    data = Dataset.from_folder(tmp_path / "wide", image_size=(HEIGHT, WIDTH))
-    assert data.paths is not None
-    flat = [i for i, name in enumerate(data.paths) if Path(name).name == "flat.png"]
-    assert load(path).sample_doubts(data) == dict.fromkeys(flat, "every pixel is the same")
-    assert len(flat) == 2
+def test_contrast_that_is_made_of_a_constant_picture_does_not_hide_it(tmp_path: Path) -> None:
+    work, path = Preprocess(local_contrast=1.0), tmp_path / "old.gonogo"
+    trained(Dataset.from_folder(folder(tmp_path / "train", 20, 1), preprocess=work)).save(path)
+    flat = write(tmp_path / "flat.png", np.full((HEIGHT, WIDTH), 90, np.uint8))
+    assert len(np.unique(work.apply(np.asarray(Image.open(flat))))) > 1
+    for content in (path.read_bytes(), with_training(path.read_bytes(), "readout", kept=False)):
+        path.write_bytes(content)
+        assert load(path).sample_doubts([flat]) == {0: "every pixel is the same"}
