@@ -82,6 +82,7 @@ coverage: setup
 	find build/coverage -name '*.gcda' -delete
 	$(COVERAGE_RUN)
 	$(COVERAGE_RUN) -m any_engine --instruction-set scalar
+	$(PY) tests/coverage/unfinished.py build/coverage
 	COVERAGE_FILE=build/coverage/python $(PY) -m coverage combine --quiet
 	COVERAGE_FILE=build/coverage/python $(PY) -m coverage json --quiet -o build/coverage/python.json
 	find build/coverage -name '*.gcda' -exec gcov --json-format --stdout {} + > build/coverage/c.json

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = runpy.run_path(str(ROOT / "tests" / "coverage" / "report.py"))
 MAIN = REPORT["main"]
+REMOVE_UNFINISHED = runpy.run_path(str(ROOT / "tests" / "coverage" / "unfinished.py"))["main"]
 SOURCE = "int a;\nreturn impossible;\nint b;\n"
 
 
@@ -111,3 +114,21 @@ def test_what_decides_about_parts_needs_a_reason_for_each_branch(run, capsys):
 @pytest.mark.parametrize("pattern", REPORT["DECIDING"])
 def test_what_decides_about_parts_is_there(pattern):
     assert list(ROOT.glob(pattern))
+
+
+def test_data_files_that_were_left_half_written_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, *others = (tmp_path / f"python.host.{number}" for number in range(5))
+    with closing(sqlite3.connect(whole)) as database, database:
+        database.execute("CREATE TABLE coverage_schema (version)")
+        database.execute("CREATE TABLE arc (a)")
+        database.executemany("INSERT INTO arc VALUES (?)", [("x" * 100,)] * 500)
+    data = whole.read_bytes()
+    broken = (b"", data[:1000], data[:20_000], data[:20_000] + bytes(len(data) - 20_000))
+    for path, content in zip(others, broken, strict=True):
+        path.write_bytes(content)
+    (tmp_path / "python.json").write_text("{}")
+    assert REMOVE_UNFINISHED(tmp_path) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["python.host.0", "python.json"]
+    assert "4 of 5 data files were left half written" in capsys.readouterr().out
