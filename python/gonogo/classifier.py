@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from gonogo import _core, layers, training
 from gonogo.arithmetic import default_arithmetic
 from gonogo.arrays import check_feature_names, feature_names
 from gonogo.augment import Augment
-from gonogo.callbacks import BackupAndRestore, Callback
+from gonogo.callbacks import BackupAndRestore, Callback, check_callbacks
 from gonogo.checks import check_integer, check_threads
 from gonogo.class_names import check_class_names
 from gonogo.data import Dataset
@@ -157,7 +157,7 @@ class InspectionClassifier(FittedModel, Estimator):
         X: Any,
         y: Any = None,
         validation_data: Any = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Iterable[Callback] | None = (),
     ) -> Self:
         """Train from new initial weights.
 
@@ -171,7 +171,7 @@ class InspectionClassifier(FittedModel, Estimator):
             Labels, texts or whole numbers; not with a Dataset, which brings its own.
         validation_data : Dataset or (X, y), optional
             Scored after each epoch, never augmented.
-        callbacks : sequence of Callback
+        callbacks : iterable of Callback, optional
             Hooks.
 
         Returns
@@ -189,8 +189,7 @@ class InspectionClassifier(FittedModel, Estimator):
             After Ctrl-C; the weights of the last finished step (with ``restore_best_weights``: of the best epoch) are
             kept and the estimator is usable.
         """
-        if isinstance(callbacks, Callback) or not all(isinstance(callback, Callback) for callback in callbacks):
-            raise TypeError(f"callbacks: found {callbacks!r}, expected a list of gonogo callbacks")
+        callbacks = check_callbacks(callbacks)
         data, labels, classes = training_inputs(X, y, self.input_shape)
         names = class_names(classes)
         check_class_names(names)

@@ -239,7 +239,10 @@ def run(
         if progress is not None:
             ending.callback(progress.close)
         try:
-            while trainer.place.epoch < trainer.settings.epochs and not trainer.stop_training:
+            while trainer.place.epoch < trainer.settings.epochs:
+                # An epoch that has begun is completed, also where the training was resumed inside it.
+                if trainer.stop_training and trainer.place.step == 0:
+                    break
                 logs = _run_epoch(trainer, logs, progress)
         except DivergenceError as error:
             accepted = [callback.on_divergence(error) for callback in trainer.callbacks]

@@ -132,6 +132,29 @@ def test_a_change_of_any_file_has_all_decoded_anew(parts: Path, tmp_path: Path, 
     assert len(list(cache.iterdir())) == 1  # the stale file is replaced, not kept
 
 
+@pytest.mark.parametrize("change", ["content", "exchanged"])
+def test_a_change_that_leaves_size_and_time_is_noticed(tmp_path: Path, change: str) -> None:
+    """Copying programs put the time of content back, and a script that renames exchanges the pictures of two labels."""
+    files = [tmp_path / "parts" / name / "0.bmp" for name in ("bad", "ok")]
+    for seed, file in enumerate(files):
+        draw(file, seed)
+    before = gg.Dataset.from_folder(tmp_path / "parts", cache=tmp_path / "cache")
+    sizes = [file.stat().st_size for file in files]
+    if change == "content":
+        written = files[1].stat().st_ctime_ns
+        while files[1].stat().st_ctime_ns == written:  # the clock of a file system stands still for some milliseconds
+            draw(files[1], 77)
+    else:
+        files[0].rename(tmp_path / "aside.bmp")
+        files[1].rename(files[0])
+        (tmp_path / "aside.bmp").rename(files[1])
+    assert [(file.stat().st_size, file.stat().st_mtime) for file in files] == [(size, LONG_AGO) for size in sizes]
+    found = gg.Dataset.from_folder(tmp_path / "parts", cache=tmp_path / "cache")
+    assert not found.cached
+    same(found, gg.Dataset.from_folder(tmp_path / "parts"))
+    assert (found.images != before.images).any()
+
+
 def test_files_written_just_now_are_not_kept(parts: Path, tmp_path: Path) -> None:
     """The same second may see them written again, with the same size: nothing would tell."""
     (parts / "ok" / "1.png").touch()

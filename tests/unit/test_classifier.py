@@ -620,9 +620,18 @@ def test_bad_validation_data_is_named(validation: Any, what: str) -> None:
 def test_rows_are_not_augmented_and_callbacks_are_a_list() -> None:
     with pytest.raises(ValueError, match="augment: rows of features cannot be augmented"):
         made(model=ROWS_NET, augment=Augment()).fit(*rows())
-    for bad in (Callback(), [3], [Callback]):
+    for bad in (Callback(), [3], [Callback], 5):
         with pytest.raises(TypeError, match=r"callbacks: found .*expected a list of gonogo callbacks"):
             made().fit(X24, Y24, callbacks=bad)  # type: ignore[arg-type]
+
+
+def test_callbacks_may_come_from_an_iterator() -> None:
+    class EndAtOnce(Callback):
+        def on_epoch_end(self, *_: object) -> None:
+            self.model.stop_training = True
+
+    assert made(model=ROWS_NET, epochs=3).fit(*rows(), callbacks=(c for c in [EndAtOnce()])).n_iter_ == 1
+    assert made(model=ROWS_NET, epochs=3).fit(*rows(), callbacks=None).n_iter_ == 3
 
 
 @pytest.mark.parametrize(

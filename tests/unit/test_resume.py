@@ -133,6 +133,28 @@ def test_a_training_stopped_at_any_moment_goes_on_to_the_same_bits(tmp_path: Pat
     assert moments == TRAININGS[kind].get("epochs", 3) * (2 + 2 * steps + TRAININGS[kind].get("validated", False))
 
 
+class EndWithEpoch(gg.Callback):
+    """Asks for the end of the training inside the second epoch, which is completed first."""
+
+    def on_train_batch_end(self, *_: object) -> None:
+        if self.model.step.count == 5:
+            self.model.stop_training = True
+
+
+@pytest.mark.parametrize("save_freq", [1, "epoch"])
+def test_an_epoch_that_is_the_last_by_a_wish_is_completed_after_a_stop(tmp_path: Path, save_freq: Any) -> None:
+    (tmp_path / "whole").mkdir()
+    whole = outputs(tmp_path / "whole", EndWithEpoch())
+    assert whole["epochs"] == [0, 1]
+    # From the step of the wish to the end of the epoch: four steps of two hooks each, and the validation between.
+    for moment in range(10 + 4, 2 * 11 + 1):
+        folder = tmp_path / str(moment)
+        folder.mkdir()
+        with pytest.raises(KeyboardInterrupt):
+            outputs(folder, EndWithEpoch(), StopAt(moment), save_freq=save_freq)
+        assert outputs(folder, EndWithEpoch(), save_freq=save_freq) == whole
+
+
 def test_a_training_may_be_stopped_again_and_again(tmp_path: Path) -> None:
     folder, whole = tmp_path / "often", tmp_path / "whole"
     folder.mkdir()

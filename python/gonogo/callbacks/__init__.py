@@ -1,7 +1,7 @@
 """Hooks around epochs and steps, with Keras's names."""
 
 from gonogo.callbacks.backup import BackupAndRestore
-from gonogo.callbacks.callback import Callback
+from gonogo.callbacks.callback import Callback, check_callbacks
 from gonogo.callbacks.files import CSVLogger, ModelCheckpoint
 from gonogo.callbacks.monitor import Mode
 from gonogo.callbacks.rates import ReduceLROnPlateau
@@ -18,4 +18,5 @@ __all__ = [
     "ReduceLROnPlateau",
     "TensorBoard",
     "TerminateOnNaN",
+    "check_callbacks",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -62,3 +62,16 @@ class Callback:
     def on_divergence(self, error: DivergenceError) -> bool:  # noqa: ARG002 - the hook's signature
         """Run when loss, gradients or weights are no longer finite; return True to end the training without the error."""
         return False
+
+
+def check_callbacks(callbacks: Iterable[Callback] | None) -> tuple[Callback, ...]:
+    """Return what ``fit`` was given, None as none, as a tuple; ``TypeError`` for what is no list of callbacks."""
+    given: tuple[Callback, ...] | None
+    try:
+        # Taken once: an iterator that a check has gone through would be empty for the training.
+        given = () if callbacks is None else tuple(callbacks)
+    except TypeError:
+        given = None
+    if given is None or not all(isinstance(callback, Callback) for callback in given):
+        raise TypeError(f"callbacks: found {callbacks!r}, expected a list of gonogo callbacks")
+    return given

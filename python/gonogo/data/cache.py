@@ -1,7 +1,7 @@
 """Decoded pictures kept on disk: the next reading of the same files maps them into memory instead of decoding them anew.
 
 One file holds what one folder or table gave with one set of settings. It is used only while nothing has changed that its
-pixels depend on: path, size and time of change of every picture, all settings of reading, and the core that decoded. Layout:
+pixels depend on: path and inode, size and times of every picture, all settings of reading, and the core that decoded. Layout:
 magic number, length of the header, SHA-256 of the header, header (JSON), zeros up to a whole page, pixels.
 """
 
@@ -109,21 +109,26 @@ def _digest(value: object) -> str:
 
 
 def _key(paths: Sequence[Path], settings: dict[str, Any]) -> str:
-    """Return what names the state of all files; a file that is not there has no size and no time."""
-    files: list[tuple[str, int, int]] = []
+    """Return what names the state of all files; a file that is not there has no size and no time.
+
+    Programs set the time of content back (copies and archives do) and exchange names: the time of the inode, which no program
+    sets, and the inode itself tell of both.
+    """
+    files: list[tuple[str | int, ...]] = []
     for path in paths:
         try:
             found = path.stat()
-            files.append((str(path.absolute()), found.st_size, found.st_mtime_ns))
+            state = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
         except OSError:
-            files.append((str(path.absolute()), -1, -1))
+            state = (-1, -1, -1, -1)
+        files.append((str(path.absolute()), *state))
     return _digest([_core.__version__, fingerprint()["extension_sha256"], settings, files])
 
 
 def _doubt(paths: Sequence[Path], pictures: Pictures, begun: int, key: str, settings: dict[str, Any]) -> str:
-    """Return why size and time may not tell these pixels from later ones; an empty text where they do."""
+    """Return why sizes and times may not tell these pixels from later ones; an empty text where they do."""
     if any(error.fault == "unreadable" for error in pictures.bad):
-        return "some files could not be read"  # which neither size nor time will show when they can
+        return "some files could not be read"  # which nothing in the key will show when they can
     if _key(paths, settings) != key:
         return "some files changed while they were read"
     lost = {error.path for error in pictures.bad}
