@@ -57,12 +57,15 @@ class Part:
         As the sender says; None where a frame had no mark.
     doubt : str
         Why it is REVIEW whatever its pictures show; empty: nothing speaks against it.
+    views : tuple of int
+        Which of the part's pictures they are, from 1; a frame without mark is the first.
     """
 
     pictures: list[bytes]
     complete: float
     number: int | None = None
     doubt: str = ""
+    views: tuple[int, ...] = (1,)
 
 
 def frames(read: Read, bytes_max: int) -> Iterator[Frame]:
@@ -78,12 +81,17 @@ def frames(read: Read, bytes_max: int) -> Iterator[Frame]:
     Raises
     ------
     FrameError
-        A frame is empty, too large, or ends early.
+        A frame is empty, too large, or ends early, or its mark names a picture that its part does not have.
     """
     number = 0
     while header := _read_whole(read, _LENGTH.size):
         number += 1
         if (mark := _mark(header)) is not None:
+            if not 1 <= mark.view <= mark.views <= VIEWS_MAX:
+                (size,) = _LENGTH.unpack(header)
+                found = f"found the mark of picture {mark.view} of {mark.views}, or a length of {size} bytes"
+                expected = f"1 <= picture <= pictures <= {VIEWS_MAX}, or a length of 1 to {bytes_max} bytes"
+                raise FrameError(f"frame {number}: {found}; expected {expected}")
             header = _read_whole(read, _LENGTH.size)
         if len(header) < _LENGTH.size:
             raise FrameError(f"frame {number}: found {len(header)} bytes, expected a length of {_LENGTH.size}")
@@ -97,11 +105,9 @@ def frames(read: Read, bytes_max: int) -> Iterator[Frame]:
 
 
 def _mark(header: bytes) -> Mark | None:
-    """The mark that four bytes are; None where they are none."""
-    if len(header) < _MARK.size:
-        return None
-    view, views, part = _MARK.unpack(header)
-    return Mark(part - _MARKED, view, views) if part >= _MARKED and 1 <= view <= views <= VIEWS_MAX else None
+    """The mark that four bytes are, whatever it says; None where they are a length, or too few."""
+    view, views, part = _MARK.unpack(header) if len(header) == _MARK.size else (0, 0, 0)
+    return Mark(part - _MARKED, view, views) if part >= _MARKED else None
 
 
 def _read_whole(read: Read, size: int) -> bytes:
@@ -171,4 +177,5 @@ class Assembly:
             found = ", ".join(str(view) for view, _ in held)
             doubt = f"the part is incomplete: found picture {found} of {self._mark.views}"
         complete = max(frame.complete for _, frame in held)
-        return [Part([frame.data for _, frame in held], complete, self._mark.part, doubt)]
+        views = tuple(view for view, _ in held)
+        return [Part([frame.data for _, frame in held], complete, self._mark.part, doubt, views)]

@@ -7,6 +7,7 @@ too long behind others is known to be late.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import math
 import os
@@ -22,11 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gonogo.decision import REVIEW
+from gonogo.decision import REVIEW, which_picture
 from gonogo.framing import PART_FILES, Assembly, Frame, FrameError, Part, Read, frames
 from gonogo.line.claim import Picture
+from gonogo.line.configuration import Configuration
 from gonogo.line.decider import Decider
 from gonogo.line.disk import FILE_BYTES_MAX, Status
+from gonogo.line.frozen_camera import Repeats
 from gonogo.line.outcome import Job, Outcome, decide_jobs
 
 _WAITING_MAX = 4  # frames that were read and not yet decided on; more wait with the sender
@@ -51,6 +54,8 @@ class Settings:
         Seconds after the first picture of a part in which the others have to come.
     accept_unproven : bool
         Whether a picture that cannot be proven complete is decided on.
+    frozen_after : int
+        So many pictures of a view with the same bytes in a row are a frozen camera; 0: never.
     """
 
     deadline: float | None = None
@@ -58,6 +63,10 @@ class Settings:
     bytes_max: int = FILE_BYTES_MAX
     part_timeout: float = 30.0
     accept_unproven: bool = False
+    frozen_after: int = Configuration.frozen_after
+
+    def __post_init__(self) -> None:
+        Configuration(frozen_after=self.frozen_after)  # which refuses what gonogo sort refuses
 
 
 class Stream:
@@ -76,6 +85,8 @@ class Stream:
     def __init__(self, decider: Decider, settings: Settings, is_stopped: Callable[[], bool]) -> None:
         self._decider, self._settings, self._is_stopped = decider, settings, is_stopped
         self.frames = self.late = self._of_sender = 0
+        # Over all senders: a program may connect anew for each picture of its camera.
+        self._repeats = Repeats(settings.frozen_after)
 
     def run(self, read: Read, write: Callable[[str], None]) -> FrameError | OSError | None:
         """Decide on all parts of a sender; return what ended it, None for its own end or a word to stop.
@@ -142,10 +153,11 @@ class Stream:
         self.frames += len(part.pictures)
         self._of_sender += len(part.pictures)
         deadline = self._settings.deadline or math.inf
+        frozen = self._count(part)
         outcome, waited = _review(part.doubt, "part"), time.monotonic() - part.complete
         if not part.doubt:
             # Whoever waited too long gets its line at once, so that the stream catches up.
-            outcome = _late(waited, deadline) if waited > deadline else self._judge(part)
+            outcome = _late(waited, deadline) if waited > deadline else self._judge(part, frozen)
         seconds = time.monotonic() - part.complete
         if seconds > deadline and not part.doubt:
             outcome = _late(seconds, deadline)
@@ -161,14 +173,23 @@ class Stream:
             "milliseconds": round(seconds * 1000, 3),
         }
 
-    def _judge(self, part: Part) -> Outcome:
+    def _count(self, part: Part) -> str:
+        """Why the part cannot pass because of what its cameras showed before; what is late counts like all others."""
+        doubt = ""
+        for number, (view, data) in enumerate(zip(part.views, part.pictures, strict=True)):
+            picture, content = str(self.frames - number), hashlib.sha256(data).hexdigest()
+            found = self._repeats.doubt(self._repeats.count(str(view), picture, content))
+            doubt = doubt or (found and which_picture(view, len(part.pictures)) + found)
+        return doubt
+
+    def _judge(self, part: Part, doubt: str) -> Outcome:
         """Decide as the sorter does: damage is QUARANTINE, or REVIEW where the part has other pictures, and any doubt REVIEW."""
         pictures = []
         for view, data in enumerate(part.pictures, 1):
             name = f"picture {view}"
             pictures.append(Picture(name, name, Path(), Status("file", 0, 0, len(data), 0), data=data))
             pictures[-1].fault = self._decider.check(data)
-        job = Job("part", pictures)
+        job = Job("part", pictures, doubt)
         unproven = self._settings.accept_unproven
         (outcomes,) = decide_jobs([job], self._decider, accept_unproven=unproven, today=datetime.date.today())
         for picture, outcome in zip(pictures, outcomes, strict=True):

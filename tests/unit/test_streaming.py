@@ -26,12 +26,16 @@ from hypothesis import strategies as st
 from line.commands import make_models, picture
 
 from gonogo import Inspector, PassGate, load
+from gonogo.cli import main
+from gonogo.errors import ModelFileError
 from gonogo.framing import VIEWS_MAX, Assembly, Frame, FrameError, Mark, Part, frames
 from gonogo.line.inspection import InspectorDecider
 from gonogo.streaming import Settings, Stream, listening, serve
 
 DRAW = np.random.default_rng(3)
 GOOD, BAD = picture(DRAW, 120), picture(DRAW, 0)
+ALSO_GOOD = picture(DRAW, 120)
+WANTED = "expected 1 <= picture <= pictures <= 64, or a length of 1 to 1000 bytes"
 
 
 @pytest.fixture(scope="module")
@@ -120,15 +124,45 @@ def test_what_is_late_is_review_and_is_not_worked_on(decider: InspectorDecider) 
         (b"\1\2\0\x80" + b"\1\0", "frame 2: found 2 bytes, expected a length of 4"),
         (b"\1\2\0\x80", "frame 2: found 0 bytes, expected a length of 4"),
         (b"\1\2\0\x80" * 2, "frame 2: found a length of 2147484161, expected 1 to 1000 bytes"),
-        (b"\0\2\0\x80", "frame 2: found a length of 2147484160, expected 1 to 1000 bytes"),
-        (b"\3\2\0\x80", "frame 2: found a length of 2147484163, expected 1 to 1000 bytes"),
-        (b"\1\x41\0\x80", "frame 2: found a length of 2147500289, expected 1 to 1000 bytes"),
+        (b"\0\2\0\x80", f"frame 2: found the mark of picture 0 of 2, or a length of 2147484160 bytes; {WANTED}"),
+        (b"\3\2\0\x80", f"frame 2: found the mark of picture 3 of 2, or a length of 2147484163 bytes; {WANTED}"),
+        (b"\1\x41\0\x80", f"frame 2: found the mark of picture 1 of 65, or a length of 2147500289 bytes; {WANTED}"),
     ],
 )
 def test_what_is_no_frame_ends_the_stream(decider: InspectorDecider, sent: bytes, complaint: str) -> None:
     _, good, error = lines_of(decider, framed(GOOD) + sent, bytes_max=1000)
     assert good["decision"] == "ok"
     assert error == {"error": complaint}
+
+
+def test_a_frozen_camera_is_review_until_it_shows_something_else(decider: InspectorDecider) -> None:
+    _, *said = lines_of(decider, framed(*[GOOD] * 12, ALSO_GOOD, GOOD))
+    assert [line["decision"] for line in said] == ["ok"] * 9 + ["REVIEW"] * 3 + ["ok"] * 2
+    assert said[9]["reason"] == "the same picture 10 times in a row: the camera may be frozen"
+    assert (said[9]["cause"], said[9]["score"], said[9]["passed"]) == ("doubt", None, False)
+    _, *said = lines_of(decider, framed(*[GOOD] * 12), frozen_after=0)
+    assert {line["decision"] for line in said} == {"ok"}
+    with pytest.raises(ValueError, match="frozen_after: found 1, expected 2 or more"):
+        Settings(frozen_after=1)
+
+
+def test_a_frozen_camera_is_remembered_over_senders_and_late_pictures(decider: InspectorDecider) -> None:
+    stream, said = Stream(decider, Settings(heartbeat=0, deadline=60.0, frozen_after=4), lambda: False), list[str]()
+    for _ in range(2):
+        stream.run(io.BytesIO(framed(GOOD)).read, said.append)
+    assert stream.decide(Part([GOOD], time.monotonic() - 61))["cause"] == "late"
+    assert stream.decide(Part([GOOD], time.monotonic()))["reason"].startswith("the same picture 4 times")
+    assert [json.loads(line).get("decision") for line in said] == [None, "ok"] * 2
+
+
+def test_one_frozen_camera_of_two_is_noticed(pairs: InspectorDecider) -> None:
+    other = [GOOD, ALSO_GOOD]
+    sent = [part(n, other[n % 2], GOOD) for n in range(3)] + [marked(3, 2, 2, GOOD), part(4, ALSO_GOOD, GOOD)]
+    sent += [part(5, ALSO_GOOD, ALSO_GOOD)]
+    _, *said = lines_of(pairs, b"".join(sent), frozen_after=4)
+    assert [line["decision"] for line in said] == ["ok"] * 3 + ["REVIEW"] * 2 + ["ok"]
+    assert said[3]["cause"] == "part"
+    assert said[4]["reason"] == "picture 2 of 2: the same picture 5 times in a row: the camera may be frozen"
 
 
 @given(files=st.lists(st.binary(min_size=1, max_size=50)), cut=st.integers(0, 200), pieces=st.integers(1, 7))
@@ -282,8 +316,21 @@ def test_the_command_on_standard_input(start: Callable[..., subprocess.Popen[byt
     assert process.returncode == 2
     lines = [json.loads(line) for line in said.splitlines()]
     assert [line.get("decision") for line in lines] == [None, "ok", "bad", None]
-    assert lines[-1] == {"error": "frame 3: found a length of 4294967295, expected 1 to 1000 bytes"}
+    assert lines[-1] == {
+        "error": f"frame 3: found the mark of picture 255 of 255, or a length of 4294967295 bytes; {WANTED}"
+    }
     assert complaint.decode() == f"gonogo stream: {lines[-1]['error']}\n"
+
+
+def test_a_model_that_computes_something_else_decides_on_nothing(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: InspectorDecider) -> float:
+        raise ModelFileError("FILE", "the scores are others")
+
+    monkeypatch.setattr(InspectorDecider, "self_test", fail)
+    assert main(["stream", str(models["gated"])]) == 3
+    assert capsys.readouterr() == ("", "gonogo stream: FILE: the scores are others\n")
 
 
 def test_a_sender_that_stops_in_the_middle_of_a_part(start: Callable[..., subprocess.Popen[bytes]]) -> None:
@@ -362,7 +409,7 @@ def test_a_sender_that_goes_without_its_lines_is_left_and_the_next_one_served(
     process.stderr.readline()
     with socket.socket(socket.AF_UNIX) as camera:
         camera.connect(str(path))
-        camera.sendall(framed(*[GOOD] * 20))  # and is gone
+        camera.sendall(framed(*[BAD, GOOD] * 10))  # and is gone
     assert process.stderr.readline().startswith(b"the sender was left: ")
     with socket.socket(socket.AF_UNIX) as camera, camera.makefile("rb") as answers:
         camera.connect(str(path))

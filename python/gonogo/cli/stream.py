@@ -22,7 +22,9 @@ DESCRIPTION = """
 Decide on pictures that another program sends: on standard input, or with --socket through a Unix socket that only this account
 may open, one sender at a time. Each picture is a frame: four bytes with the length of the file, the least significant first,
 then the file (JPEG, PNG, BMP, TIFF). Each gets one line of JSON on standard output (or back through the socket), by the rules of
-gonogo sort: a damaged file is QUARANTINE, any doubt is REVIEW. Nothing is kept.
+gonogo sort: a damaged file is QUARANTINE, any doubt is REVIEW, also where a view shows the same bytes --frozen-after times in a
+row. The model is tested once, at the start. Nothing is kept: unlike gonogo sort the stream watches for no drift, marks no parts
+for an audit and does not know which model decided before (hold it to one with --model-sha256).
 
 Where a part has several pictures, each frame begins with a mark of four bytes: which picture it is (1, 2, ...), of how many (up
 to 64), and two bytes, the least significant first, with 32768 plus the number of the part (0 to 32767 and again). The part gets
@@ -80,6 +82,13 @@ def add_parser(commands: Commands) -> None:
         help="seconds after its first picture in which all pictures of a part have to come",
     )
     parser.add_argument(
+        "--frozen-after",
+        type=whole_number(0),
+        default=Settings.frozen_after,
+        metavar="N",
+        help="equal pictures in a row are a frozen camera, each view by itself; 0: never",
+    )
+    parser.add_argument(
         "--accept-unproven", action="store_true", help="decide on pictures that cannot be proven complete, too"
     )
     parser.add_argument(
@@ -94,9 +103,12 @@ def run(args: argparse.Namespace) -> int:
     inspector = Inspector(args.model_file, n_threads=args.threads)
     check_pin(inspector, args.model_file, args.model_sha256)
     decider = InspectorDecider(inspector, gated=not args.no_gate, threads=args.threads or 0)
+    decider.self_test()
     note_expired(args, decider.valid_until)
     deadline = None if args.deadline_ms is None else args.deadline_ms / 1000
-    settings = Settings(deadline, args.heartbeat, args.max_bytes, args.part_timeout, args.accept_unproven)
+    settings = Settings(
+        deadline, args.heartbeat, args.max_bytes, args.part_timeout, args.accept_unproven, args.frozen_after
+    )
     with stop_signals() as stopped:
         stream = Stream(decider, settings, lambda: bool(stopped))
         if args.socket is None:
