@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from gonogo.decision import Decision
 from gonogo.line.claim import can_move
 from gonogo.line.disk import BlockedError, FileChangedError
 from gonogo.line.naming import final_name
+from gonogo.line.recovery import Recovery
 from gonogo.line.rehearsal import rehearse
 from gonogo.line.tables import create_schema
 
@@ -149,6 +151,65 @@ def test_a_part_goes_to_people_without_the_view_that_could_not_be_taken(monkeypa
         "1_a": ("REVIEW", "a picture of the part could not be taken from the inbox"),
         "1_b": ("REVIEW", "found 1 picture of the part, expected 2"),
     }
+
+
+@pytest.fixture
+def pair() -> World:
+    """A part of two pictures."""
+    world = World(part_pattern=r"(?P<part>\d)_(?P<view>\w)", views=2)
+    world.bring("1_a", b"ok 1")
+    world.bring("1_b", b"ok 2")
+    return world
+
+
+def test_a_part_goes_to_people_without_the_view_that_is_taken_away_before_a_recovery_reads_it(
+    pair: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand = Hand(pair.disk, monkeypatch)
+    (gone,) = (path for path in crashed(pair, hand, "make_folder", OK) if path.name == "1_b")
+    hand("read", gone, hand.take)
+    assert finished(pair)
+    assert hand.acted == 2
+    assert told(pair) == {"1_a": ("REVIEW", "a picture of the part was taken away")}
+    assert rows(pair, "LOST") == ["it was taken out of the folder of claimed pictures"]
+
+
+def test_a_part_goes_to_people_without_the_view_that_is_taken_away_as_soon_as_it_is_claimed(
+    pair: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand = Hand(pair.disk, monkeypatch)
+    hand("move", INBOX / "1_b", hand.rewrite)  # so that it is read again
+    hand("read", OUT / "work", hand.take)
+    assert finished(pair)
+    assert hand.acted == 2
+    assert told(pair) == {"1_a": ("REVIEW", "a picture of the part was taken away")}
+    assert rows(pair, "LOST") == ["it was taken out of the folder of claimed pictures"]
+
+
+def test_a_part_has_as_many_views_as_when_it_was_claimed(pair: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand = Hand(pair.disk, monkeypatch)
+    (gone,) = (path for path in crashed(pair, hand, "make_folder", OK) if path.name == "1_b")
+    pair.disk.remove(gone)
+    pair.configuration = replace(pair.configuration, views=1)
+    assert finished(pair)
+    assert told(pair) == {"1_a": ("REVIEW", "found 1 of the 2 pictures that the part had")}
+
+
+def test_views_of_two_parts_of_one_name_make_no_part(pair: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each of them one picture is left when the power comes back."""
+    hand = Hand(pair.disk, monkeypatch)
+    crashed(pair, hand, "make_folder", OK)
+    with monkeypatch.context() as patched:  # the next start brings its pictures as far, before it looks at what is left
+        patched.setattr(Recovery, "run", lambda _: {})
+        pair.bring("1_a", b"ok 3")
+        pair.bring("1_b", b"ok 4")
+        later = crashed(pair, hand, "make_folder", OK)
+    for path in later:
+        if pair.disk.files(OUT)[path] in (b"ok 2", b"ok 3"):
+            pair.disk.remove(path)
+    assert finished(pair)
+    assert {folder for folder, _ in told(pair).values()} == {"REVIEW"}
+    assert len(told(pair)) == 2
 
 
 def test_what_is_claimed_with_another_content_than_was_read_goes_to_people(world: World, hand: Hand) -> None:

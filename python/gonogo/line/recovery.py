@@ -6,6 +6,7 @@ same content and the picture's id, has been seen.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,13 +22,15 @@ from gonogo.line.transfer import AcrossError, AlteredError, Intent, batch_folder
 
 @dataclass
 class _Unfinished:
-    """A picture of a batch that has no end."""
+    """A picture of a batch that has no end; of its part there were so many ``views``."""
 
     id: str
     name: str
     identity: tuple[int, ...]
     part: str
     doubt: str
+    batch: int
+    views: int
     claimed: list[Path] = field(default_factory=list)
     tries: int = 0
     place: Path | None = None
@@ -97,10 +100,11 @@ class Recovery:
         found: dict[str, _Unfinished] = {}
         for batch in batches:
             work = self._places.out / batch.body["work"]
+            views = Counter(name if part is None else part for _, name, *_, part, _ in batch.body["files"])
             for identifier, name, *identity, tries, part, doubt in batch.body["files"]:
-                picture = found.setdefault(
-                    identifier, _Unfinished(identifier, name, tuple(identity), name if part is None else part, doubt)
-                )
+                of_part = name if part is None else part
+                said = (identifier, name, tuple(identity), of_part, doubt, batch.sequence, views[of_part])
+                picture = found.setdefault(identifier, _Unfinished(*said))
                 picture.claimed.append(batch_folder(work, batch.sequence) / name)
                 picture.tries = max(picture.tries, tries)
         return list(found.values())
@@ -165,20 +169,23 @@ class Recovery:
 
     def _decide_again(self, retries: list[_Unfinished]) -> int:
         """Sort what was claimed, or looked at, and not decided on, part by part: one of them may have ended the program."""
-        parts: dict[str, list[Picture]] = {}
-        doubts: dict[str, str] = {}
+        parts: dict[tuple[int, str], list[_Unfinished]] = {}
         for retry in retries:
-            if (picture := self._find(retry)) is not None:
-                parts.setdefault(retry.part, []).append(picture)
-                doubts[retry.part] = retry.doubt
-        decided = 0
-        for part, pictures in parts.items():
-            pattern = self._sorter.configuration.pattern
-            said = [part_of(picture.name, pattern) for picture in pictures]
-            views = [names[1] for names in said if names is not None]
-            doubt = doubts[part] or doubt_about_views(views, self._sorter.configuration.views)
-            decided += self._sorter.sort([Job(part, pictures, doubt)])
-        return decided
+            parts.setdefault((retry.batch, retry.part), []).append(retry)
+        found = [
+            (said, [picture for one in said if (picture := self._find(one)) is not None]) for said in parts.values()
+        ]
+        return sum(self._sorter.sort([self._job(said[0], pictures)]) for said, pictures in found if pictures)
+
+    def _job(self, said: _Unfinished, pictures: list[Picture]) -> Job:
+        """What is left of a part; it cannot pass without one of the pictures that it had."""
+        configuration = self._sorter.configuration
+        names = [part_of(picture.name, configuration.pattern) for picture in pictures]
+        views = [name[1] for name in names if name is not None]
+        doubt = said.doubt or doubt_about_views(views, configuration.views)
+        if len(pictures) < said.views:
+            doubt = doubt or f"found {len(pictures)} of the {said.views} pictures that the part had"
+        return Job(said.part, pictures, doubt)
 
     def _find(self, retry: _Unfinished) -> Picture | None:
         """The picture in ``work/``, or as it was in the inbox; None if it was never claimed, so that it is not ours."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,25 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from gonogo.decision import REVIEW
-from gonogo.line.claim import BUSY, Picture, claim, is_in_use
+from gonogo.line.claim import Picture, is_in_use
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, Places
 from gonogo.line.csv_log import CsvLog
-from gonogo.line.decider import CHANGING, CRASHING, QUARANTINE, Decider
-from gonogo.line.disk import Disk, DiskFullError, FileChangedError, NotRegularError, Status
+from gonogo.line.decider import QUARANTINE, Decider
+from gonogo.line.disk import Disk, DiskFullError, Status
 from gonogo.line.drift_watch import DriftWatch
 from gonogo.line.frozen_camera import FrozenCamera
-from gonogo.line.inbox import Inbox, Part, Waiting
+from gonogo.line.inbox import Inbox, Part
+from gonogo.line.intake import Intake
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.naming import part_of
 from gonogo.line.outcome import Job, Outcome, decide_jobs
 from gonogo.line.places import below
 from gonogo.line.transfer import GONE, Transfer, batch_folder, source_of
 
-TRIES_MAX = 2  # a picture whose decoding ended the program twice is not decoded again
 _BATCH_BYTES = 128 * 1024 * 1024  # of pictures; two batches are in memory
 _FULL = "disk-full"  # of an ALARM
-_TAKEN = {"reason": "it was taken out of the folder of claimed pictures"}
 
 
 @dataclass
@@ -108,10 +106,10 @@ class Sorter:
         self.inbox = Inbox(disk, clock, places.inbox, configuration)
         if keeps:
             self.inbox.is_known = self._is_known
+        self.intake = Intake(disk, clock, places, configuration, decider, self.inbox)
         self.transfer = Transfer(disk, clock, places, configuration, journal, decider.description, keeps)
         self.csv = CsvLog(disk, places.csv, journal, configuration)
         self._known: set[tuple[int, ...]] = set()
-        self._gone: list[Entry] = []
         self._thread: ThreadPoolExecutor | None = None
         self.is_stopped: Callable[[], bool] = lambda: False
         self.after_batch: Callable[[], None] = lambda: None
@@ -249,13 +247,13 @@ class Sorter:
         started = self.clock.steady()
         # Before anybody looks into a file: what ends the program is known by its row when it starts again.
         number = self.journal.append([batch_row(jobs, self.places, self._number)])[0]
-        ready = [job for job in jobs if self._read(job)]
+        ready = [read for job in jobs if (read := self.intake.read(job)) is not None]
         if not self.keeps:
-            ready = self._claim(ready, batch_folder(self.places.work, number))
+            ready = self.intake.claim(ready, batch_folder(self.places.work, number))
         watched = [self._camera.look(job) for job in ready]
-        self.counts.lost += len(self._gone)
-        more = [*self._gone, *(alarm for _, alarms in watched for alarm in alarms)]
-        self._gone = []
+        gone = self.intake.take_gone()
+        self.counts.lost += len(gone)
+        more = [*gone, *(alarm for _, alarms in watched for alarm in alarms)]
         return Batch(number, [job for job, _ in watched], more, started)
 
     def _end(self, batch: Batch, outcomes: Sequence[Sequence[Outcome]]) -> int:
@@ -289,71 +287,6 @@ class Sorter:
                 picture = Picture(self.new_id(), name, folder / name, status)
                 count += self.sort([Job(name if part is None else part[0], [picture], doubt)])
         return count
-
-    def _read(self, job: Job) -> bool:
-        """Read the pictures of a part; False where it has to wait in the inbox, or was taken from there."""
-        for picture in list(job.pictures):
-            check = self.decider.check if picture.tries <= TRIES_MAX else None
-            claimed = picture.place.parent != self.places.inbox
-            try:
-                picture.read(self.disk, check)
-            except FileNotFoundError:
-                if not claimed:
-                    return False
-                job.pictures.remove(picture)
-                self._gone.append(Entry("LOST", None, picture.id, None, shown(picture.name), body=_TAKEN))
-                continue
-            except (FileChangedError, NotRegularError, OSError) as error:
-                if claimed and isinstance(error, FileChangedError):
-                    self._mark_changing(picture)
-                    continue
-                if claimed or (isinstance(error, OSError) and error.errno not in BUSY):
-                    raise
-                self.inbox.put_back(picture.name)
-                return False
-            if check is None:
-                picture.fault = CRASHING
-            elif picture.is_damaged and not claimed and not self._is_overdue(picture):
-                self.inbox.put_back(picture.name, picture.fault.reason if picture.fault else "")
-                return False
-        return len(job.pictures) > 0
-
-    def _is_overdue(self, picture: Picture) -> bool:
-        file: Waiting | None = self.inbox.waiting.get(picture.name)
-        return file is not None and self.clock.steady() - file.since >= self.configuration.max_wait
-
-    def _claim(self, jobs: Sequence[Job], folder: Path) -> list[Job]:
-        """Claim the pictures of parts; those that cannot be claimed are missing in theirs."""
-        self.disk.make_folder(folder)
-        claimed: list[Job] = []
-        for job in jobs:
-            ours, doubt = [], job.doubt
-            for picture in job.pictures:
-                if picture.place.parent != self.places.inbox or claim(picture, folder, self.disk):
-                    ours.append(picture)
-                else:
-                    self.inbox.put_back(picture.name)
-                    doubt = doubt or "a picture of the part could not be taken from the inbox"
-            for picture in ours:
-                if not picture.content:
-                    doubt = self._read_again(picture) or doubt
-            if ours:
-                claimed.append(Job(job.name, ours, doubt))
-        return claimed
-
-    def _read_again(self, picture: Picture) -> str:
-        """Read a picture that changed between reading and claiming; return why it cannot pass even if it is sound now."""
-        try:
-            picture.read(self.disk, self.decider.check)
-        except FileChangedError:
-            self._mark_changing(picture)
-        return "the file changed while it was taken"
-
-    def _mark_changing(self, picture: Picture) -> None:
-        """Let a claimed picture that changed while it was read be quarantined as it is now."""
-        picture.fault = CHANGING
-        picture.status = self.disk.status(picture.place) or picture.status
-        picture.content = self.disk.digest(picture.place) or hashlib.sha256(b"").hexdigest()
 
     def _audits(self, job: Job, outcomes: Sequence[Outcome]) -> list[Entry]:
         """Mark a share of the passed parts for people, by a number that nobody can steer: a picture's own SHA-256."""
