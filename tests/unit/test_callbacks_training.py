@@ -220,8 +220,11 @@ class TestValuesThatAreNoNumbers:
 
 
 def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Scalars of the event files of a folder: records of length, checksum, message, checksum."""
-    from tensorboardX.proto.event_pb2 import Event
+    """Scalars of the event files of a folder: records of length, checksum, message, checksum.
+
+    As TensorBoard does, the beginning of a session takes back all events of the folder from its step on.
+    """
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
 
     found: dict[str, list[tuple[int, float]]] = {}
     for path in sorted(folder.iterdir()):
@@ -230,6 +233,8 @@ def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
             (length,) = struct.unpack_from("<Q", data, at)
             event = Event.FromString(data[at + 12 : at + 12 + length])
             at += 16 + length
+            if event.session_log.status == SessionLog.START:
+                found = {tag: [kept for kept in scalars if kept[0] < event.step] for tag, scalars in found.items()}
             for value in event.summary.value:
                 found.setdefault(value.tag, []).append((event.step, value.simple_value))
     return found
@@ -251,24 +256,29 @@ class TestTensorBoard:
     @pytest.mark.parametrize(("update_freq", "steps"), [("batch", range(9)), (2, range(1, 9, 2))])
     def test_steps_are_events_where_asked_for(self, tmp_path: Path, update_freq: Any, steps: range) -> None:
         fitted(gg.TensorBoard(tmp_path, update_freq))
-        found = events(tmp_path / "train")
+        found = events(tmp_path / "batches")
         assert [step for step, _ in found["batch_loss"]] == list(steps)
         assert [step for step, _ in found["batch_accuracy"]] == list(steps)
 
-    def test_a_resumed_training_goes_on_in_a_new_file(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("save_freq", [1, 2, "epoch"])
+    def test_a_resumed_training_shows_what_one_that_never_stopped_shows(self, tmp_path: Path, save_freq: Any) -> None:
         class Stop(gg.Callback):
-            def on_epoch_end(self, epoch: int, *_: object) -> None:
-                if epoch == 1:
+            def on_train_batch_begin(self, *_: object) -> None:
+                # Before the last step of the second epoch, after which no batch is told of but the epoch is.
+                if self.model.step.count == 5:
                     raise KeyboardInterrupt
 
-        def backup() -> gg.BackupAndRestore:
-            return gg.BackupAndRestore(tmp_path / "backup")
+        def train(folder: Path, *more: gg.Callback) -> None:
+            fitted(gg.TensorBoard(folder, 4), gg.BackupAndRestore(tmp_path / "backup", save_freq), *more)
 
+        train(tmp_path / "whole")
         with pytest.raises(KeyboardInterrupt):
-            fitted(gg.TensorBoard(tmp_path / "logs"), backup(), Stop())
-        fitted(gg.TensorBoard(tmp_path / "logs"), backup())
-        # Epoch 1 was told before the stop but not kept: it comes again, and readers drop what was said before.
-        assert sorted(step for step, _ in events(tmp_path / "logs" / "train")["epoch_loss"]) == [0, 1, 1, 2]
+            train(tmp_path / "resumed", Stop())
+        train(tmp_path / "resumed")
+        folders = ("train", "validation", "batches")
+        shown = [{name: events(tmp_path / run / name) for name in folders} for run in ("whole", "resumed")]
+        assert shown[1] == shown[0]
+        assert [step for step, _ in shown[0]["batches"]["batch_loss"]] == [3, 7]
 
     def test_a_missing_package_is_named_with_its_extra(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "tensorboardX", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +15,9 @@ class TensorBoard(Callback):
     """Write the figures of a training as TensorBoard events; needs tensorboardX (``pip install gonogo[tracking]``).
 
     As in Keras the folders ``train`` and ``validation`` hold ``epoch_loss`` and ``epoch_accuracy``, the former also
-    ``epoch_learning_rate`` and, if asked for, ``batch_loss`` and ``batch_accuracy``; epochs are counted from 0. Unlike Keras it
-    writes no graph, no histograms, no pictures and no profile.
+    ``epoch_learning_rate``; epochs are counted from 0. ``batch_loss`` and ``batch_accuracy``, if asked for, are in a folder of
+    their own, ``batches``: a resumed training names the number from which on earlier events of a folder no longer count, which
+    can be that of a step or of an epoch. Unlike Keras it writes no graph, no histograms, no pictures and no profile.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ class TensorBoard(Callback):
         done = self.model.step.count
         if self.update_freq != "epoch" and done % (1 if self.update_freq == "batch" else self.update_freq) == 0:
             for name in ("loss", "accuracy"):
-                self._write("train", f"batch_{name}", logs[name], done - 1)
+                self._write("batches", f"batch_{name}", logs[name], done - 1)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Write the figures of the epoch, and bring them to the file."""
@@ -79,7 +80,8 @@ class TensorBoard(Callback):
             from tensorboardX import SummaryWriter
 
             purge = step if self._resumed else None
-            # Files are named by the second: without more, a training that goes on at once would replace the first file.
-            suffix = f".{secrets.token_hex(4)}"
+            # Files are named by the second, and read in the order of their names: without more, a training that goes on at
+            # once would replace the first file.
+            suffix = f".{time.time_ns()}"
             self._writers[kind] = SummaryWriter(str(self.log_dir / kind), purge_step=purge, filename_suffix=suffix)
         self._writers[kind].add_scalar(tag, value, step)
