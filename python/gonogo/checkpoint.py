@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gonogo.errors import CheckpointError
 from gonogo.machine import fingerprint, fingerprint_differences
-from gonogo.tensor_file import Arrays, parse_tensor_file, tensor_file_bytes
+from gonogo.tensor_file import Arrays, parse_tensor_file, stored_type, tensor_file_bytes
 
 if TYPE_CHECKING:
     from gonogo.callbacks import Callback
@@ -75,12 +75,8 @@ def checkpoint_bytes(trainer: Trainer, task: Mapping[str, Any]) -> bytes:
     parameters, states = trainer.get_weights()
     arrays: Arrays = {"parameters": parameters, "states": states}
     arrays |= {f"moments.{k}": block for k, block in enumerate(step.moments)}
-    callbacks = []
-    for i, (callback, values) in enumerate(_remembering(trainer.callbacks)):
-        kept = {key: value for key, value in values.items() if isinstance(value, np.ndarray)}
-        arrays |= {f"callbacks.{i}.{key}": value for key, value in kept.items()}
-        plain = {key: value for key, value in values.items() if key not in kept}
-        callbacks.append({"name": type(callback).__qualname__, "state": plain})
+    callbacks, blocks = callback_states(trainer)
+    arrays |= blocks
     state = {
         "format": _FORMAT,
         "fingerprint": fingerprint(),
@@ -94,6 +90,48 @@ def checkpoint_bytes(trainer: Trainer, task: Mapping[str, Any]) -> bytes:
         "callbacks": callbacks,
     }
     return tensor_file_bytes(arrays, {"checkpoint": _to_json(state)})
+
+
+def callback_states(trainer: Trainer) -> tuple[list[dict[str, Any]], Arrays]:
+    """Return what callbacks remember: names and values for JSON, and arrays.
+
+    Raises
+    ------
+    TypeError
+        No file holds a state: callback, key and value are named.
+    """
+    states: list[dict[str, Any]] = []
+    arrays: Arrays = {}
+    for i, (callback, values) in enumerate(_remembering(trainer.callbacks)):
+        name = type(callback).__qualname__
+        where = f"callbacks: {name}.get_state()"
+        if not isinstance(values, Mapping):
+            raise TypeError(f"{where}: found {values!r}, expected a dict, or None")
+        blocks = {_text_key(where, key): value for key, value in values.items() if isinstance(value, np.ndarray)}
+        for key, block in blocks.items():
+            stored_type(f"{where}[{key!r}]", block)
+        arrays |= {f"callbacks.{i}.{key}": block for key, block in blocks.items()}
+        states.append({"name": name, "state": _plain(where, {k: v for k, v in values.items() if k not in blocks})})
+    return states, arrays
+
+
+def _plain(where: str, value: Any) -> Any:
+    """Return a state as values that come back from JSON as they are, tuples as lists apart."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(f"{where}[{i}]", item) for i, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {_text_key(where, key): _plain(f"{where}[{key!r}]", item) for key, item in value.items()}
+    expected = "numbers, texts, True, False, None, lists and dicts of them, or an array by a name of its own"
+    raise TypeError(f"{where}: found {value!r}, expected {expected}")
+
+
+def _text_key(where: str, key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"{where}: found the key {key!r}, expected a text: another would come back as one")
+    return key
 
 
 def _remembering(callbacks: Sequence[Callback]) -> list[tuple[Callback, Mapping[str, Any]]]:

@@ -38,10 +38,7 @@ def tensor_file_bytes(arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, st
     blocks, offset = [], 0
     for name in sorted(arrays):
         array = np.asarray(arrays[name])
-        if (kind := _NAMES.get(array.dtype.newbyteorder("="))) is None:
-            raise TypeError(
-                f"{name}: found an array of {array.dtype}, expected uint8, int32, int64, float32 or float64"
-            )
+        kind = stored_type(name, array)
         block = array.astype(_TYPES[kind]).tobytes()
         header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [offset, offset + len(block)]}
         blocks.append(block)
@@ -51,6 +48,13 @@ def tensor_file_bytes(arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, st
     whole = b"".join([len(text).to_bytes(8, "little"), text, *blocks])
     digest = hashlib.sha256(whole).hexdigest()
     return whole.replace(_digest_entry(_NO_DIGEST), _digest_entry(digest), 1)
+
+
+def stored_type(name: str, array: NDArray[Any]) -> str:
+    """Return what a file calls the type of an array; ``TypeError`` naming it by ``name`` where no file holds such a one."""
+    if (kind := _NAMES.get(array.dtype.newbyteorder("="))) is None:
+        raise TypeError(f"{name}: found an array of {array.dtype}, expected uint8, int32, int64, float32 or float64")
+    return kind
 
 
 def _digest_entry(digest: str) -> bytes:

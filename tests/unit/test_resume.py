@@ -261,10 +261,33 @@ class Strange(gg.Callback):
         return {"value": self.value}
 
 
-@pytest.mark.parametrize("value", [{1, 2}, np.zeros(2, np.complex64), object()])
-def test_a_state_that_no_file_holds_is_an_error(tmp_path: Path, value: Any) -> None:
-    with pytest.raises((TypeError, AttributeError)):
-        outputs(tmp_path, Strange(value))
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({1, 2}, r"\['value'\]: found \{1, 2\}, expected numbers, texts"),
+        (b"x", r"\['value'\]: found b'x', expected numbers"),
+        (np.complex64(1), r"\['value'\]: found \(1\+0j\), expected numbers"),
+        (np.zeros(2, np.complex64), r"\['value'\]: found an array of complex64, expected uint8, int32"),
+        (
+            [1, {"a": np.arange(2)}],
+            r"\['value'\]\[1\]\['a'\]: found array\(\[0, 1\]\), expected .*an array by a name of its",
+        ),
+        ({1: 2}, r"\['value'\]: found the key 1, expected a text"),
+    ],
+)
+def test_a_state_that_no_file_holds_is_refused_before_the_first_step(tmp_path: Path, value: Any, told: str) -> None:
+    steps = Counter()
+    with pytest.raises(TypeError, match=rf"^callbacks: Strange\.get_state\(\){told}"):
+        outputs(tmp_path, Strange(value), first=[steps])
+    assert not steps.steps.any()
+
+
+@pytest.mark.parametrize(("state", "told"), [([1], r": found \[1\], expected a dict"), ({2: 3}, ": found the key 2")])
+def test_a_state_is_a_dict_with_texts_as_keys(tmp_path: Path, state: Any, told: str) -> None:
+    strange = Strange(0)
+    strange.get_state = lambda: state  # type: ignore[method-assign]
+    with pytest.raises(TypeError, match=rf"^callbacks: Strange\.get_state\(\){told}"):
+        outputs(tmp_path, strange)
 
 
 def test_weights_have_no_state_where_there_are_none() -> None:

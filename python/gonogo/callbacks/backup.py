@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from gonogo.callbacks.callback import Callback
-from gonogo.checkpoint import checkpoint_bytes, describe_task, read_checkpoint, restore
+from gonogo.checkpoint import callback_states, checkpoint_bytes, describe_task, read_checkpoint, restore
 from gonogo.checks import check_integer
 from gonogo.storage import check_writable, unfinished_files, write_atomically
 
@@ -65,6 +65,7 @@ class BackupAndRestore(Callback):
         """Go on from the file if there is one; find out now whether it can be written."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         check_writable(self.path)
+        callback_states(self.model)  # one that no file holds is refused before the first step
         self._left = unfinished_files(self.path.parent)
         self._task = describe_task(self.model)
         self.resumed_at = restore(self.model, self._task, self.path) if self.path.exists() else None

@@ -35,7 +35,11 @@ class Callback:
         self.model = model
 
     def get_state(self) -> Mapping[str, Any] | None:
-        """Return what the callback must know to go on, values that JSON can hold and NumPy arrays by name; None: nothing."""
+        """Return what the callback must know to go on, values that JSON can hold and NumPy arrays by name; None: nothing.
+
+        Keys are texts, also those of dicts within. :class:`BackupAndRestore` calls it before the first step, too, and raises a
+        ``TypeError`` naming callback and key where no file can hold the state.
+        """
         return None
 
     def set_state(self, state: Mapping[str, Any]) -> None:
