@@ -189,6 +189,31 @@ def test_what_the_sorter_would_refuse_gets_no_unit(
     assert not unit.exists()
 
 
+def test_a_model_or_a_journal_that_the_sorter_would_refuse_gets_no_unit(
+    models: dict[str, Path], places: tuple[Path, Path], tmp_path: Path, run: Run
+) -> None:
+    inbox, out = places
+    fill(inbox, {"a.png": 120})
+    run("sort", models["gated"], inbox, out, "--settle-ms", "0")
+    config, unit = tmp_path / "line.toml", tmp_path / "x.service"
+    config.write_text("no-gate = true\n")
+    other = [models["plain"], inbox, out, "--config", config]
+    run("sort", *other, exit_code=2)
+    refused = run.error
+    run("service", "write", *other, "--user", "line", "--out", unit, exit_code=2)
+    assert run.error == refused.replace("gonogo sort:", "gonogo service write:")
+    run("service", "write", models["gated"], inbox, out, "--user", "line")
+    journal = out / ".gonogo" / "journal.db"
+    journal.rename(journal.with_name("journal-2020-01.db"))  # a month that is over
+    (out / ".gonogo" / "heads.log").unlink()
+    run("service", "write", *other, "--user", "line", "--out", unit, exit_code=2)
+    journal.with_name("journal-2020-01.db").unlink()
+    (out / ".gonogo" / "heads.log").write_text(f"2026-03-01T00:00:00 row 9 head {'0' * 64}\n")
+    run("service", "write", models["gated"], inbox, out, "--user", "line", "--out", unit, exit_code=3)
+    assert "missing, although heads.log tells of 9 rows" in run.error
+    assert not unit.exists()
+
+
 def test_progress_is_each_finished_look_and_each_finished_batch(models: dict[str, Path], tmp_path: Path) -> None:
     inbox = fill(tmp_path / "in", {f"{number}.png": 120 for number in range(3)})
     looks = progress = 0

@@ -17,6 +17,7 @@ from gonogo.cli.output import note, show
 from gonogo.cli.pinning import check_pin
 from gonogo.inspector import Inspector
 from gonogo.ledger import user
+from gonogo.line.approval import check_start
 from gonogo.line.configuration import Configuration, check_places, journal_of
 from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
@@ -32,9 +33,10 @@ gonogo service write impeller.gonogo inbox/ sorted/ --user gonogo --out gonogo.s
 """
 WRITE_DESCRIPTION = """
 Write a systemd unit for 'gonogo sort FILE INBOX OUT --watch', all paths made absolute, after checking all that gonogo sort
-checks. Options of the sorter come from its TOML file (--config), which is read again at each start; model-sha256 there holds
-the service to one model. The service may write to
-inbox, output and journal, knows no network and asks for no rights; systemd starts it again after a crash, and when it hangs.
+checks at its start: options, folders, journal, self-test, and that no other model decided in OUT before (approve of a change by
+starting gonogo sort with --approve yourself, once). Options of the sorter come from its TOML file (--config), which is read again
+at each start; model-sha256 there holds the service to one model. The service may write to inbox, output and journal, knows no
+network and asks for no rights; systemd starts it again after a crash, and when it hangs.
 
 Nothing can be renamed between two folders that a service may write to: give INBOX and OUT a folder of their own in common, or
 each picture is copied. docs/line.md says how a unit is installed.
@@ -140,8 +142,10 @@ def _check(model: Path, inbox: Path, out: Path, config: Path | None) -> Path:
         raise FileNotFoundError(f"OUT: found no folder {out}; make it, owned by the account of the service")
     inspector = Inspector(model)
     check_pin(inspector, model, found.model_sha256)
-    InspectorDecider(inspector, gated=not found.no_gate)
-    return find_journal(out, LocalDisk(), found.journal).absolute()
+    decider, disk = InspectorDecider(inspector, gated=not found.no_gate), LocalDisk()
+    journal = find_journal(out, disk, found.journal).absolute()
+    check_start(decider, out, journal, disk)
+    return journal
 
 
 def _command() -> list[str]:

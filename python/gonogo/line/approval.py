@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from gonogo.errors import ModelFileError
 from gonogo.line.clock import Clock
 from gonogo.line.decider import Decider
+from gonogo.line.disk import Disk
+from gonogo.line.heads import check_heads
 from gonogo.line.journal import Entry, Journal
+from gonogo.line.segments import check_local, closed_segments, read_journal
 
 _WHAT = ("model", "certificate")
 NOT_KNOWN = "unknown"  # in place of a digest
@@ -58,6 +62,38 @@ def change_of_model(description: Mapping[str, Any], journal: Journal, user: str,
         "reason": reason,
     }
     return Entry("MODEL", body=body)
+
+
+def check_start(decider: Decider, out: Path, path: Path, disk: Disk) -> None:
+    """Refuse what a start without approval would refuse because of journal and model; nothing is written.
+
+    Parameters
+    ----------
+    decider : Decider
+        Shall decide.
+    out, path : pathlib.Path
+        The output, and where its journal is or will be.
+    disk : Disk
+        Of the machine.
+
+    Raises
+    ------
+    ValueError
+        Another model decided there before.
+    JournalError
+        The journal is gone, damaged or of another version, or would lie on a network file system.
+    ModelFileError
+        The model computes something else than where it was made.
+    """
+    check_local(path, disk)
+    check_heads(out, path, disk)
+    files = closed_segments(path, disk) if disk.status(path.parent) is not None else []
+    for file in (*([] if disk.status(path) is None else [path]), *reversed(files)):
+        with read_journal(file, disk) as opened:
+            if any(opened.models()):
+                change_of_model(decider.description, opened, "", None)
+                break
+    decider.self_test()
 
 
 def is_of_another_model(file: Journal, description: Mapping[str, Any]) -> bool:

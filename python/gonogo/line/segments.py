@@ -86,10 +86,7 @@ def open_journal(
         It cannot be made.
     """
     disk.make_folder(path.parent)
-    if (kind := disk.file_system(path.parent)) in NETWORK_FILE_SYSTEMS:
-        raise JournalError(
-            path, f"found a network file system ({kind}), expected a local disk; name one with --journal"
-        )
+    check_local(path, disk)
     found = _file_status(path, disk)
     if found is not None and found.size == 0 and disk.status(_unfinished(path)) is not None:
         disk.remove(path)  # the name was taken, and the new file not yet moved
@@ -104,6 +101,14 @@ def open_journal(
             check_schema(opened, path)
         disk.sync_folder(path.parent)  # SQLite does so for its log, and does not look whether that failed
         return _Writer(connection, path, clock, [_connect_reading(older) for older in previous], guard)
+
+
+def check_local(path: Path, disk: Disk) -> None:
+    """Raise ``JournalError`` where a journal would lie on a network file system."""
+    if (kind := disk.file_system(path.parent)) in NETWORK_FILE_SYSTEMS:
+        raise JournalError(
+            path, f"found a network file system ({kind}), expected a local disk; name one with --journal"
+        )
 
 
 def _file_status(path: Path, disk: Disk) -> Status | None:
