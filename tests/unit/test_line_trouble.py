@@ -6,6 +6,7 @@ import datetime
 import errno
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -21,10 +22,11 @@ from line.watched import watching
 from line.world import HandClock, TextDecider
 from line.writing import content
 
+from gonogo.errors import JournalError
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration
 from gonogo.line.decider import Fault
-from gonogo.line.disk import DiskFullError, LockedError
+from gonogo.line.disk import BlockedError, DiskFullError, LockedError
 from gonogo.line.files import LocalDisk
 from gonogo.line.segments import read_journal
 from gonogo.line.verify import verify
@@ -203,6 +205,55 @@ def test_a_disk_that_does_not_answer_is_waited_for(memory: Path) -> None:
     assert list(memory.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(errno.EACCES, "Permission denied"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        KeyboardInterrupt(),
+        sqlite3.OperationalError("disk I/O error"),
+    ],
+    ids=["rights", "room", "Ctrl-C", "the journal"],
+)
+def test_a_picture_is_not_to_blame_for_an_end_that_is_no_crash(error: BaseException, memory: Path) -> None:
+    class Refusing(UnsyncedDisk):
+        refused = 0
+
+        def make_folder(self, path: Path) -> None:
+            if path == memory / "out" / "ok" and self.refused < 4:
+                self.refused += 1
+                raise error
+            super().make_folder(path)
+
+    line = RealLine(memory / "in", memory / "out", disk=Refusing())
+    line.bring("a.png", b"ok 1")
+    for _ in range(4):
+        with pytest.raises((OSError, KeyboardInterrupt, JournalError)):
+            line.once()
+    line.once()
+    assert line.violations() == []
+    assert [path.name for path in (line.out / "ok").iterdir()] == ["a.png"]
+
+
+def test_an_orderly_end_excuses_no_crash_before_or_after_it(memory: Path) -> None:
+    ends = iter([MemoryError("a crash"), PermissionError(errno.EACCES, "Permission denied"), MemoryError("a crash")])
+
+    class Refusing(UnsyncedDisk):
+        def make_folder(self, path: Path) -> None:
+            if path == memory / "out" / "ok":
+                raise next(ends)
+            super().make_folder(path)
+
+    line = RealLine(memory / "in", memory / "out", disk=Refusing())
+    line.bring("a.png", b"ok 1")
+    for _ in range(3):
+        with pytest.raises((OSError, MemoryError)):
+            line.once()
+    line.once()
+    assert [path.name for path in (line.out / "QUARANTINE").iterdir()] == ["a.png"]
+    assert "the program ended twice while it was looked at" in (line.out / "decisions.csv").read_text()
+
+
 def test_what_is_no_picture_in_the_folder_of_claimed_ones_is_left_alone(memory: Path) -> None:
     line = RealLine(memory / "in", memory / "out", disk=UnsyncedDisk())
     (line.out / "work").mkdir()
@@ -219,15 +270,34 @@ def test_what_is_no_picture_in_the_folder_of_claimed_ones_is_left_alone(memory: 
     assert line.violations_of_files() == []
 
 
-def test_a_file_where_a_class_folder_belongs_is_kept(memory: Path) -> None:
-    line = RealLine(memory / "in", memory / "out", disk=UnsyncedDisk())
-    line.leave("ok", b"ok, a file of the plant")
+@pytest.mark.parametrize("subfolders", ["none", "day"])
+@pytest.mark.parametrize("when", ["before the start", "meanwhile"])
+def test_a_file_where_a_class_folder_belongs_is_kept_and_waited_for(when: str, subfolders: str, memory: Path) -> None:
+    line = RealLine(memory / "in", memory / "out", disk=UnsyncedDisk(), subfolders=subfolders)
     line.bring("a.png", b"ok 1")
-    with pytest.raises(FileExistsError):
-        line.once()
-    assert line.violations_of_files()[0].endswith("was left"), "it waits in work/"
-    (line.out / "ok").rename(line.out / "renamed")
-    line.foreign = {line.out / "renamed": digest(b"ok, a file of the plant")}
+
+    def leave() -> None:
+        line.leave("ok", b"ok, a file of the plant")
+
+    if when == "before the start":
+        leave()
+    with pytest.raises(
+        BlockedError, match="found a file where gonogo needs a folder; move it away, or give it"
+    ) as caught:
+        line.once(leave if when == "meanwhile" else lambda: None)
+    assert caught.value.filename == str(line.out / "ok")
+    assert len(files(line.inbox)) == (when == "before the start")
+    assert ("Nothing is lost: what was decided on waits" in str(caught.value)) == (when == "meanwhile")
+
+    clock = HandClock()
+
+    def move_away() -> None:
+        if clock.seconds == 20:
+            line.foreign = {(line.out / "ok").rename(line.out / "renamed"): digest(b"ok, a file of the plant")}
+
+    said = {"disk": LocalDisk(), "clock": clock, "is_stopped": lambda: clock.seconds > 60, "progress": move_away}
+    wait_for(caught.value, line.out, 0, **said)  # type: ignore[arg-type]
+    assert 20 <= clock.seconds < 60
     line.once()
     assert line.violations() == []
 

@@ -34,6 +34,7 @@ DRIFT       where the watch for drift stands: ``statistic``, which is an alarm w
             ``monitors`` (names). An alarm ends with a row ACKNOWLEDGED: a person (``by``) looked into it (``alarm``)
 ARCHIVE     a picture shall leave the output: ``action``, ``place``, ``target``, ``user``; ``refers`` is the DONE
 ARCHIVED    it has; KEPT: it was left alone, for a ``reason``; ``refers`` is the ARCHIVE
+LEFT        disks or people ended the work on ``batch`` before its END (``reason``): as a try, it does not count
 END         every picture of ``batch`` has one of DONE, RETURNED, LOST
 ==========  ===========================================================================================================
 

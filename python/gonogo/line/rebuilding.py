@@ -19,6 +19,7 @@ from gonogo.line.decider import PROVEN, Fault
 from gonogo.line.disk import Disk, FileChangedError, NotRegularError
 from gonogo.line.heads import check_heads, heads_of
 from gonogo.line.journal import Entry, Journal, shown
+from gonogo.line.leaving import leaving
 from gonogo.line.naming import is_ignored
 from gonogo.line.places import check_output, find_journal, last_places, were_copied
 from gonogo.line.recovery import Recovery
@@ -123,7 +124,9 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
             disk.make_folder(places.work)
         sorter = Sorter(disk, clock, places, configuration_of(start), NoModel(), opened, keeps=_keeps(start))
         archived = finish_archive(opened, path, out, disk)
-        return {**Recovery(sorter).run(), **said, "recounted": recounted, "user": user, "archived": archived}
+        with leaving(opened):
+            recovered = Recovery(sorter).run()
+        return {**recovered, **said, "recounted": recounted, "user": user, "archived": archived}
 
 
 def _damage(out: Path, path: Path, disk: Disk) -> tuple[str, list[Path]]:

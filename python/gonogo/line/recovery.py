@@ -14,6 +14,7 @@ from gonogo.line.claim import PROBE, Picture
 from gonogo.line.disk import Status
 from gonogo.line.inbox import doubt_about_views
 from gonogo.line.journal import TERMINAL, Entry, Row, shown
+from gonogo.line.leaving import left_batches
 from gonogo.line.naming import part_of
 from gonogo.line.outcome import Job
 from gonogo.line.sorter import Sorter
@@ -98,6 +99,7 @@ class Recovery:
 
     def _unfinished(self, batches: list[Row]) -> list[_Unfinished]:
         found: dict[str, _Unfinished] = {}
+        left = left_batches(self._journal, batches[0].sequence) if batches else set()
         for batch in batches:
             work = self._places.out / batch.body["work"]
             views = Counter(name if part is None else part for _, name, *_, part, _ in batch.body["files"])
@@ -106,7 +108,7 @@ class Recovery:
                 said = (identifier, name, tuple(identity), of_part, doubt, batch.sequence, views[of_part])
                 picture = found.setdefault(identifier, _Unfinished(*said))
                 picture.claimed.append(batch_folder(work, batch.sequence) / name)
-                picture.tries = max(picture.tries, tries)
+                picture.tries = max(picture.tries, tries - (batch.sequence in left))
         return list(found.values())
 
     def _fulfil(self, picture: _Unfinished, intent: Intent) -> Entry | None:

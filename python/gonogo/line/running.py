@@ -8,15 +8,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from gonogo.decision import REVIEW
 from gonogo.line.approval import change_of_model, is_of_another_model, self_test
 from gonogo.line.claim import places_of
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, check_places
-from gonogo.line.decider import Decider, expiry_doubt
+from gonogo.line.decider import QUARANTINE, Decider, expiry_doubt
 from gonogo.line.disk import BlockedError, Disk, DiskFullError, NotRegularError
 from gonogo.line.drift_watch import watch_line
 from gonogo.line.heads import check_heads, write_head
 from gonogo.line.journal import Entry, Journal, shown
+from gonogo.line.leaving import leaving
 from gonogo.line.places import find_journal, keep_places
 from gonogo.line.recovery import Recovery
 from gonogo.line.segments import open_journal
@@ -215,7 +217,7 @@ def open_line(
     JournalError
         The journal is damaged or cannot be kept there.
     BlockedError
-        A folder of the output cannot be written, or (``DiskFullError``) a disk is full.
+        A folder of the output cannot be written, a file lies in its place, or (``DiskFullError``) a disk is full.
     ValueError, OSError
         The folders cannot be used.
     """
@@ -247,8 +249,10 @@ def open_line(
         line = Line(sorter, clock, tell)
         try:
             line.status.tell("starting", at_once=True)
-            line.begin()
-            yield line
+            sorter.transfer.check_folders([*decider.labels, REVIEW, QUARANTINE])
+            with leaving(opened):
+                line.begin()
+                yield line
             opened.append([] if drift is None else drift.take_rows(at_end=True))
         except BlockedError as error:
             reason, waits = f"{error.filename}: {error.strerror}", bool((settings or {}).get("watch"))

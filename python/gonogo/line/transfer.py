@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,8 @@ from gonogo.line.places import below
 GONE = "gone"  # in place of a decision: the picture was nowhere to be found
 _ATTEMPTS = 5  # to follow a file that is written again and again, or names that others take first
 _RESTLESS = "a program writes into this file, or takes its names, again and again; end that program: the picture waits"
+
+_IN_THE_WAY = "found a file where gonogo needs a folder; move it away, or give it another name"
 
 
 class AlteredError(Exception):
@@ -180,7 +182,7 @@ class Transfer:
         folders = {outcome.label: str(Path(outcome.label, day)) for _, outcome, _ in decided}
         for folder in folders.values():
             with self._writing(self.places.out / folder):
-                self.disk.make_folder(self.places.out / folder)
+                self._make_folder(self.places.out / folder)
         # What a crash leaves of a name that was taken by an empty file is known by the id in it.
         reserving = {label for label, folder in folders.items() if self.disk.reserves(self.places.out / folder)}
         wanted = {f"{folders[outcome.label]}/{picture.name}" for picture, outcome, _ in decided}
@@ -293,8 +295,26 @@ class Transfer:
             if folder is None:
                 raise
             found = f"gonogo cannot write into this folder ({error.strerror}); let its account write there"
-            found += "" if self.keeps else f". Nothing is lost: what was decided on waits in {self.places.work}"
-            raise BlockedError(error.errno, found, str(folder)) from error
+            raise BlockedError(error.errno, f"{found}{self._comfort}", str(folder)) from error
+
+    @property
+    def _comfort(self) -> str:
+        return "" if self.keeps else f". Nothing is lost: what was decided on waits in {self.places.work}"
+
+    def check_folders(self, labels: Iterable[str]) -> None:
+        """Raise ``BlockedError`` where a file lies in the place of a class folder, before anything is taken."""
+        for label in labels:
+            found = self.disk.status(self.places.out / label)
+            if found is not None and found.kind == "file":
+                raise BlockedError(errno.ENOTDIR, _IN_THE_WAY, str(self.places.out / label))
+
+    def _make_folder(self, folder: Path) -> None:
+        try:
+            self.disk.make_folder(folder)
+        except (FileExistsError, NotADirectoryError) as error:
+            while self.disk.status(folder) is None:
+                folder = folder.parent
+            raise BlockedError(errno.ENOTDIR, f"{_IN_THE_WAY}{self._comfort}", str(folder)) from error
 
     def _move(self, intent: Intent) -> None:
         if not intent.by_copy:
@@ -305,7 +325,7 @@ class Transfer:
                 if error.errno == errno.EXDEV:
                     raise AcrossError from error
                 raise
-        self.disk.make_folder(intent.final.parent)
+        self._make_folder(intent.final.parent)
         copy = copy_of(intent)
         self.disk.remove(copy)
         try:
@@ -325,7 +345,7 @@ class Transfer:
         try:
             self.disk.move(source, target)
         except FileNotFoundError:  # the source, or the folder, which the plant may have removed
-            self.disk.make_folder(target.parent)
+            self._make_folder(target.parent)
             self.disk.move(source, target)
 
     def settle(self, intents: Sequence[Intent]) -> None:

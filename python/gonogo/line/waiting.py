@@ -51,12 +51,17 @@ def wait_for(
     while not is_stopped():
         progress()
         clock.sleep(_PAUSE)
-        if clock.steady() - began >= _LEAST and all(_is_free(place, reserve_mb, disk) for place in places):
+        is_blocked = error.errno == errno.ENOTDIR
+        free = (_is_free(place, reserve_mb, disk, by_a_file=is_blocked) for place in places)
+        if clock.steady() - began >= _LEAST and all(free):
             return
 
 
-def _is_free(place: Path, reserve_mb: int, disk: Disk) -> bool:
+def _is_free(place: Path, reserve_mb: int, disk: Disk, *, by_a_file: bool) -> bool:
     try:
+        found = disk.status(place)
+        if by_a_file and found is not None and found.kind == "file":
+            return False
         room = disk.free_bytes(existing_folder(place, disk))
     except OSError:
         return False
