@@ -31,7 +31,7 @@ from gonogo.cli import main
 from gonogo.dashboard import LineState, body, read_line, write_dashboard
 from gonogo.dashboard.answer import Answer, answer
 from gonogo.dashboard.figures import Figures
-from gonogo.dashboard.reading import Alarm, Inbox
+from gonogo.dashboard.reading import Alarm, Inbox, Queue
 from gonogo.errors import JournalError
 from gonogo.line.approval import NOT_KNOWN
 from gonogo.line.clock import Clock
@@ -246,6 +246,12 @@ CHANGES: list[tuple[str, dict[str, Any], str, str]] = [
     ("frozen camera", {"frozen": {"": 12}}, "NO", "the camera may be frozen: the same picture at least 12 times"),
     ("a frozen view", {"frozen": {"top": 10}}, "NO", "the camera of the view top may be frozen"),
     ("rebuilt", {"model": {"model": NOT_KNOWN, "time": NOW.isoformat()}}, "NO", "the journal was lost or damaged"),
+    (
+        "files from before",
+        {"queue": Queue(0, False, "", [], 4)},
+        "YES",
+        "4 files in REVIEW from before the journal was made anew, without a verdict",
+    ),
     ("lost", {"hours": Counter({(HOUR, "", "lost", 0): 2})}, "NO", "2 pictures could not be found after being claimed"),
     (
         "damage",

@@ -20,9 +20,13 @@ from line.output import BRIGHT, DARK, DOUBTFUL, BrightnessDecider, fill, part_pi
 
 from gonogo import Dataset
 from gonogo.cli import main
+from gonogo.dashboard import read_line
 from gonogo.errors import DecodeError, JournalError
+from gonogo.line.clock import Clock
 from gonogo.line.configuration import journal_of
 from gonogo.line.files import LocalDisk
+from gonogo.line.judged import judged_pictures
+from gonogo.line.rebuilding import recover
 from gonogo.line.verdicts import Verdicts, open_verdicts, read_verdicts
 from gonogo.reviewing import ReviewSession, pilot_verdicts
 
@@ -118,6 +122,42 @@ def test_pictures_that_come_later_are_added_and_ids_stay(out: Path, tmp_path: Pa
     state = review.session.begin("Ann")
     assert review.names == [*before, "odd9.png"]
     assert state["verdicts"] == ["ok", "", "", "", ""]
+
+
+def test_what_lies_in_review_from_before_a_new_journal_waits_for_people(out: Path, tmp_path: Path) -> None:
+    Review(out).say(odd0="ok", ok1="ok")
+    journal_of(out).unlink()
+    told = recover(out, disk=LocalDisk(), clock=Clock())["unknown"]
+    assert any("gonogo review shows all that lie there and have no verdict" in text for text in told)
+    ann, bob = Review(out), Review(out, "Bob")
+    assert (ann.names, bob.names) == (["odd1.png"], ["odd0.png", "odd1.png"])
+    assert ann.session.content(0) == (out / "REVIEW" / "odd1.png").read_bytes()
+    assert ["decided", "REVIEW"] in map(list, ann.session.reveal(0)["facts"])
+    assert read_line(out, journal_of(out), LocalDisk(), Clock().today()).queue.listed == 1
+    ann.say(odd1="bad")
+    assert Review(out).names == [] and judged_pictures(out) == []
+    found = read_line(out, journal_of(out), LocalDisk(), Clock().today())
+    assert (found.queue.listed, found.verdicts) == (0, 3)
+    ann.session.undo()
+    assert Review(out).names == ["odd1.png"]
+    fill(tmp_path, {"new.png": part_picture(DOUBTFUL, 40)}, audit_share=1.0)
+    assert Review(out).names == ["odd1.png", "new.png"]
+    everything = Review(out, everything=True)
+    assert everything.names == ["new.png"]
+    assert "Left out are those from before the journal was made anew" in everything.state["empty"]
+    (out / "REVIEW" / "odd1.png").unlink()  # taken away by the plant
+    assert Review(out).names == ["new.png"]
+
+
+def test_what_an_older_file_of_the_journal_tells_of_waits_once(out: Path) -> None:
+    journal = journal_of(out)
+    shutil.copy(journal, journal.with_name("journal-2020-01.db"))
+    journal.write_bytes(b"no journal at all" * 300)
+    (journal.parent / "heads.log").unlink()
+    recover(out, disk=LocalDisk(), clock=Clock())
+    assert Review(out).names == ["odd0.png", "odd1.png", "ok0.png", "ok1.png"]
+    found = read_line(out, journal, LocalDisk(), Clock().today()).queue
+    assert (found.count, found.listed) == (2, 0)
 
 
 def test_what_was_shown_is_kept_with_the_verdict(out: Path) -> None:

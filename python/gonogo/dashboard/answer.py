@@ -150,6 +150,13 @@ def _of_decisions(line: LineState, figures: Figures) -> list[Point]:
                 f"Look at them: gonogo review {line.name}",
             )
         )
+    if line.queue.listed:
+        points.append(
+            Point(
+                f"{counted(line.queue.listed, 'file')} in REVIEW from before the journal was made anew, without a verdict",
+                f"Nothing tells why they are there. Look at them: gonogo review {line.name}",
+            )
+        )
     total = figures.total(since)
     damaged = sum(n for (label, _), n in figures.causes(since).items() if label == QUARANTINE)
     if damaged and damaged >= max(3.0, _FAULTY_SHARE * total):

@@ -123,7 +123,12 @@ def _cards(line: LineState, figures: Figures) -> str:
     cards = [
         ("Throughput", f"{this:,}", "pictures in this hour", f"{before - this:,} in the one before, {of:,} in 24 h"),
         ("Inbox", waiting, "files wait", oldest),
-        ("Review", f"{line.queue.count:,}{more}", "wait for people", counted(line.verdicts, "verdict") + " so far"),
+        (
+            "Review",
+            f"{line.queue.count + line.queue.listed:,}{more}",
+            "wait for people",
+            counted(line.verdicts, "verdict") + " so far",
+        ),
         ("Not passed", "–" if not of else f"{100 * refused / of:.1f} %", "of the last 24 h", f"{refused:,} of {of:,}"),
         ("Latency", _milliseconds(taken.median), "p50, from camera to folder", _slow(taken, work)),
         ("Room", size(line.free), "on the disk", f"{size(line.reserve)} in reserve"),
@@ -149,8 +154,9 @@ def _slow(taken: Latency, work: Latency) -> str:
 
 
 def _queue(line: LineState) -> str:
+    before = f"{counted(line.queue.listed, 'file')} from before the journal was made anew" if line.queue.listed else ""
     if not line.queue.count:
-        return "<h2>Review queue: empty</h2>"
+        return f"<h2>Review queue: {before or 'empty'}</h2>"
     figures = []
     for waiting in line.queue.newest:
         seen = waiting.picture
@@ -166,7 +172,7 @@ def _queue(line: LineState) -> str:
     shown_of = f", the newest {len(figures)}" if line.queue.count > len(figures) else ""
     more = "at least " if line.queue.more else ""
     return (
-        f"<h2>Review queue: {more}{counted(line.queue.count, 'picture')}{shown_of}</h2>"
+        f"<h2>Review queue: {more}{counted(line.queue.count, 'picture')}{shown_of}{before and f', and {before}'}</h2>"
         f'<div class="pictures">{"".join(figures)}</div>'
     )
 

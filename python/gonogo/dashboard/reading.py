@@ -57,12 +57,15 @@ class Queue:
     oldest : str
         Time of the oldest that was looked at; empty where there is none.
     newest : sequence of Waiting
+    listed : int
+        Files without a verdict that lie there from before the journal was made anew, besides ``count``.
     """
 
     count: int
     more: bool
     oldest: str
     newest: Sequence[Waiting]
+    listed: int = 0
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,9 @@ def read_line(out: Path, journal: Path, disk: Disk, at: datetime) -> LineState:
             inbox=_inbox(Path(start["inbox"]), disk, at, keeps=bool(settings.get("copy")))
             if start
             else Inbox(None, None),
-            queue=_queue(history, {row.id for row in standing}, out, disk, facts.bit_depth),
+            queue=_queue(
+                history, {said for row in standing for said in (row.id, row.sha256)}, out, disk, facts.bit_depth
+            ),
             alarms=[_alarm(row) for row in history.newest(_ALARMS, "ALARM", "LOST")],
             selftest=_newest(history, "SELFTEST"),
             drift=history.newest(_DRIFT_ROWS, "DRIFT"),
@@ -232,7 +237,7 @@ def _inbox(inbox: Path, disk: Disk, at: datetime, *, keeps: bool) -> Inbox:
 
 
 def _queue(history: History, judged: set[str], out: Path, disk: Disk, bit_depth: int) -> Queue:
-    """The newest pictures in REVIEW first."""
+    """The newest pictures in REVIEW first; ``judged`` are ids and contents of pictures, since ids may be lost."""
     waiting, looked = [], 0
     for identifier, final in history.newest_in(REVIEW):
         if looked == _LOOKED_AT:
@@ -244,7 +249,9 @@ def _queue(history: History, judged: set[str], out: Path, disk: Disk, bit_depth:
     newest = list(history.by_id(waiting[:THUMBNAILS]).values())
     oldest = "" if not waiting else history.by_id(waiting[-1:])[waiting[-1]].time
     shown = [Waiting(picture, _thumbnail(out / picture.place, disk, bit_depth)) for picture in newest]
-    return Queue(len(waiting), looked == _LOOKED_AT, oldest, shown)
+    listed = [one for one in history.listed_in(REVIEW) if one.id not in judged]
+    there = sum(disk.status(out / one.place) is not None for one in listed)
+    return Queue(len(waiting), looked == _LOOKED_AT, oldest, shown, there)
 
 
 def _thumbnail(path: Path, disk: Disk, bit_depth: int) -> NDArray[np.uint8] | None:

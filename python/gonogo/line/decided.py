@@ -52,6 +52,14 @@ class Decided:
         """Return what ``Journal.decisions`` yields."""
         return cls(**{name: row[name] for name in cls.__slots__} | {"passed": bool(row["passed"])})
 
+    @classmethod
+    def listed(cls, row: Row, folder: str) -> Self:
+        """Return a file that a new journal found in a folder. It has no id; its content, which is as unique, stands for that."""
+        name, content, batch = row.name or "", row.content or "", row.sequence
+        reason = "nothing tells when and why: it was found here when the journal was made anew"
+        place = row.body["final"]
+        return cls(content, name, name, folder, False, None, reason, content, None, "", row.time, place, batch)
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -105,6 +113,21 @@ class History:
     def newest_in(self, folder: str) -> Iterator[tuple[str, str]]:
         """Yield pictures of a folder of the output, see ``Journal.newest_in``."""
         return (found for journal in reversed(self._journals) for found in journal.newest_in(folder))
+
+    def listed_in(self, folder: str) -> list[Decided]:
+        """Return the files of a folder that a new journal listed, and of which no row tells why they are there.
+
+        Files with the same content are one.
+        """
+        rows = (row for journal in self._journals for row in journal.found_in(folder))
+        listed = {row.content: Decided.listed(row, folder) for row in rows if row.content is not None}
+        told = {final for _, final in self.newest_in(folder)} if listed else set()
+        return [one for one in listed.values() if shown(one.place) not in told]
+
+    @property
+    def was_made_anew(self) -> bool:
+        """Whether a journal was lost, so that files lie in the folders of which no row tells."""
+        return any(journal.count("FOUND") for journal in self._journals)
 
     def hourly(self, since: str) -> Counter[Key]:
         """Return the counts by hour, see ``Journal.hourly``."""

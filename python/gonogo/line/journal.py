@@ -201,6 +201,10 @@ class Journal:
         query = f"SELECT id, final FROM journal AS said WHERE final > ? AND final < ? AND kind = 'INTENT' AND {done}"
         yield from self._connection.execute(f"{query} ORDER BY sequence DESC", (f"{folder}/", f"{folder}0"))
 
+    def found_in(self, folder: str) -> Iterator[Row]:
+        """Yield the FOUND rows about files of a folder of the output, in their order."""
+        return self._select("WHERE kind = 'FOUND' AND final > ? AND final < ?", (f"{folder}/", f"{folder}0"))
+
     def batch(self, number: int) -> Row | None:
         """Return the BATCH row with this number; None where it is in another file."""
         return next(self._select("WHERE sequence = ? AND kind = 'BATCH'", (number,)), None)

@@ -43,6 +43,10 @@ UNKNOWN = (
     "which pictures had been claimed and not decided on",
     "under which names, when, by which model and with which score the pictures in the folders were decided on",
     "which files in the folders were the plant's own",
+    "why files wait in REVIEW: gonogo review shows all that lie there and have no verdict, without a reason",
+    "which passed pictures were marked for an audit",
+    "what earlier verdicts were about: they are kept, and trials and training sets leave these pictures out",
+    "whether these files are still as they were: gonogo verify and archive look after pictures that are sorted from now on",
     "which files of the inbox gonogo sort --copy had copied: those that lie in the folders too are taken for copied",
 )
 

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from gonogo.decision import REVIEW
 from gonogo.errors import DecodeError
 from gonogo.labelling.session import check_reviewer
 from gonogo.line.decided import Decided, Facts, History, facts_of, open_history
@@ -17,15 +18,16 @@ from gonogo.line.verdicts import UNCLEAR, Selection, Verdicts
 
 _QUEUE: tuple[Among, ...] = ("REVIEW", "AUDIT")
 _NOTHING_WAITS = "Nothing waits for you here: all pictures that are still at their places have your verdict."
+_MADE_ANEW = " Left out are those from before the journal was made anew: nothing tells which model decided on them."
 
 
 class ReviewSession:
     """Pictures to review; the page is that of ``gonogo label``. All methods may be called from any thread.
 
     A picture's id is its place in the order of showing: first those in REVIEW, then those marked for an audit, each the oldest
-    first. Blind, the order is mixed by parts, so that neither place nor neighbours tell a decision. Each reviewer sees what they
-    have not judged yet, and, blind, only pictures whose decision they were never shown. Damaged pictures (QUARANTINE) and those
-    that are no longer at their places are left out.
+    first. Before them come files that lie in REVIEW from before the journal was made anew. Blind, the order is mixed by parts, so
+    that neither place nor neighbours tell a decision. Each reviewer sees what they have not judged yet, and, blind, only pictures
+    whose decision they were never shown. Damaged pictures (QUARANTINE) and those that are no longer at their places are left out.
 
     Parameters
     ----------
@@ -58,9 +60,12 @@ class ReviewSession:
         self._items: list[Decided] = []
         self._said: dict[str, str] = {}
         self._undo: list[int] = []
+        self._nothing = _NOTHING_WAITS
         self.reviewer = ""
         with open_history(journal, disk) as history:
             self.facts: Facts = facts_of(history, out, disk)
+            if everything and history.was_made_anew:
+                self._nothing += _MADE_ANEW
 
     def begin(self, reviewer: str) -> dict[str, Any]:
         """Take note of who is looking, find what they have not judged, and return ``state``.
@@ -85,7 +90,7 @@ class ReviewSession:
                 "verdicts": [self._said.get(item.id, "") for item in self._items],
                 "suspects": 0,
                 "reveals": "never" if self._blind else "at once",
-                "empty": _NOTHING_WAITS,
+                "empty": self._nothing,
             }
 
     def counts(self) -> dict[str, int]:
@@ -167,15 +172,16 @@ class ReviewSession:
 
     def _new(self, history: History) -> list[Decided]:
         """What the reviewer has to look at and what is not among the items yet."""
-        passed_over = {item.id for item in self._items}
-        passed_over |= {row.id for row in self._verdicts.standing(self.reviewer)}
+        judged = self._verdicts.standing(self.reviewer)
         if self._blind:
-            passed_over |= {row.id for row in self._verdicts.rows(self.reviewer) if row.event == "SHOWN"}
+            judged += [row for row in self._verdicts.rows(self.reviewer) if row.event == "SHOWN"]
+        # By its content a file is known that was judged before the journal was made anew.
+        passed_over = {item.id for item in self._items} | {row.id for row in judged} | {row.sha256 for row in judged}
         if self._everything:
             found = [item for item in history.decided() if item.model == self.facts.model]
         else:
             waiting = {item.id: item for among in _QUEUE for item in history.decided(among)}
-            found = list(waiting.values())
+            found = [*history.listed_in(REVIEW), *waiting.values()]
         found = [
             item
             for item in found
