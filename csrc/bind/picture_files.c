@@ -202,16 +202,36 @@ static PyObject *failures_of(const file_job *jobs, Py_ssize_t count)
     return failures;
 }
 
-/* (failures, grey [count], formats [count, 3], readouts): height, width and whether there is a colour; zeros of files with a fault. */
+/* Which files cannot be proven complete: (index, sentence) of those with a doubt. */
+static PyObject *doubts_of(const file_job *jobs, Py_ssize_t count)
+{
+    PyObject *doubts = PyList_New(0);
+    for (Py_ssize_t i = 0; i < count && doubts != NULL; i++) {
+        if (jobs[i].found.fault != GNG_FAULT_NONE || jobs[i].found.doubt == GNG_DOUBT_NONE)
+            continue;
+        char sentence[GNG_DETAIL_BYTES];
+        gng_inspection_doubt_write(&jobs[i].found, sentence);
+        PyObject *row = Py_BuildValue("(ns)", i, sentence);
+        if (row == NULL || PyList_Append(doubts, row) < 0)
+            Py_CLEAR(doubts);
+        Py_XDECREF(row);
+    }
+    return doubts;
+}
+
+/* (failures, grey [count], formats [count, 3], readouts, doubts): height, width and whether there is a colour; zeros of files with
+ * a fault. */
 static PyObject *decoded_tuple(const file_job *jobs, Py_ssize_t count, PyObject *readouts)
 {
     const npy_intp shape[] = {count, 3};
     PyObject *failures = failures_of(jobs, count);
     PyObject *grey = failures == NULL ? NULL : gng_bind_new_array(NPY_BOOL, 1, shape);
     PyObject *formats = grey == NULL ? NULL : gng_bind_new_array(NPY_INT32, 2, shape);
-    if (formats == NULL) {
+    PyObject *doubts = formats == NULL ? NULL : doubts_of(jobs, count);
+    if (doubts == NULL) {
         Py_XDECREF(failures);
         Py_XDECREF(grey);
+        Py_XDECREF(formats);
         return NULL;
     }
     npy_bool *all_grey = PyArray_DATA((PyArrayObject *)grey);
@@ -223,7 +243,7 @@ static PyObject *decoded_tuple(const file_job *jobs, Py_ssize_t count, PyObject 
         format[1] = good ? jobs[i].found.width : 0;
         format[2] = good && !jobs[i].whole_grey;
     }
-    return Py_BuildValue("(NNNO)", failures, grey, formats, readouts);
+    return Py_BuildValue("(NNNON)", failures, grey, formats, readouts, doubts);
 }
 
 static PyObject *all_mappings(const file_job *jobs, Py_ssize_t count)

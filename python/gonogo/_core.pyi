@@ -62,14 +62,16 @@ def decode_many(
     regions: NDArray[np.int32] | None = None,
     rows: NDArray[np.int32] | None = None,
     enhancement: Mapping[str, Any] = ...,
-) -> tuple[list[tuple[int, str, str, int]], NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]]:
+) -> tuple[
+    list[tuple[int, str, str, int]], NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32], list[tuple[int, str]]
+]:
     """Decode files in parallel into ``out`` (n, h, w, c), resizing where a picture has another size.
 
     Returns the failures as (index, fault word, reason, byte offset), whose rows of ``out`` are zeros; for each picture
     whether R = G = B in all that was read of it (True for failures); the format of each file, int32 (files, 3): height
-    and width in pixels, and 1 where a pixel of the whole picture is coloured, else 0 (zeros for failures); and of each row
+    and width in pixels, and 1 where a pixel of the whole picture is coloured, else 0 (zeros for failures); of each row
     of ``out`` what ``measure_readout`` returns before the enhancement, int32 (n, 2) (zeros for failures); but the largest level
-    is that of all rows of the file.
+    is that of all rows of the file; and, as (index, reason), the files that cannot be proven complete.
 
     ``regions`` (rows of out, 4) with ``rows`` (files): file i fills the next ``rows[i]`` rows of ``out``, each from a
     region (top, left, height, width) of its pixels. ``enhancement`` is what ``enhance`` takes; it comes last."""

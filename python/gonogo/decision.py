@@ -33,7 +33,8 @@ class Decision:
     unknown : bool
         Whether the part is unlike the good parts of the training, which is the reason then.
     doubtful : bool
-        Whether its pictures are such that no score counts: of another format, constant, dark, cut short, no pictures at all.
+        Whether its pictures are such that no score counts: of another format, not proven complete, constant, dark, cut short,
+        no pictures at all.
     """
 
     label: str

@@ -208,19 +208,18 @@ class FittedModel:
     def sample_doubts(self, X: Any) -> dict[int, str]:
         """Return the positions of samples that a line brings to people whatever their score, and what is said of each.
 
-        Their file has another format, or their pixels raise a doubt, see :class:`gonogo.readout.PictureChecks`. X as in
-        ``predict_proba``; of a list of paths each file is decoded.
+        Their file has another format or cannot be proven complete, or their pixels raise a doubt, see
+        :class:`gonogo.readout.PictureChecks`. X as in ``predict_proba``; of a list of paths each file is decoded.
         """
         file = self._fitted()
         found: dict[int, str] = {}
         first = 0
         for chunk in described_chunks(X, file.sample_shape, file.decoding):
             for i, sample in enumerate(chunk.samples):
-                doubt = (
-                    "" if chunk.formats is None or file.formats is None else file.formats.doubt_about(chunk.formats[i])
-                )
+                of_file = None if chunk.formats is None else chunk.formats[i]
+                unproven = "" if chunk.unproven is None else chunk.unproven[i]
                 readout = None if chunk.readouts is None else chunk.readouts[i].tolist()
-                if doubt := doubt or file.checks.doubt_about(sample, readout):
+                if doubt := file.checks.doubt_about_file(of_file, unproven) or file.checks.doubt_about(sample, readout):
                     found[first + i] = doubt
             first += len(chunk.samples)
         return found

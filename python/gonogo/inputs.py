@@ -132,11 +132,12 @@ def sample_weights(
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some samples, and what is known of each: formats (n, 3) and readouts (n, 2), as ``Pictures`` has them, or None."""
+    """Some samples, and what is known of each, as ``Pictures`` has it, or None: formats, readouts, unproven."""
 
     samples: Samples
     formats: NDArray[np.int32] | None = None
     readouts: NDArray[np.int32] | None = None
+    unproven: Sequence[str] | None = None
 
 
 def sample_chunks(X: Any, shape: tuple[int, ...], decoding: Decoding) -> Iterator[Samples]:
@@ -155,12 +156,12 @@ def described_chunks(X: Any, shape: tuple[int, ...], decoding: Decoding) -> Iter
         check_shape("X", X.pixels, shape)
         for first in range(0, len(X), size):
             own = slice(first, first + size)
-            known = (None if rows is None else rows[own] for rows in (X.formats, X.readouts))
-            yield Chunk(X.pixels[X.index[own]], *known)
+            formats, readouts = (None if rows is None else rows[own] for rows in (X.formats, X.readouts))
+            yield Chunk(X.pixels[X.index[own]], formats, readouts, None if X.unproven is None else X.unproven[own])
     elif (paths := _paths(X)) is not None and len(shape) == 3:
         for first in range(0, len(paths), size):
             read = _read(paths[first : first + size], shape, decoding)
-            yield Chunk(read.images, read.formats, read.readouts)
+            yield Chunk(read.images, read.formats, read.readouts, read.unproven)
     else:
         array = plain_array("X", X)
         as_pixels = len(shape) == 3 and array.ndim == 2 and array.shape[1] == np.prod(shape)

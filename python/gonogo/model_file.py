@@ -130,12 +130,12 @@ class ModelFile:
 
     @cached_property
     def checks(self) -> PictureChecks:
-        """What makes pixels doubtful."""
+        """What makes files and pixels doubtful."""
         trained = Readout.from_dict(self.training["readout"]) if "readout" in self.training else None
         golden = int(_core.parse_model(self.data)["golden_input"].max()) if self.preprocess else 0
-        decoding = self.decoding
+        seen, decoding = Readout(golden, None), self.decoding
         return PictureChecks(
-            self.sample_shape, trained, Readout(golden, None), decoding.enhances, decoding.tiles is not None
+            self.sample_shape, trained, seen, decoding.enhances, decoding.tiles is not None, self.formats
         )
 
 

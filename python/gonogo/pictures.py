@@ -43,6 +43,8 @@ class Pictures:
     readouts : int32 array (n, 2)
         Of each picture before its enhancement: the brightest level (of tiles, that of all tiles of the file) and how many of
         the last rows have one colour.
+    unproven : list of str (n,)
+        Why each picture's file cannot be proven complete; empty where it can.
     cached : bool
         Whether a cache on disk gave them.
     boxes : int32 array (n, 4) or None
@@ -54,6 +56,7 @@ class Pictures:
     bad: list[DecodeError]
     formats: NDArray[np.int32]
     readouts: NDArray[np.int32]
+    unproven: list[str]
     cached: bool = False
     boxes: NDArray[np.int32] | None = None
 
@@ -270,18 +273,22 @@ def read_pictures(
         raise ValueError(f"paths: none of the {len(files)} files is a good picture; the first: {bad[0]}")
     boxes = None if decoding.tiles is None else as_boxes(np.concatenate(regions))[whole]
     images = read.images if whole.all() else read.images[whole]
-    return Pictures(images, source[whole], bad, formats[whole], read.readouts[whole], boxes=boxes)
+    doubts = {positions[i]: reason for i, reason in read.unproven}
+    unproven = [doubts.get(i, "") for i in source[whole].tolist()]
+    return Pictures(images, source[whole], bad, formats[whole], read.readouts[whole], unproven, boxes=boxes)
 
 
 @dataclass(frozen=True)
 class _Read:
-    """What ``_decode`` made of files: a row of ``images`` and ``readouts`` for each region, one of ``formats`` for each file."""
+    """What ``_decode`` made of files: a row of ``images`` and ``readouts`` for each region, one of ``formats`` for each file, and
+    the positions of files that are ``unproven``, with the reason."""
 
     images: NDArray[np.uint8]
     readouts: NDArray[np.int32]
     formats: NDArray[np.int32]
     grey: bool
     bad: list[DecodeError]
+    unproven: list[tuple[int, str]]
 
 
 def _find_regions(
@@ -323,7 +330,7 @@ def _decode(
     images = np.zeros((sum(map(len, cuts)), *size, channels), np.uint8)
     preprocess, formats = decoding.preprocess or Preprocess(), np.zeros((len(files), 3), np.int32)
     readouts = np.zeros((len(images), 2), np.int32)
-    all_grey, bad, row = True, [], 0
+    all_grey, bad, unproven, row = True, [], [], 0
     for first in range(0, len(files), _CHUNK):
         part = files[first : first + _CHUNK]
         contents, unreadable = _read_part(part)
@@ -331,7 +338,7 @@ def _decode(
         own = slice(row, row + int(counts.sum()))
         row = own.stop
         whole = decoding.size is None
-        failures, grey, formats[first : first + len(part)], readouts[own] = _core.decode_many(
+        failures, grey, formats[first : first + len(part)], readouts[own], doubts = _core.decode_many(
             contents,
             images[own],
             decoding.resize_mode,
@@ -346,6 +353,7 @@ def _decode(
             if on_bad == "raise":
                 raise bad[0]
         all_grey = all_grey and bool(grey.all())
+        unproven += [(first + i, reason) for i, reason in doubts]
         if progress is not None:
             progress(len(part))
-    return _Read(images, readouts, formats, all_grey, bad)
+    return _Read(images, readouts, formats, all_grey, bad, unproven)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gonogo import _core
 from gonogo.checks import is_integer
 from gonogo.decision import CONSTANT, doubt_about
+from gonogo.formats import Formats
 
 _DEPTH_FACTOR = 8  # between 1, the same depth, and 16, 12 bits that are read as 16
 
@@ -89,7 +90,7 @@ def measure(samples: NDArray[np.uint8], index: NDArray[np.uint32]) -> NDArray[np
 
 @dataclass(frozen=True)
 class PictureChecks:
-    """The one place where pixels raise a doubt, for calibration, evaluation and production alike.
+    """The one place where files and pixels raise a doubt, for calibration, evaluation and production alike.
 
     Parameters
     ----------
@@ -103,6 +104,8 @@ class PictureChecks:
         Whether the model enhances pictures.
     tiled : bool
         Whether what the net reads are tiles: one of them may well be dark.
+    formats : Formats or None
+        Of the files of the training; None where that was not recorded.
     """
 
     shape: tuple[int, ...]
@@ -110,6 +113,19 @@ class PictureChecks:
     golden: Readout
     enhanced: bool
     tiled: bool
+    formats: Formats | None
+
+    def doubt_about_file(self, file: NDArray[np.int32] | None, unproven: str) -> str:
+        """Return why a file needs a person whatever its pixels show; empty where it does not.
+
+        Parameters
+        ----------
+        file : int32 array (3,) or None
+            Height, width, and 1 where a pixel is coloured, else 0; None: not known.
+        unproven : str
+            Why it cannot be proven complete; empty where it can.
+        """
+        return ("" if file is None or self.formats is None else self.formats.doubt_about(file)) or unproven
 
     def doubt_about(self, sample: Any, readout: Sequence[int] | None = None, brightest: int | None = None) -> str:
         """Return why what the net reads cannot be decided on; empty where it can.

@@ -179,12 +179,13 @@ def test_transparent_pixels_are_refused() -> None:
 def test_decode_many_reports_bad_files_and_goes_on() -> None:
     good, colour = image(1, 9, 9, "L"), image(1, 9, 9, "RGB")
     files = [file_of(good, "PNG"), b"", file_of(colour, "PNG"), file_of(good, "JPEG")[:-9], file_of(good, "BMP")]
+    files.append(file_of(good, "JPEG", progressive=True))
     for threads in (1, 2):
-        out = np.full((5, 9, 9, 3), 7, np.uint8)
-        failures, grey, formats, readouts = _core.decode_many(files, out, threads=threads)
+        out = np.full((6, 9, 9, 3), 7, np.uint8)
+        failures, grey, formats, readouts, doubts = _core.decode_many(files, out, threads=threads)
         assert [(index, fault) for index, fault, _, _ in failures] == [(1, "empty"), (3, "truncated")]
-        assert grey.tolist() == [True, True, False, True, True]
-        assert formats.tolist() == [[9, 9, 0], [0, 0, 0], [9, 9, 1], [0, 0, 0], [9, 9, 0]]
+        assert grey.tolist() == [True, True, False, True, True, True]
+        assert formats.tolist() == [[9, 9, 0], [0, 0, 0], [9, 9, 1], [0, 0, 0], [9, 9, 0], [9, 9, 0]]
         assert readouts.tolist() == [
             list(_core.measure_readout(picture)) if picture.any() else [0, 0] for picture in out
         ]
@@ -192,6 +193,7 @@ def test_decode_many_reports_bad_files_and_goes_on() -> None:
         assert np.array_equal(out[0], np.asarray(good.convert("RGB")))
         assert np.array_equal(out[2], np.asarray(colour))
         assert np.array_equal(out[4], out[0])
+        assert doubts == [(5, _core.inspect(files[5])["reason"])]
 
 
 def real_pictures(folder: Path) -> list[Path]:

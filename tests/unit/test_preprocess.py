@@ -180,7 +180,7 @@ def test_regions_that_do_not_fit_the_rows_are_refused(regions: Any, rows: Any) -
 def test_no_region_reaches_outside_of_a_picture(region: tuple[int, ...]) -> None:
     out = np.full((2, 2, 2, 1), 9, np.uint8)
     regions = np.array([(0, 0, 2, 2), region], np.int32)
-    failures, _, _, _ = _core.decode_many([FILE], out, regions=regions, rows=np.array([2], np.int32))
+    failures, _, _, _, _ = _core.decode_many([FILE], out, regions=regions, rows=np.array([2], np.int32))
     assert [failure[1] for failure in failures] == ["image-too-small"]
     assert not out.any()
 

@@ -34,6 +34,7 @@ from gonogo import evaluate as evaluate_model
 from gonogo.cli.predict import predict
 from gonogo.decision import REVIEW
 from gonogo.model_file import parse_model
+from gonogo.pictures import inspect_files, read_pictures
 from gonogo.readout import Readout
 
 HEIGHT, WIDTH = 16, 12
@@ -405,3 +406,71 @@ def test_contrast_that_is_made_of_a_constant_picture_does_not_hide_it(tmp_path: 
     for content in (path.read_bytes(), with_training(path.read_bytes(), "readout", kept=False)):
         path.write_bytes(content)
         assert load(path).sample_doubts([flat]) == {0: "every pixel is the same"}
+
+
+# --- files that cannot be proven complete
+
+
+def reserved(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture of a BMP whose last stored row, the first of the picture, was never written."""
+    return np.concatenate([np.zeros_like(picture[:1]), picture[1:]])
+
+
+def write_unproven(path: Path, picture: NDArray[np.uint8]) -> Path:
+    """A progressive JPEG, or such a BMP."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bmp = path.suffix == ".bmp"
+    Image.fromarray(reserved(picture) if bmp else picture).save(
+        path, **({} if bmp else {"quality": 100, "progressive": True})
+    )
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    return path
+
+
+@pytest.mark.parametrize("name", ["reserved.bmp", "progressive.jpg"])
+def test_every_way_to_a_decision_brings_a_file_that_is_not_proven_complete_to_people(
+    gates: dict[str, PassGate], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    gate, inbox, good = gates["plain"], tmp_path / "inbox", drawn(5, True)
+    paths = [write(inbox / "good.bmp", good), write_unproven(inbox / name, good)]
+    line = Inspector(gate.save(tmp_path / "m.gonogo"), n_threads=1)
+    read = read_pictures(paths)
+    assert [line.decide(picture).passed for picture in read.images] == [True, True], "the pixels raise no doubt"
+    reasons = [found.reason for found in inspect_files(paths)]
+    assert read.unproven == ["", reasons[1]]
+    decisions = gate.decide(paths)
+    assert [(one.label, one.reason, one.doubtful) for one in decisions] == [
+        ("ok", "", False),
+        (REVIEW, reasons[1], True),
+    ]
+    told = predict(line.model_file, paths, 1)
+    assert [(row["decision"], row["reason"]) for row in told] == [(one.label, one.reason) for one in decisions]
+    write(tmp_path / "test" / "bad" / "a.png", drawn(70, False))
+    write(tmp_path / "test" / "ok" / "b.png", drawn(71, True))
+    write_unproven(tmp_path / "test" / "ok" / name, good)
+    for _ in range(2):
+        data = Dataset.from_folder(tmp_path / "test", cache=tmp_path / "cache")
+        assert [bool(why) for why in data[1:].unproven or ()] == [path.name == name for path in (data.paths or ())[1:]]
+        parts = evaluate_model(gate.clf, data, gate=gate).parts
+        assert parts is not None
+        assert parts.reviewed.count == 1
+    assert data.cached
+    out = tmp_path / "out"
+    Commands(capsys)("sort", tmp_path / "m.gonogo", inbox, out, *FAST)
+    assert [path.name for path in (out / "ok").iterdir()] == ["good.bmp"]
+    assert [path.name for path in (out / REVIEW).iterdir()] == [name]
+
+
+def test_a_file_that_is_not_proven_complete_never_passes_in_a_calibration(
+    gates: dict[str, PassGate], tmp_path: Path
+) -> None:
+    clf, root = gates["plain"].clf, folder(tmp_path / "fresh", 80, 2)
+    plain = PassGate(clf, "ok", 0.2, 0.8, bad_share=0.02).fit(Dataset.from_folder(root))
+    for path in sorted((root / "ok").iterdir())[:5]:
+        write_unproven(path.with_suffix(".jpg"), np.asarray(Image.open(path)))
+        path.unlink()
+    data = Dataset.from_folder(root)
+    assert len(clf.sample_doubts(data)) == 5
+    harmed = PassGate(clf, "ok", 0.2, 0.8, bad_share=0.02).fit(data)
+    assert harmed.threshold_ == plain.threshold_, "good parts do not set it"
+    assert harmed.certificate_["good_passed"] == plain.certificate_["good_passed"] - 5

@@ -19,7 +19,7 @@ from gonogo.cli.output import counted, csv_bytes, note, note_expired, show, tabl
 from gonogo.decision import REVIEW, Decision, Rule
 from gonogo.errors import DecodeError
 from gonogo.model_file import ModelFile
-from gonogo.pictures import SUFFIXES, Pictures, read_bytes, read_pictures
+from gonogo.pictures import SUFFIXES, Pictures, read_pictures
 from gonogo.storage import write_atomically
 from gonogo.tiles import decide
 
@@ -126,7 +126,7 @@ def predict(model: ModelFile, files: Sequence[Path], threads: int = 0) -> list[d
                 row |= _verdict(model, plain[own], shown[own], None if pictures.boxes is None else pictures.boxes[own])
                 if (rule := model.rule) is not None:
                     said = model.decide(logits[own], None if features is None else features[own])
-                    made = _doubted(model, rule, path, said, pictures, own)
+                    made = _doubted(model, rule, said, pictures, own)
                     row |= {"decision": made.label, "score": made.score, "reason": made.reason}
             rows.append(row)
     return rows
@@ -151,15 +151,13 @@ def _verdict(
     }
 
 
-def _doubted(model: ModelFile, rule: Rule, path: Path, said: Decision, pictures: Pictures, own: slice) -> Decision:
+def _doubted(model: ModelFile, rule: Rule, said: Decision, pictures: Pictures, own: slice) -> Decision:
     """The gate's decision about a file that shows a part, or REVIEW where the file or a row of pixels leaves a doubt."""
-    if model.formats is not None and (doubt := model.formats.doubt_about(pictures.formats[own][0])):
+    if doubt := model.checks.doubt_about_file(pictures.formats[own.start], pictures.unproven[own.start]):
         return rule.review(doubt)
     for view, readout in zip(pictures.images[own], pictures.readouts[own].tolist(), strict=True):
         if doubt := model.checks.doubt_about(view, readout):
             return rule.review(doubt)
-    if said.passed and (found := _core.inspect(read_bytes(path)))["verdict"] != "ok":
-        return rule.review(found["reason"], said.score)
     return said
 
 

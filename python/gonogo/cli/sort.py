@@ -114,7 +114,11 @@ def _add_settings(parser: Parser) -> None:
         ),
         ("views", {"type": whole(1), "metavar": "N"}, "pictures of a part"),
         ("part-timeout", {"type": seconds, "metavar": "S"}, "seconds after which an incomplete part goes to REVIEW"),
-        ("accept-unproven", {"action": "store_true"}, "decide on pictures that cannot be proven complete, too"),
+        (
+            "accept-unproven",
+            {"action": "store_true"},
+            "decide on pictures that cannot be proven complete, too; no certificate is about them",
+        ),
         ("frozen-after", {"type": whole(0), "metavar": "N"}, "equal pictures in a row are a frozen camera; 0: never"),
         ("audit-share", {"type": _share, "metavar": "P"}, "share of passed parts that is marked for people to look at"),
         ("subfolders", {"choices": SUBFOLDERS}, "day: class folders get a folder for each day"),

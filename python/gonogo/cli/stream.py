@@ -89,7 +89,9 @@ def add_parser(commands: Commands) -> None:
         help="equal pictures in a row are a frozen camera, each view by itself; 0: never",
     )
     parser.add_argument(
-        "--accept-unproven", action="store_true", help="decide on pictures that cannot be proven complete, too"
+        "--accept-unproven",
+        action="store_true",
+        help="decide on pictures that cannot be proven complete, too; no certificate is about them",
     )
     parser.add_argument(
         "--no-gate", action="store_true", help="take a model without certificate: the most probable class"

@@ -146,6 +146,7 @@ def _save(file: Path, key: str, pictures: Pictures, threads: int) -> None:
             "kept": pictures.kept.tolist(),
             "formats": pictures.formats.tolist(),
             "readouts": pictures.readouts.tolist(),
+            "unproven": pictures.unproven,
             "boxes": None if pictures.boxes is None else pictures.boxes.tolist(),
             "bad": [(os.fspath(error.path), error.fault, error.reason, error.offset) for error in pictures.bad],
             "pixels_sha256": _blocks_digest(lambda first, count: pixels[first : first + count], len(pixels), threads),
@@ -205,4 +206,4 @@ def _parse(handle: int, key: str, paths: Sequence[Path], threads: int) -> Pictur
     boxes = None if header["boxes"] is None else np.array(header["boxes"], np.int32)
     kept, formats = np.array(header["kept"], np.intp), np.array(header["formats"], np.int32)
     readouts = np.array(header["readouts"], np.int32)
-    return Pictures(images, kept, bad, formats, readouts, cached=True, boxes=boxes)
+    return Pictures(images, kept, bad, formats, readouts, header["unproven"], cached=True, boxes=boxes)

@@ -54,10 +54,12 @@ class Dataset(Description):
     readouts : int32 array (n, 2), optional
         Of each sample before its enhancement: brightest level (of tiles, that of all tiles of the file), and how many of the
         last rows have one colour. None for arrays.
+    unproven : list of str (n,), optional
+        Why each sample's file cannot be proven complete, empty where it can. None for arrays.
 
     Attributes
     ----------
-    pixels, index, labels, classes, paths, groups, root, decoding, boxes, formats, readouts
+    pixels, index, labels, classes, paths, groups, root, decoding, boxes, formats, readouts, unproven
         As given.
     subset : str or None
         Name of the subset that a split made.
@@ -87,17 +89,16 @@ class Dataset(Description):
         boxes: NDArray[np.int32] | None = None,
         formats: NDArray[np.int32] | None = None,
         readouts: NDArray[np.int32] | None = None,
+        unproven: Sequence[str] | None = None,
     ) -> None:
         self.pixels = pixels.view()
         self.pixels.flags.writeable = False
-        self.index = index
-        self.labels = labels
-        self.classes = list(classes)
+        self.index, self.labels, self.classes = index, labels, list(classes)
         self.paths = None if paths is None else list(paths)
         self.groups = groups
         self.root = root
         self.decoding = decoding or Decoding()
-        self.boxes, self.formats, self.readouts = boxes, formats, readouts
+        self.boxes, self.formats, self.readouts, self.unproven = boxes, formats, readouts, unproven
         self.subset: str | None = None
         self.split_file: Path | None = None
         self.excluded: Dataset | None = None
@@ -280,6 +281,7 @@ class Dataset(Description):
             boxes=read.boxes,
             formats=read.formats,
             readouts=read.readouts,
+            unproven=read.unproven,
         )
         dataset.bad_files, dataset.decode_seconds, dataset.cached = read.bad_files, read.seconds, read.cached
         return dataset
@@ -325,18 +327,17 @@ class Dataset(Description):
             if indices.ndim != 1 or indices.dtype.kind not in "iub":
                 raise TypeError(f"indices: found {indices!r}, expected an integer, a slice, integers or bools")
         positions = np.arange(len(self))[indices]
+        rows = {name: getattr(self, name) for name in ("groups", "boxes", "formats", "readouts")}
         subset = Dataset(
             self.pixels,
             self.index[positions],
             self.labels[positions],
             self.classes,
             paths=None if self.paths is None else [self.paths[i] for i in positions.tolist()],
-            groups=None if self.groups is None else self.groups[positions],
             root=self.root,
             decoding=self.decoding,
-            boxes=None if self.boxes is None else self.boxes[positions],
-            formats=None if self.formats is None else self.formats[positions],
-            readouts=None if self.readouts is None else self.readouts[positions],
+            unproven=None if self.unproven is None else [self.unproven[i] for i in positions.tolist()],
+            **{name: None if known is None else known[positions] for name, known in rows.items()},
         )
         subset.subset, subset.bad_files = self.subset, self.bad_files
         subset.decode_seconds, subset.cached = self.decode_seconds, self.cached

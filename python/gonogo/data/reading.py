@@ -83,6 +83,7 @@ class Contents:
     boxes: NDArray[np.int32] | None
     formats: NDArray[np.int32]
     readouts: NDArray[np.int32]
+    unproven: list[str]
 
 
 def read_found(found: Found, root: Path, groups: Groups | None, options: Options) -> Contents:
@@ -124,6 +125,7 @@ def read_found(found: Found, root: Path, groups: Groups | None, options: Options
         pictures.boxes,
         pictures.formats,
         pictures.readouts,
+        pictures.unproven,
     )
 
 

@@ -117,7 +117,7 @@ class InspectorDecider:
         """Return pixels of this shape, or a fault, for each file."""
         decoding, formats = self._file.decoding, self._file.formats
         pixels = np.zeros((len(files), *shape), np.uint8)
-        failures, _, found, _ = _core.decode_many(
+        failures, _, found, _, _ = _core.decode_many(
             list(files), pixels, decoding.resize_mode, self._threads, decoding.bit_depth
         )
         decoded: list[Any] = list(pixels)
