@@ -153,7 +153,7 @@ void gng_pixels_convert(const uint8_t *restrict pixels, size_t count, size_t cha
 
 gng_status gng_inspection_fail_depth(gng_inspection *out, size_t offset, uint32_t value, int32_t bit_depth)
 {
-    return gng_inspection_fail(out, GNG_FAULT_PIXELS, offset,
+    return gng_inspection_fail(out, GNG_FAULT_BIT_DEPTH, offset,
                                "found the value %u, expected at most %u for a bit depth of %d; give the depth that the camera "
                                "delivers (bit_depth=16, 12 or 10)", value, (1u << bit_depth) - 1, bit_depth);
 }

@@ -19,7 +19,7 @@
  * progressive JPEGs that hold too few or too many blocks, the inflated data of PNG, transparent pixels, values above the
  * depth) is recorded in it.
  * bit_depth: 16, 12 or 10, how many bits of 16-bit grey are in use; v becomes v >> (bit_depth - 8), and values of
- * 2^bit_depth or more are refused. Pictures of 8 bits do not depend on it.
+ * 2^bit_depth or more are refused (GNG_FAULT_BIT_DEPTH). Pictures of 8 bits do not depend on it.
  * Memory use besides `out` is bounded by the limits of image.h. After a failure out->pixels is untouched. Any thread. */
 GNG_MUST_CHECK gng_status gng_image_decode(const uint8_t *bytes, size_t count, int32_t bit_depth, gng_inspection *inspection,
                                            const gng_image *out);

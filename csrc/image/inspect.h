@@ -30,7 +30,8 @@ const char *gng_format_name(gng_format format); /* "unknown", "JPEG", "PNG", "BM
     X(IMAGE_TOO_LARGE, "image-too-large", TOO_LARGE) \
     X(UNSUPPORTED, "unsupported", UNSUPPORTED)     \
     X(PIXELS, "pixels", FORMAT)                    \
-    X(IMAGE_TOO_SMALL, "image-too-small", SHAPE)
+    X(IMAGE_TOO_SMALL, "image-too-small", SHAPE)   \
+    X(BIT_DEPTH, "bit-depth", FORMAT)
 
 typedef enum gng_fault {
 #define GNG_FAULT_ENUM(name, word, status) GNG_FAULT_##name,

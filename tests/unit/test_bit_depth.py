@@ -14,6 +14,10 @@ from PIL import Image
 
 import gonogo as gg
 from gonogo import layers
+from gonogo.line.claim import Picture
+from gonogo.line.disk import Status
+from gonogo.line.inspection import InspectorDecider
+from gonogo.line.outcome import Job, decide_jobs
 from gonogo.model_file import read_model
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -56,6 +60,27 @@ def test_a_model_reads_all_files_with_the_depth_of_its_training(camera: Path, tm
     Image.fromarray(np.full((8, 8), 4096, np.uint16)).save(too_bright)
     with pytest.raises(gg.DecodeError, match=r"0\.tif.*expected at most 4095 for a bit depth of 12"):
         loaded.predict([too_bright])
+
+
+def test_values_beyond_the_depth_of_the_model_are_for_people(camera: Path, tmp_path: Path) -> None:
+    clf = trained(gg.Dataset.from_folder(camera, bit_depth=12))
+    line = InspectorDecider(gg.Inspector(clf.save(tmp_path / "m.gonogo"), n_threads=1), gated=False, threads=1)
+    good = (camera / "dark" / "0.tif").read_bytes()
+    for suffix in ("png", "tif"):
+        path = tmp_path / f"sixteen.{suffix}"
+        Image.fromarray(np.arange(5000, 5064, dtype=np.uint16).reshape(8, 8)).save(path)
+        for views in ([path.read_bytes()], [good, path.read_bytes()]):
+            pictures = [
+                Picture(str(i), str(i), Path(), Status("file", 0, 0, len(data), 0), data=data, fault=line.check(data))
+                for i, data in enumerate(views)
+            ]
+            (outcomes,) = decide_jobs([Job("part", pictures)], line, accept_unproven=True, today=None)
+            assert [(one.label, one.cause) for one in outcomes] == [("REVIEW", "bit-depth")] * len(views)
+            which = "picture 2 of 2: " if len(views) == 2 else ""
+            for one in outcomes:
+                assert one.reason.startswith(which)
+                assert "found the value 50" in one.reason
+                assert "expected at most 4095 for a bit depth of 12" in one.reason
 
 
 def test_a_dataset_of_another_depth_is_refused(camera: Path) -> None:

@@ -82,7 +82,7 @@ def test_deep_pictures_are_shifted_and_values_beyond_their_depth_refused(bit_dep
             ):
                 _core.decode(bad, 1, bit_depth)
             path.write_bytes(bad)
-            assert [said.verdict for said in inspect_files([path], bit_depth=bit_depth)] == ["pixels"]
+            assert [said.verdict for said in inspect_files([path], bit_depth=bit_depth)] == ["bit-depth"]
 
 
 def test_other_bit_depths_are_refused(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_a_damaged_picture_has_no_tiles(sheets: Path) -> None:
     # What only the pixels show is noticed when the tiles are cut: none of them is left, and the others stay in place.
     Image.fromarray(np.full((24, 40), 4096, np.uint16)).save(broken)
     deep = gg.Dataset.from_folder(sheets, tiles=TILES, on_bad="skip", bit_depth=12)
-    assert [error.fault for error in deep.bad_files] == ["pixels"]
+    assert [error.fault for error in deep.bad_files] == ["bit-depth"]
     np.testing.assert_array_equal(deep.images, data.images)
     assert deep.files == data.files
     assert deep.boxes is not None

@@ -11,7 +11,7 @@ from gonogo.gate.doubts import format_doubts, sample_doubts
 
 
 def note_doubts(args: argparse.Namespace, classifier: InspectionClassifier, dataset: Dataset) -> None:
-    """Tell how many pictures have another format, how many are unproven, constant, dark or cut short, and what is said of the first."""
+    """Tell how many pictures have another format, how many are in doubt, and what is said of the first of each."""
     others, doubts = format_doubts(classifier, dataset), sample_doubts(classifier, dataset)
     in_doubt = {sample: doubt for sample, doubt in doubts.items() if sample not in others}
     for what, told in (("of another format", others), ("in doubt", in_doubt)):

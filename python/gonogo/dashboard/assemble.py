@@ -57,6 +57,7 @@ _CAUSES = {
     "unproven": "cannot be proven complete",
     "another-size": "another size than the pictures of the training",
     "another-colour": "coloured where the training was grey, or the other way round",
+    "bit-depth": "a value beyond the bit depth of the training",
     "doubt": "views of the part, a frozen camera, drift, or a certificate that is over",
     "crash": "ended the program twice",
     "changing": "a program still wrote into it",

@@ -322,7 +322,7 @@ class PassGate:
         X : Dataset, list of paths, or array
             Samples as the classifier takes them. A part with a doubtful picture is REVIEW, as with an ``Inspector``: a file of
             another size or colour than those of the training or one that cannot be proven complete, a constant picture, one that
-            is too dark or ends in too many rows of one value. To know that, each file of a list of paths is decoded a second time.
+            is too dark or ends in too many rows of one value. To know that, each file of a list is decoded a second time.
         groups : array-like (n,), optional
             Part that each sample shows; None: the groups of a Dataset, or each sample is a part.
         """

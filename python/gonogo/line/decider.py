@@ -13,8 +13,8 @@ from gonogo.line.drift import Monitor
 
 QUARANTINE = "QUARANTINE"
 PROVEN, UNPROVEN = "ok", "unproven"
-ANOTHER_SIZE, ANOTHER_COLOUR = "another-size", "another-colour"
-DOUBTS = frozenset({UNPROVEN, ANOTHER_SIZE, ANOTHER_COLOUR})  # all other faults are damage
+ANOTHER_SIZE, ANOTHER_COLOUR, BIT_DEPTH = "another-size", "another-colour", "bit-depth"
+DOUBTS = frozenset({UNPROVEN, ANOTHER_SIZE, ANOTHER_COLOUR, BIT_DEPTH})  # all other faults are damage
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,9 @@ when the pictures were done; ``label`` is the decision (a class, REVIEW, QUARANT
 pictures, passed, duplicates    pictures done, those that are PASS, those with content seen before; ``bin`` is empty
 cause                           pictures without a class by the short word for the reason (``bin``): a fault as ``gonogo
                                 inspect`` calls it, ``unproven``, ``another-size`` and ``another-colour`` (than the files of
-                                the training had), ``crash``, ``changing``, ``changed``, ``unknown`` (unlike the good parts of
-                                the training), ``score`` (other doubts of the model), ``doubt`` (of the line: views, frozen
-                                camera, drift)
+                                the training had), ``bit-depth`` (a value beyond that of the model), ``crash``,
+                                ``changing``, ``changed``, ``unknown`` (unlike the good parts of the training), ``score``
+                                (other doubts of the model), ``doubt`` (of the line: views, frozen camera, drift)
 milliseconds                    work on a picture, its share of the batch; ``bin`` b: from 10^(b/20) to 10^((b+1)/20) ms
 latency                         from the last change that was seen of a file to its decision, the same bins
 score                           ``bin`` b: from sinh(b/20) to sinh((b+1)/20)
