@@ -14,7 +14,8 @@ enum {
     V3_HEADER_BYTES = 56,
     V4_HEADER_BYTES = 108,
     V5_HEADER_BYTES = 124,
-    MASKS_OFFSET = FILE_HEADER_BYTES + INFO_HEADER_BYTES /* inside larger headers, or behind this one */
+    MASKS_OFFSET = FILE_HEADER_BYTES + INFO_HEADER_BYTES, /* inside larger headers, or behind this one */
+    PROFILE_BYTES_OFFSET = FILE_HEADER_BYTES + 116        /* inside V5 headers */
 };
 
 enum { COMPRESSION_NONE = 0, COMPRESSION_RLE8 = 1, COMPRESSION_RLE4 = 2, COMPRESSION_MASKS = 3 };
@@ -26,6 +27,7 @@ typedef struct header {
     int64_t width;
     uint32_t bits;  /* per pixel */
     uint32_t compression;
+    uint32_t file_bytes, pixel_bytes; /* as promised; the latter 0 where the header does not say */
     uint32_t colours; /* in the palette, 0: as many as the bits allow */
 } header;
 
@@ -34,7 +36,8 @@ static gng_status read_header(const uint8_t *bytes, size_t count, gng_inspection
     if (count < FILE_HEADER_BYTES + 4)
         return gng_inspection_fail(out, GNG_FAULT_TRUNCATED, count,
                                    "the file ends at byte %zu, inside its header; copy it again", count);
-    *h = (header){.pixels_offset = gng_read_u32_le(bytes + 10), .bytes = gng_read_u32_le(bytes + 14)};
+    *h = (header){.file_bytes = gng_read_u32_le(bytes + 2), .pixels_offset = gng_read_u32_le(bytes + 10),
+                   .bytes = gng_read_u32_le(bytes + 14)};
     if (h->bytes != CORE_HEADER_BYTES && h->bytes != INFO_HEADER_BYTES && h->bytes != V3_HEADER_BYTES &&
         h->bytes != V4_HEADER_BYTES && h->bytes != V5_HEADER_BYTES)
         return gng_inspection_fail(out, h->bytes == 52 || h->bytes == 64 || h->bytes == 16 ? GNG_FAULT_UNSUPPORTED
@@ -56,6 +59,7 @@ static gng_status read_header(const uint8_t *bytes, size_t count, gng_inspection
         planes = gng_read_u16_le(bytes + 26);
         h->bits = gng_read_u16_le(bytes + 28);
         h->compression = gng_read_u32_le(bytes + 30);
+        h->pixel_bytes = gng_read_u32_le(bytes + 34);
         h->colours = gng_read_u32_le(bytes + 46);
     }
     if (planes != 1)
@@ -119,6 +123,14 @@ static gng_bmp_mask mask_of(uint32_t bits)
     return mask;
 }
 
+/* Neighbours of equal width, green maybe one bit wider: a changed bit of a mask shows. */
+static bool are_usual(const gng_bmp_mask masks[4])
+{
+    const uint32_t together = mask_of(masks[0].bits | masks[1].bits | masks[2].bits).most;
+    const uint32_t red = masks[0].most, green = masks[1].most;
+    return red == masks[2].most && (green == red || green == 2 * red + 1) && (together & (together + 1)) == 0;
+}
+
 /* Red, green and blue (and alpha, when there is one) are one to eight contiguous bits each and do not overlap. */
 static gng_status read_masks(const uint8_t *bytes, const header *h, gng_inspection *out, gng_bmp_layout *layout)
 {
@@ -136,6 +148,11 @@ static gng_status read_masks(const uint8_t *bytes, const header *h, gng_inspecti
         seen |= bits;
         layout->masks[i] = mask;
     }
+    if (!are_usual(layout->masks))
+        return gng_inspection_fail(out, GNG_FAULT_UNSUPPORTED, MASKS_OFFSET,
+                                   "found the colour masks %08X, %08X and %08X, expected neighbours of equal width (green may have "
+                                   "a bit more); re-save the picture as PNG or as a 24-bit BMP", layout->masks[0].bits,
+                                   layout->masks[1].bits, layout->masks[2].bits);
     return GNG_OK;
 }
 
@@ -175,6 +192,37 @@ static gng_status check_opaque(const uint8_t *bytes, gng_inspection *out, const 
     return GNG_OK;
 }
 
+/* Some writers do not count what fills up rows to four bytes, some fill up the file to a multiple of four. */
+static bool is_size(uint64_t promised, const gng_inspection *out, const header *h)
+{
+    const uint64_t row_bits = (uint64_t)out->width * h->bits, rows = (uint64_t)out->height;
+    const uint64_t needed = (row_bits + 31) / 32 * 4 * rows;
+    const bool file_filled = promised > needed && promised < needed + 4 && (h->pixels_offset + promised) % 4 == 0;
+    return promised == needed || promised == (row_bits + 7) / 8 * rows || file_filled;
+}
+
+/* Width and bits of a pixel say how many bytes the pixels have, and so do two more fields. That of the pixels may be 0. That of the
+ * file is none in some files (smaller than the header or larger than the file), is without headers or palette in some, and
+ * with a profile or other things behind the pixels in some.
+ */
+static gng_status check_sizes(const uint8_t *bytes, size_t count, const header *h, gng_inspection *out, uint64_t needed)
+{
+    const size_t header_end = FILE_HEADER_BYTES + (size_t)h->bytes;
+    const bool pixels_stated = h->pixel_bytes != 0;
+    const bool pixels_fit = !pixels_stated || is_size(h->pixel_bytes, out, h);
+    const bool file_stated = h->file_bytes > h->pixels_offset && h->file_bytes <= count;
+    const bool more_behind = pixels_stated || (h->bytes == V5_HEADER_BYTES && gng_read_u32_le(bytes + PROFILE_BYTES_OFFSET) != 0);
+    const bool file_fits = !file_stated || is_size(h->file_bytes - h->pixels_offset, out, h) || is_size(h->file_bytes, out, h) ||
+                           (h->bits <= 8 && is_size(h->file_bytes - header_end, out, h)) ||
+                           (more_behind && h->file_bytes - h->pixels_offset > needed);
+    if (pixels_fit && file_fits)
+        return GNG_OK;
+    return gng_inspection_fail(out, GNG_FAULT_STRUCTURE, pixels_fit ? 2 : 34,
+                               "the header promises %u bytes of %s, but %d x %d pixels of %u bits from byte %u need %llu; export "
+                               "the picture again", pixels_fit ? h->file_bytes : h->pixel_bytes, pixels_fit ? "file" : "pixels",
+                               out->height, out->width, h->bits, h->pixels_offset, (unsigned long long)needed);
+}
+
 gng_status gng_bmp_layout_read(const uint8_t *bytes, size_t count, gng_inspection *out, gng_bmp_layout *layout)
 {
     header h = {0};
@@ -197,6 +245,7 @@ gng_status gng_bmp_layout_read(const uint8_t *bytes, size_t count, gng_inspectio
         return gng_inspection_fail(out, GNG_FAULT_TRUNCATED, count,
                                    "%d x %d pixels need %llu bytes, the file has %zu; copy it again", out->height,
                                    out->width, (unsigned long long)end, count);
+    GNG_TRY(check_sizes(bytes, count, &h, out, end - h.pixels_offset));
     layout->rows = bytes + h.pixels_offset;
     if (h.bits <= 8) {
         GNG_TRY(read_palette(bytes, &h, out, layout));

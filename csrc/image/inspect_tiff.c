@@ -5,27 +5,27 @@
  */
 #include "image/tiff.h"
 
-enum { HEADER_BYTES = 8, ENTRY_BYTES = 12, TYPE_SHORT = 3, TYPE_LONG = 4 };
+enum { HEADER_BYTES = 8, ENTRY_BYTES = 12, TYPE_SHORT = 3, TYPE_LONG = 4, SAMPLES_MAX = 3 };
 
-/* X(name, tag, smallest and largest value that is read, value where the field is missing, -1: it must be there) */
+/* X(name, tag, smallest and largest value that is read, value where the field is missing, -1: it must be there, most values) */
 #define FIELD_LIST(X)                        \
-    X(KIND, 254, 0, UINT32_MAX, 0)           \
-    X(OLD_KIND, 255, 1, 3, 1)                \
-    X(WIDTH, 256, 0, UINT32_MAX, -1)         \
-    X(HEIGHT, 257, 0, UINT32_MAX, -1)        \
-    X(BITS, 258, 8, 16, 1)                   \
-    X(COMPRESSION, 259, 1, 1, 1)             \
-    X(PHOTOMETRIC, 262, 0, 2, -1)            \
-    X(FILL_ORDER, 266, 1, 1, 1)              \
-    X(STRIP_OFFSETS, 273, 0, UINT32_MAX, -1) \
-    X(SAMPLES, 277, 1, 3, 1)                 \
-    X(STRIP_ROWS, 278, 1, UINT32_MAX, UINT32_MAX) \
-    X(STRIP_BYTES, 279, 0, UINT32_MAX, -1)   \
-    X(PLANES, 284, 1, 2, 1)                  \
-    X(SAMPLE_FORMAT, 339, 1, 1, 1)
+    X(KIND, 254, 0, UINT32_MAX, 0, 1)        \
+    X(OLD_KIND, 255, 1, 3, 1, 1)             \
+    X(WIDTH, 256, 0, UINT32_MAX, -1, 1)      \
+    X(HEIGHT, 257, 0, UINT32_MAX, -1, 1)     \
+    X(BITS, 258, 8, 16, 1, SAMPLES_MAX)      \
+    X(COMPRESSION, 259, 1, 1, 1, 1)          \
+    X(PHOTOMETRIC, 262, 0, 2, -1, 1)         \
+    X(FILL_ORDER, 266, 1, 1, 1, 1)           \
+    X(STRIP_OFFSETS, 273, 0, UINT32_MAX, -1, UINT32_MAX) \
+    X(SAMPLES, 277, 1, SAMPLES_MAX, 1, 1)    \
+    X(STRIP_ROWS, 278, 1, UINT32_MAX, UINT32_MAX, 1) \
+    X(STRIP_BYTES, 279, 0, UINT32_MAX, -1, UINT32_MAX) \
+    X(PLANES, 284, 1, 2, 1, 1)               \
+    X(SAMPLE_FORMAT, 339, 1, 1, 1, SAMPLES_MAX)
 
 enum {
-#define FIELD_ENUM(name, tag, smallest, largest, missing) FIELD_##name,
+#define FIELD_ENUM(name, tag, smallest, largest, missing, most) FIELD_##name,
     FIELD_LIST(FIELD_ENUM)
 #undef FIELD_ENUM
         FIELD_COUNT
@@ -40,8 +40,9 @@ static const struct {
     uint32_t tag;
     uint32_t smallest, largest;
     int64_t missing;
+    uint32_t most;
 } fields[FIELD_COUNT] = {
-#define FIELD_ROW(name, tag, smallest, largest, missing) {#name, tag, smallest, largest, missing},
+#define FIELD_ROW(name, tag, smallest, largest, missing, most) {#name, tag, smallest, largest, missing, most},
     FIELD_LIST(FIELD_ROW)
 #undef FIELD_ROW
 };
@@ -83,10 +84,12 @@ static gng_status read_entry(walk *w, size_t at)
     if (field == FIELD_COUNT)
         return GNG_OK;
     gng_tiff_numbers numbers = {.at = at + 8, .count = gng_tiff_u32(w->bytes + at + 4, big), .item_bytes = type == TYPE_LONG ? 4 : 2};
-    if ((type != TYPE_SHORT && type != TYPE_LONG) || numbers.count == 0 || w->numbers[field].count != 0)
+    if ((type != TYPE_SHORT && type != TYPE_LONG) || numbers.count == 0 || numbers.count > fields[field].most ||
+        w->numbers[field].count != 0)
         return gng_inspection_fail(w->out, GNG_FAULT_HEADER, at,
-                                   "field %u (%s) has type %u and %u values, or is there twice; export the picture again", tag,
-                                   fields[field].name, type, numbers.count);
+                                   "field %u (%s) has type %u and %u values, expected type 3 or 4 and at most %u, or is there "
+                                   "twice; export the picture again", tag, fields[field].name, type, numbers.count,
+                                   fields[field].most);
     const uint64_t bytes = (uint64_t)numbers.count * numbers.item_bytes;
     if (bytes > 4) {
         numbers.at = gng_tiff_u32(w->bytes + at + 8, big);
@@ -147,6 +150,14 @@ static gng_status read_kind(walk *w)
         if (field != FIELD_STRIP_OFFSETS && field != FIELD_STRIP_BYTES)
             GNG_TRY(read_field(w, field, &values[field]));
     }
+    for (int i = 0; i < 2; ++i) {
+        const int field = i == 0 ? FIELD_BITS : FIELD_SAMPLE_FORMAT;
+        if (w->numbers[field].count > 1 && w->numbers[field].count != values[FIELD_SAMPLES])
+            return gng_inspection_fail(w->out, GNG_FAULT_HEADER, w->entries[field],
+                                       "field %u (%s) has %u values for %u samples, expected one for each; export the picture "
+                                       "again", fields[field].tag, fields[field].name, w->numbers[field].count,
+                                       values[FIELD_SAMPLES]);
+    }
     const bool reduced = values[FIELD_OLD_KIND] == OLD_KIND_REDUCED;
     if (reduced || (values[FIELD_KIND] & ~(uint32_t)KIND_PAGE) != 0)
         return gng_inspection_fail(w->out, GNG_FAULT_UNSUPPORTED, w->entries[reduced ? FIELD_OLD_KIND : FIELD_KIND],
@@ -171,50 +182,87 @@ static gng_status read_kind(walk *w)
     return GNG_OK;
 }
 
-/* Whether bytes from start up to end are also the directory's, or those of a list that one of its fields has elsewhere. */
-static bool is_structure(const walk *w, uint64_t start, uint64_t end)
+typedef struct strip {
+    uint64_t start, end; /* bytes of the file */
+} strip;
+
+static strip strip_of(const walk *w, uint32_t i)
 {
-    bool inside = start < w->directory_end && end > w->directory;
-    for (int field = 0; field < FIELD_COUNT; ++field) {
-        const gng_tiff_numbers *numbers = &w->numbers[field];
-        const uint64_t bytes = (uint64_t)numbers->count * numbers->item_bytes;
-        inside = inside || (bytes > 4 && start < numbers->at + bytes && end > numbers->at);
+    const bool big = w->layout->big_endian;
+    const uint64_t start = gng_tiff_number(w->bytes, big, &w->numbers[FIELD_STRIP_OFFSETS], i);
+    return (strip){start, start + gng_tiff_number(w->bytes, big, &w->numbers[FIELD_STRIP_BYTES], i)};
+}
+
+/* Strips are in order and apart: the first that ends behind start is the only one that has to be looked at. */
+static gng_status check_apart(walk *w, uint64_t start, uint64_t end)
+{
+    uint32_t low = 0, high = w->numbers[FIELD_STRIP_OFFSETS].count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (strip_of(w, middle).end > start)
+            high = middle;
+        else
+            low = middle + 1;
     }
-    return inside;
+    if (low == w->numbers[FIELD_STRIP_OFFSETS].count || strip_of(w, low).start >= end)
+        return GNG_OK;
+    const strip s = strip_of(w, low);
+    return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, (size_t)s.start,
+                               "strip %u, %llu bytes from byte %llu, overlaps the directory at byte %zu or a list of it (bytes "
+                               "%llu to %llu); export the picture again", low, (unsigned long long)(s.end - s.start),
+                               (unsigned long long)s.start, w->directory, (unsigned long long)start, (unsigned long long)end);
+}
+
+/* Pixels share no byte with the directory and the lists of its fields, whether these are read or skipped. A list that is skipped
+ * and would reach beyond the file is none. */
+static gng_status check_structure_apart(walk *w)
+{
+    static const uint8_t type_bytes[14] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4}; /* section 2; 13: a directory */
+    const bool big = w->layout->big_endian;
+    GNG_TRY(check_apart(w, w->directory, w->directory_end));
+    for (size_t at = w->directory + 2; at + 4 < w->directory_end; at += ENTRY_BYTES) {
+        const uint32_t type = gng_tiff_u16(w->bytes + at + 2, big);
+        const uint64_t bytes = type < 14 ? (uint64_t)gng_tiff_u32(w->bytes + at + 4, big) * type_bytes[type] : 0;
+        const uint64_t start = gng_tiff_u32(w->bytes + at + 8, big);
+        if (bytes > 4 && start + bytes <= w->count)
+            GNG_TRY(check_apart(w, start, start + bytes));
+    }
+    return GNG_OK;
 }
 
 static gng_status check_strips(walk *w)
 {
     const gng_tiff_layout *layout = w->layout;
-    const gng_tiff_numbers *offsets = &w->numbers[FIELD_STRIP_OFFSETS], *sizes = &w->numbers[FIELD_STRIP_BYTES];
+    const uint32_t offsets = w->numbers[FIELD_STRIP_OFFSETS].count, sizes = w->numbers[FIELD_STRIP_BYTES].count;
     const uint32_t height = (uint32_t)w->out->height, strips = (height + layout->strip_rows - 1) / layout->strip_rows;
-    if (offsets->count != strips || sizes->count != strips)
+    if (offsets != strips || sizes != strips)
         return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, w->entries[FIELD_STRIP_OFFSETS],
                                    "found %u strips with %u sizes, %u rows of pixels need %u; export the picture again",
-                                   offsets->count, sizes->count, height, strips);
-    size_t last = 0, pixels_end = 0;
+                                   offsets, sizes, height, strips);
+    uint64_t previous_end = HEADER_BYTES, pixels_end = 0;
     const size_t structure_end = w->end;
     for (uint32_t i = 0; i < strips; ++i) {
+        const strip s = strip_of(w, i);
         const uint32_t left = height - i * layout->strip_rows;
-        const uint64_t needed = (uint64_t)layout->row_bytes * (left < layout->strip_rows ? left : layout->strip_rows);
-        const uint32_t offset = gng_tiff_number(w->bytes, layout->big_endian, offsets, i);
-        const uint32_t promised = gng_tiff_number(w->bytes, layout->big_endian, sizes, i);
-        if (promised < needed || offset < HEADER_BYTES)
-            return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, w->entries[FIELD_STRIP_BYTES],
-                                       "strip %u has %u bytes from byte %u, expected %llu behind the header; export the picture "
-                                       "again", i, promised, offset, (unsigned long long)needed);
-        GNG_TRY(need(w, offset, promised, "a strip of pixels"));
-        if (is_structure(w, offset, (uint64_t)offset + promised))
-            return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, offset,
-                                       "strip %u, %u bytes from byte %u, overlaps the directory at byte %zu or a list of it; "
-                                       "export the picture again", i, promised, offset, w->directory);
-        last = (size_t)(offset + needed);
-        pixels_end = last > pixels_end ? last : pixels_end;
+        const uint64_t full = (uint64_t)layout->row_bytes * layout->strip_rows;
+        const uint64_t needed = left < layout->strip_rows ? (uint64_t)layout->row_bytes * left : full;
+        /* Some writers fill up the last strip with rows that nobody reads. */
+        const bool fits = s.end - s.start == needed || (i > 0 && i == strips - 1 && s.end - s.start == full);
+        if (!fits || s.start < previous_end)
+            return gng_inspection_fail(w->out, GNG_FAULT_STRUCTURE, w->entries[fits ? FIELD_STRIP_OFFSETS : FIELD_STRIP_BYTES],
+                                       "strip %u has %llu bytes from byte %llu, expected %llu behind the header and the strip "
+                                       "before, which end at byte %llu; export the picture again", i,
+                                       (unsigned long long)(s.end - s.start), (unsigned long long)s.start,
+                                       (unsigned long long)needed, (unsigned long long)previous_end);
+        GNG_TRY(need(w, s.start, s.end - s.start, "a strip of pixels"));
+        previous_end = s.end;
+        pixels_end = s.start + needed;
     }
+    GNG_TRY(check_structure_apart(w));
     w->out->picture_bytes = w->end;
     /* A writer that came to what lies behind the pixels has written them. */
-    if (last == pixels_end && structure_end <= pixels_end)
-        gng_inspection_doubt_zeros(w->bytes, last, layout->row_bytes, w->out);
+    if (structure_end <= pixels_end)
+        gng_inspection_doubt_zeros(w->bytes, (size_t)pixels_end, layout->row_bytes, w->out);
     return GNG_OK;
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from corpus.bmp import bmp_files
+from corpus.bmp import bmp_files, bmp_refused
 from corpus.jpeg import baseline_files, jpeg, progressive_files, twelve_bit_file
 from corpus.png import png_files, png_refused
 from corpus.tiff import tiff_files, tiff_refused
@@ -15,7 +15,9 @@ PROGRESSIVE = dict(progressive_files())
 EXACT = {name: (data, pixels) for source in (png_files, bmp_files, tiff_files) for name, data, pixels in source()}
 CORPUS = BASELINE | PROGRESSIVE | {name: data for name, (data, _) in EXACT.items()}
 CONTRADICTING = {
-    name: (data, verdict, told) for source in (png_refused, tiff_refused) for name, data, verdict, told in source()
+    name: (data, verdict, told)
+    for source in (png_refused, bmp_refused, tiff_refused)
+    for name, data, verdict, told in source()
 }
 REFUSED = {"grey-12-bit": twelve_bit_file(), "grey-cmyk": jpeg(9, 9, "CMYK")}
 

@@ -73,6 +73,10 @@ def tiff_files() -> Iterator[Written]:
     yield "tiff-inverted", tiff(values, "<", 3, True, photometric=0), (255 - values).repeat(3, axis=2)
     yield "tiff-turned", tiff(values, ">", 9, False, orientation=6), values.repeat(3, axis=2)
     yield "tiff-page", tiff(values, "<", 9, True, others={254: 2}), values.repeat(3, axis=2)
+    filled = tiff(values, "<", 4, True) + bytes(3 * 7)
+    sizes = struct.pack("<III", 28, 28, 7)
+    assert filled.count(sizes) == 1
+    yield "tiff-filled", filled.replace(sizes, struct.pack("<III", 28, 28, 28)), values.repeat(3, axis=2)
     yield "tiff-thumbnail", tiff(values, "<", 9, True, others={330: DIRECTORY}), values.repeat(3, axis=2)
 
 
@@ -96,6 +100,25 @@ def tiff_refused() -> Iterator[Refused]:
     (lists,) = struct.unpack_from("<I", strips, offsets)
     own_list = strips[:lists] + struct.pack("<I", lists) + strips[lists + 4 :]
     yield "tiff-strip-in-its-list", own_list, "structure", overlaps
-    yield "tiff-strip-beyond-file", with_value(whole, STRIP_BYTES, values.size + 1), "truncated", "a strip of pixels"
+    for name, places in (("overlapping", (0, 27, 56)), ("out-of-order", (0, 32, 28))):
+        offsets_given = struct.pack("<III", *(len(strips) - values.size + place for place in places))
+        wrong = strips[:lists] + offsets_given + strips[lists + 12 :]
+        yield f"tiff-strips-{name}", wrong, "structure", "behind the header and the strip before"
+    yield "tiff-strip-too-large", with_value(whole, 257, 8), "structure", "strip 0 has 63 bytes .* expected 56"
+    for tag, count in ((259, 2), (258, 4)):
+        at = whole.index(struct.pack("<HHI", tag, 3, 1), DIRECTORY) + 4
+        many = whole[:at] + struct.pack("<I", count) + whole[at + 4 :]
+        yield f"tiff-{tag}-{count}-values", many, "header", f"type 3 and {count} values"
+    colours = tiff(values.repeat(3, axis=2), "<", 9, True)
+    at = colours.index(struct.pack("<HHI", 258, 3, 3), DIRECTORY) + 4
+    two = colours[:at] + struct.pack("<IHH", 2, 8, 8) + colours[at + 8 :]
+    yield "tiff-depths-of-two-samples", two, "header", "has 2 values for 3 samples"
+    skipped = tiff(
+        values, "<", 9, True, others={305: end + 50}
+    )  # the name of the program: made 13 letters inside the pixels
+    at = skipped.index(struct.pack("<HHI", 305, 4, 1), DIRECTORY)
+    named = skipped[:at] + struct.pack("<HHI", 305, 2, 13) + skipped[at + 8 :]
+    yield "tiff-strip-in-skipped-list", named, "structure", overlaps
+    yield "tiff-strip-beyond-file", with_value(whole, STRIP_OFFSETS, end + 1), "truncated", "a strip of pixels"
     for name, kind in (("reduced", {254: 1}), ("mask", {254: 4}), ("old-reduced", {255: 2})):
         yield f"tiff-{name}", tiff(values, "<", 9, True, others=kind), "unsupported", "a reduced copy or a mask"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import random
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from corpus.jpeg import jpeg
 from corpus.pictures import BASELINE, CORPUS, EXACT, PROGRESSIVE, damaged_twins
 from corpus.png import chunk
 from corpus.samples import SEED, Pixels
+from PIL import Image
 
 from gonogo import _core
 
@@ -80,6 +82,55 @@ def test_every_flipped_bit_of_a_png_is_refused(report_figure: Report) -> None:
     report_figure("single-bit flips of PNG files", f"{refused} refused, {accepted} accepted")
     assert accepted == 0
     assert refused > 10_000
+
+
+def structure_of(data: bytes) -> Iterable[int]:
+    """The bytes of headers, directory and lists. The palette of a BMP has colours, as pixels have."""
+    if data[:2] == b"BM":
+        (header_bytes,) = struct.unpack_from("<I", data, 14)
+        return range(14 + header_bytes + (12 if header_bytes == 40 and data[30] == 3 else 0))
+    (directory,) = struct.unpack_from("<I" if data[:2] == b"II" else ">I", data, 4)
+    with Image.open(io.BytesIO(data)) as picture:
+        first = picture.tag_v2[273][0]
+    return [*range(8), *range(directory, len(data))] if directory > first else range(first)
+
+
+# What nothing else in such a file tells of, with the number of flips: whether 0 is black or white (grey TIFF of 8 bits); where
+# pixels begin behind bytes that nobody uses; that a palette follows a header of version 5 and not 4; how many bits a pixel has
+# where a BMP states no size, or none but that of the file with a profile.
+UNTOLD = {
+    **{name: 1 for name in EXACT if name.startswith("tiff") and "1x16" not in name and "3x8" not in name},
+    "tiff-page": 2, "tiff-thumbnail": 2, "bmp-1-v5": 3, "bmp-4-v5": 2, "bmp-8-v5": 2,
+    "bmp-sizes-none": 1, "bmp-sizes-of-headers": 1, "bmp-sizes-profile": 6,
+}  # fmt: skip
+
+
+def test_flipped_bits_of_headers_and_directories_do_not_pass_with_other_pixels(report_figure: Report) -> None:
+    """At the same size: a picture of another size is seen as such."""
+    counts = {"refused": 0, "pixel-identical": 0, "another size": 0, "other pixels": 0}
+    for name, (data, pixels) in EXACT.items():
+        if name.startswith("png"):
+            continue
+        changed, other = bytearray(data), 0
+        for bit in (8 * at + i for at in structure_of(data) for i in range(8)):
+            changed[bit // 8] ^= 1 << bit % 8
+            found = whole(bytes(changed))
+            changed[bit // 8] ^= 1 << bit % 8
+            if found is None:
+                counts["refused"] += 1
+            elif found.shape != pixels.shape:
+                counts["another size"] += 1
+            elif np.array_equal(found, pixels):
+                counts["pixel-identical"] += 1
+            else:
+                other += 1
+        counts["other pixels"] += other
+        assert other <= UNTOLD.get(name, 0), name
+    report_figure(
+        "single-bit flips of TIFF and BMP headers, directories and lists",
+        ", ".join(f"{count} {what}" for what, count in counts.items()),
+    )
+    assert counts["refused"] > 10_000
 
 
 def large_jpegs() -> list[bytes]:
