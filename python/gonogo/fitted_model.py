@@ -95,10 +95,12 @@ class FittedModel:
         labels = (targets[:, 0] if targets.shape[1] == 1 else targets.argmax(axis=1)).astype(np.intp)
         if data_digest(data, labels) == file.training.get("data_sha256"):
             raise ValueError("validation: these are the training pictures, of which a net is too sure; give others")
-        groups = validation.groups if isinstance(validation, Dataset) else None
-        names = None if groups is None else groups.tolist()
+        groups, named = (
+            (validation.groups, validation.named_groups) if isinstance(validation, Dataset) else (None, None)
+        )
+        names = None if named is None else named.tolist()
         scores = self.decision_function(validation if isinstance(validation, Dataset) else validation[0])
-        parts = len(labels) if names is None else len(set(names))
+        parts = len(labels) if groups is None else len(set(groups.tolist()))
         mix = {class_name(name): share for name, share in shares.items()} if isinstance(shares, Mapping) else shares
         found = fit_temperature(scores, labels, parts, file.classes, TrainingMix.of(file), mix)
         pictures = (hashlib.sha256(data.samples[i]).digest() for i in data.index.tolist())

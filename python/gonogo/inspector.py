@@ -20,6 +20,7 @@ Sample = NDArray[np.uint8] | NDArray[np.float32]
 Floats = NDArray[np.float32]
 Look = Callable[[int, Sample, Floats, Floats | None], None]
 
+PICTURES_MAX = 1000  # of one part: all are in memory together
 _NOTHING = np.zeros(0, np.uint8)
 _UNCERTIFIED = "the model has no certified PASS threshold; make one with gonogo calibrate"
 _GROUP_BYTES = 32 * 1024 * 1024  # of pixels that go through the net together
@@ -76,8 +77,8 @@ class Inspector:
         ----------
         pixels : uint8 array (height, width[, channels]), or a sequence of them
             The picture as a file would hold it: region of interest, tiles and enhancement of the training follow. Or all pictures
-            of the part, as a list, a tuple or an array (n, height, width, channels). A picture of which no region or tile is cut
-            out has the size that the net reads. For a model of rows: numbers (features,).
+            of the part, as a list, a tuple or an array (n, height, width, channels), at most 1,000. A picture of which no region
+            or tile is cut out has the size that the net reads. For a model of rows: numbers (features,).
 
         Notes
         -----
@@ -141,6 +142,8 @@ class Inspector:
     def _samples(self, pixels: Any) -> tuple[str, Sample]:
         """Why a part cannot be decided on, and what the net reads of its pictures."""
         views = _views(pixels, self._file.sample_shape)
+        if len(views) > PICTURES_MAX:
+            return f"found {len(views):,} pictures of the part, expected at most {PICTURES_MAX:,}", _NOTHING
         samples: list[Any] = []
         for number, view in enumerate(views, 1):
             doubt, read = self._read(view)
@@ -221,7 +224,7 @@ class Inspector:
         return f"Inspector(classes={self._file.classes}, {promise})"
 
 
-def _views(pixels: Any, shape: tuple[int, ...]) -> list[Any]:
+def _views(pixels: Any, shape: tuple[int, ...]) -> Sequence[Any] | NDArray[Any]:
     """The pictures of a part; one picture is not mistaken for several, and anything else is a doubtful one."""
     several = isinstance(pixels, (list, tuple)) or (isinstance(pixels, np.ndarray) and pixels.ndim == len(shape) + 1)
-    return list(pixels) if several else [pixels]
+    return pixels if several else [pixels]

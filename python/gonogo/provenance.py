@@ -65,7 +65,8 @@ def describe_seen(data: Labelled, validation: Labelled | None, *given: Any) -> d
     """
     used = [data] if validation is None else [data, validation]
     samples = (hashlib.sha256(part.samples[i]).digest() for part in used for i in part.index.tolist())
-    groups = [part.groups.tolist() for part in given if isinstance(part, Dataset) and part.groups is not None]
+    named = [part.named_groups for part in given if isinstance(part, Dataset)]
+    groups = [names.tolist() for names in named if names is not None]
     return seen.record(samples, [name for names in groups for name in names] if groups else None)
 
 

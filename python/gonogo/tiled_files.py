@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +11,31 @@ from numpy.typing import NDArray
 
 from gonogo import _core
 from gonogo.arrays import as_pictures
+from gonogo.labels import label_positions
 from gonogo.model_file import ModelFile
 from gonogo.pictures import read_pictures
 from gonogo.tiles import TilePrediction, as_boxes, decide
 
 
-def predict_tiles(model: ModelFile, pictures: Any, pass_label: str | None) -> list[TilePrediction]:
+def predict_tiles(model: ModelFile, pictures: Any, pass_label: Any) -> list[TilePrediction]:
     """See ``InspectionClassifier.predict_tiles``."""
     if model.decoding.tiles is None:
         raise ValueError("X: this model was not trained on tiles; use predict, or train with tiles=gonogo.Tiles(...)")
-    if isinstance(pictures, (str, Path)):
-        raise TypeError(f"X: found the path {str(pictures)!r}, expected a list of paths or of pictures")
+    if isinstance(pictures, (str, Path)) or not np.iterable(pictures):
+        given = f"the path {str(pictures)!r}" if isinstance(pictures, (str, Path)) else f"a {type(pictures).__name__}"
+        raise TypeError(f"X: found {given}, expected a list of paths or of pictures")
+    passing = None
+    if pass_label is not None:
+        passing = model.classes[label_positions("pass_label", [pass_label], np.array(model.classes))[0]]
     found = []
     for samples, boxes in _tiles_of_each(model, pictures):
         logits = model.core.logits(samples)
         plain, shown = _core.probabilities(logits), model.probabilities(logits)
-        found.append(decide(plain, boxes, model.classes, pass_label, shown))
+        found.append(decide(plain, boxes, model.classes, passing, shown))
     return found
 
 
-def _tiles_of_each(model: ModelFile, pictures: Sequence[Any]) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32]]]:
+def _tiles_of_each(model: ModelFile, pictures: Iterable[Any]) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32]]]:
     """Yield the tiles of each picture, as the net reads them, and their boxes; one picture is in memory at a time."""
     height, width, _ = model.sample_shape
     for number, picture in enumerate(pictures):

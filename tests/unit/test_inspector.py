@@ -122,6 +122,29 @@ def test_every_doubt_is_review_with_its_reason(line: Inspector, gate: PassGate, 
     assert decision.certificate == gate.certificate_["sha256"]
 
 
+IMMENSE = """
+import resource, sys
+import numpy as np
+import gonogo
+line = gonogo.Inspector(sys.argv[1], n_threads=1)
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+found = line.decide(np.broadcast_to(np.uint8(3), (10**9, 6, 7, 1)))
+print(found.label, found.doubtful, found.reason)
+"""
+
+
+def test_more_pictures_than_a_part_may_have_are_refused_before_one_is_looked_at(gate: PassGate, tmp_path: Path) -> None:
+    saved = gate.save(tmp_path / "m.gonogo")
+    ended = subprocess.run([sys.executable, "-c", IMMENSE, str(saved)], capture_output=True, text=True, check=False)
+    expected = "REVIEW True found 1,000,000,000 pictures of the part, expected at most 1,000"
+    assert ended.stdout.strip() == expected, ended.stderr
+
+
+def test_as_many_pictures_as_a_part_may_have_are_decided_on(line: Inspector) -> None:
+    assert not line.decide([BRIGHT] * 1000).doubtful
+    assert line.decide([BRIGHT] * 1001).doubtful
+
+
 def test_classes_are_told_and_no_probability_of_what_is_in_doubt(line: Inspector) -> None:
     assert line.classes == ["bad", "ok"]
     with pytest.raises(ValueError, match="pixels: every pixel is the same"):

@@ -281,6 +281,37 @@ def test_a_model_says_of_each_tile_what_it_says_of_that_sample(sheets: Path, tmp
             assert (one.label == "ok") == bool((one.tile_labels == "ok").all())
 
 
+def test_tiles_take_every_pass_label_that_a_training_takes(sheets: Path) -> None:
+    for before, after in (("bad", "0"), ("ok", "1")):
+        (sheets / before).rename(sheets / after)
+    data = gg.Dataset.from_folder(sheets, tiles=TILES)
+    said = [trained(data, pass_label=label).predict_tiles(data.paths) for label in ("1", 1)]
+    assert [one.label for one in said[0]] == [one.label for one in said[1]]
+
+
+def test_names_of_files_that_come_again_are_no_parts_that_were_seen(sheets: Path) -> None:
+    data = gg.Dataset.from_folder(sheets, tiles=TILES)
+    clf = trained(data, pass_label="ok")
+    assert data.named_groups is None
+    assert data.groups is not None
+    for path in sorted(sheets.glob("*/*.png")):
+        Image.fromarray(sheet(50 + int(path.stem), 20, 34, path.parent.name == "bad")).save(path)
+    fresh = gg.Dataset.from_folder(sheets, tiles=TILES)
+    gate = gg.PassGate(clf, "ok", 0.6, 0.6).fit(fresh)
+    assert (gate.certificate_["defects"], gate.certificate_["disjoint"]) == (4, "pixels of pictures")
+    with pytest.raises(ValueError, match="X: training or validation has seen"):
+        gg.PassGate(clf, "ok", 0.6, 0.6).fit(data)
+
+    by_name = gg.Dataset.from_folder(sheets, tiles=TILES, groups=lambda path: f"part {path.parent.name}-{path.stem}")
+    assert by_name.named_groups is not None
+    seen = trained(by_name, pass_label="ok")
+    for path in sorted(sheets.glob("*/*.png")):
+        Image.fromarray(sheet(80 + int(path.stem), 20, 34, path.parent.name == "bad")).save(path)
+    again = gg.Dataset.from_folder(sheets, tiles=TILES, groups=lambda path: f"part {path.parent.name}-{path.stem}")
+    with pytest.raises(ValueError, match="groups: training or validation has seen 8 of 8 parts"):
+        gg.PassGate(seen, "ok", 0.6, 0.6).fit(again)
+
+
 def test_what_does_not_go_with_tiles_is_refused(sheets: Path) -> None:
     data, plain = gg.Dataset.from_folder(sheets, tiles=TILES), gg.Dataset.from_folder(sheets, image_size=(8, 10))
     clf = trained(data)
@@ -298,11 +329,16 @@ def test_what_does_not_go_with_tiles_is_refused(sheets: Path) -> None:
         clf.predict_tiles([np.zeros((9, 10))])
     with pytest.raises(TypeError, match="X: found the path"):
         clf.predict_tiles(str(sheets))
+    for wrong, kind in ((5, "int"), (None, "NoneType")):
+        with pytest.raises(TypeError, match=f"X: found a {kind}, expected a list of paths or of pictures"):
+            clf.predict_tiles(wrong)
     with pytest.raises(ValueError, match=r"X: picture 0: found an array of shape \(5,\), expected \(height, width\)"):
         clf.predict_tiles([np.zeros(5, np.uint8)])
     for found in (8, {"height": 8}, {"height": 8, "width": 9, "depth": 1}):
         with pytest.raises(ValueError, match=r"tiles: found .*, expected height, width and overlap"):
             gg.Tiles.from_dict(found)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="pass_label: the class 'zz' is unknown to the model, which has: bad, ok"):
+        clf.set_params(pass_label="zz").predict_tiles(data.paths)
     with pytest.raises(TypeError, match="tiles: found 64"):
         gg.Dataset.from_folder(sheets, tiles=64)  # type: ignore[arg-type]
 

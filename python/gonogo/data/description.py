@@ -30,6 +30,8 @@ class Description:
         paths: list[Path] | None
         root: Path | None
         decoding: Decoding
+        groups: NDArray[np.str_] | None
+        boxes: NDArray[np.int32] | None
 
     @property
     def files(self) -> list[str]:
@@ -37,6 +39,15 @@ class Description:
         if self.paths is None:
             return [f"{position:09d}" for position in self.index.tolist()]
         return names_below(self.paths, self.root)
+
+    @property
+    def named_groups(self) -> NDArray[np.str_] | None:
+        """``groups`` where somebody named them: None for tiles that only their file holds together.
+
+        Such a group has the name of its file, and cameras give the same names again and again, to other parts.
+        """
+        by_file = self.groups is not None and self.boxes is not None and self.groups.tolist() == self.files
+        return None if by_file else self.groups
 
     @property
     def image_size(self) -> tuple[int, int]:

@@ -245,7 +245,7 @@ def _refuse_seen(clf: Any, kept: Any, given: Calibration) -> str:
         )
     if pictures is not None:
         compared.append("pixels of pictures")
-    names = [] if given.groups is None else sorted(set(given.groups.tolist()))
+    names = [] if given.named is None else sorted(set(given.named.tolist()))
     groups = seen.find(kept, "groups", [seen.group_digest(name) for name in names]) if names else None
     if groups:
         raise ValueError(

@@ -36,6 +36,8 @@ class Calibration:
         The samples in memory.
     split_file : Path or None
         The split file that the samples were selected by.
+    named : str array (n,) or None
+        ``groups`` where somebody named them; None for tiles that only their file holds together.
     """
 
     X: Any
@@ -44,6 +46,7 @@ class Calibration:
     paths: list[Path] | None
     samples: NDArray[Any] | None
     split_file: Path | None
+    named: NDArray[np.str_] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,13 @@ def collect(X: Any, y: Any, groups: ArrayLike | None, classes: Sequence[str]) ->
         if y is not None:
             raise ValueError("y: a Dataset brings its own labels; leave y out")
         given = np.asarray(X.classes)[X.labels]
-        groups = X.groups if groups is None else groups
+        named, groups = (X.named_groups, X.groups) if groups is None else (groups, groups)
         paths = None if X.paths is None else list(X.paths)
         samples, split_file = X.pixels, getattr(X, "split_file", None)
     else:
         if y is None:
             raise ValueError("y: found no labels; pass y, or a Dataset as X")
-        given, split_file = label_array("y", y), None
+        given, split_file, named = label_array("y", y), None, groups
         paths = paths_of(X)
         samples = None if paths is not None else np.asarray(X)
     count = len(X)
@@ -105,9 +108,8 @@ def collect(X: Any, y: Any, groups: ArrayLike | None, classes: Sequence[str]) ->
         raise ValueError(f"y: found labels of shape {given.shape}, expected one for each of {count} samples")
     if count == 0:
         raise ValueError("X: found no sample, expected bad and good parts that the model has never seen")
-    return Calibration(
-        X, label_positions("y", given, np.array(classes)), check_groups(groups, count), paths, samples, split_file
-    )
+    checked, labels = check_groups(groups, count), label_positions("y", given, np.array(classes))
+    return Calibration(X, labels, checked, paths, samples, split_file, None if named is None else checked)
 
 
 def is_dataset(X: Any) -> bool:
