@@ -206,6 +206,16 @@ def test_rows_resist_change_and_a_change_shows(change: str, path: Path) -> None:
             access()
 
 
+def test_a_journal_without_its_first_row_is_damaged(path: Path) -> None:
+    with open_journal(path, LocalDisk(), Calendar()) as journal:
+        sort_one(journal, "a1", "x.png")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as forger:
+        forger.execute("DROP TRIGGER journal_holds")
+        forger.execute("DELETE FROM journal WHERE sequence = 1")
+    with read_journal(path, LocalDisk(), check_rows=False) as reader:
+        assert reader.damage() == ["its first row is missing"]
+
+
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\x00" + bytes(5000), b"x" * 5000])
 def test_a_file_that_is_no_journal_is_refused_and_kept(content: bytes, path: Path) -> None:
     path.parent.mkdir(parents=True)
