@@ -310,6 +310,8 @@ def _encrypt(client: Client, broker: Broker) -> None:
     for name, file in (("ca_file", broker.ca_file), ("cert_file", broker.cert_file), ("key_file", broker.key_file)):
         if file and not Path(file).is_file():
             raise FileNotFoundError(f"{name}: found no file {file}")
+        if file:
+            Path(file).open("rb").close()  # whose error names the file: that of OpenSSL does not
     try:
         if broker.ca_file:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(broker.ca_file)

@@ -698,13 +698,20 @@ def test_places_that_cannot_be_read_are_written_anew(
     line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
 ) -> None:
     places = tmp_path / "out" / ".gonogo" / "places.json"
-    for content in (b"", b"[1]", b"{}", b'{"inbox": 1}', b"\xff"):
+    paths = b'{"inbox": %s, "work": "work", "journal": ".gonogo/journal.db", "copy": false}'
+    odd = (paths % b'"a\\u0000b"', paths % b'"\\ud800"', paths % b"[]", b"[" * 100_000)
+    for content in (b"", b"[1]", b"{}", b'{"inbox": 1}', b"\xff", *odd):
         run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST)
         said = json.loads(places.read_bytes())
         assert said == {"inbox": str(inbox), "work": "work", "journal": ".gonogo/journal.db", "copy": False}
         places.write_bytes(content)
         assert run("verify", tmp_path / "out")["problems"] == 0
         assert run("recover", tmp_path / "out")["cause"] == ""
+    places.unlink()
+    places.mkdir()
+    run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST, exit_code=2)
+    said = f"gonogo sort: {places}: found a folder, expected a file that gonogo writes; move it away\n"
+    assert run.error == said
 
 
 def test_an_output_without_a_journal_is_called_so(

@@ -305,6 +305,28 @@ def test_a_line_that_watches_closes_the_month(opened: Callable[..., Any], tmp_pa
     assert verify(out, disk)["problems"] == 0
 
 
+def test_once_waits_for_pictures_that_complete_a_part_and_for_no_others(
+    opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    coming = ["1_b.png", "2_a.png", "3_c.png"]
+
+    class Late(Days):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            while coming:
+                name = coming.pop()
+                (tmp_path / "in" / name).write_bytes(f"ok {name}".encode())
+
+    for name in ("1_a.png", "3_a.png", "3_b.png"):
+        (tmp_path / "in" / name).write_bytes(f"ok {name}".encode())
+    views = {"part_pattern": r"(?P<part>\d)_(?P<view>\w)\.png", "views": 2, "part_timeout": 5.0}
+    with opened(clock=Late(), settings=views) as line:
+        assert line.once() == []
+    kept = sorted(path.name for path in (tmp_path / "out" / "ok").iterdir())
+    assert kept == ["1_a.png", "1_b.png", "3_a.png", "3_b.png"]
+    assert not (tmp_path / "out" / "REVIEW").exists()
+
+
 def test_the_command_refuses_and_approves(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

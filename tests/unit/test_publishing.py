@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -401,6 +403,25 @@ def test_who_does_not_fit_is_told_why(
     (why,) = told
     assert says in why
     assert not (tmp_path / "told.json").exists()
+
+
+@pytest.mark.parametrize("option", ["ca_file", "cert_file"])
+def test_a_file_that_may_not_be_read_is_named(option: str) -> None:
+    import paho.mqtt.client  # noqa: F401  (which that account may not read either)
+
+    with tempfile.TemporaryDirectory() as name:  # which others may enter, unlike those of pytest
+        folder, file, account = Path(name), Path(name) / "u.pem", os.geteuid()
+        file.touch()
+        file.chmod(0)
+        folder.chmod(0o755)
+        broker, told = Broker("localhost", 8883, "plant/line1", **{option: str(file)}), Told(folder / "told.json")
+        try:
+            os.seteuid(account or 65_534)  # root may read all
+            with pytest.raises(PermissionError) as caught:
+                Publisher(broker, folder / "journal.db", told, LocalDisk(), pytest.fail)
+        finally:
+            os.seteuid(account)
+    assert caught.value.filename == str(file)
 
 
 def test_files_that_are_none_are_refused_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

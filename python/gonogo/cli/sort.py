@@ -69,7 +69,11 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("inbox", metavar="INBOX", help="folder that pictures come into")
     parser.add_argument("out", metavar="OUT", help="folder that holds the class folders; made where it does not exist")
     often = parser.add_mutually_exclusive_group()
-    often.add_argument("--once", action="store_true", help="sort what lies in the inbox now, and end (default)")
+    often.add_argument(
+        "--once",
+        action="store_true",
+        help="sort what lies in the inbox now, with late pictures of its parts, and end (default)",
+    )
     often.add_argument("--watch", action="store_true", help="go on until stopped")
     parser.add_argument("--copy", action="store_true", help="copy, and leave the inbox as it is")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be decided")

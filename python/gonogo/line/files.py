@@ -203,7 +203,11 @@ class LocalDisk:
             _write_all(handle, data, path)
         finally:
             os.close(handle)
-        unfinished.replace(path)
+        try:
+            unfinished.replace(path)
+        except IsADirectoryError:
+            expected = "found a folder, expected a file that gonogo writes; move it away"
+            raise IsADirectoryError(errno.EISDIR, expected, str(path)) from None
 
     def sync_folder(self, path: Path) -> None:
         """As ``Disk`` says."""

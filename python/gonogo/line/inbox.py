@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,10 +88,11 @@ class Inbox:
         Parameters
         ----------
         only : iterable of str, optional
-            Names; others are not looked at.
+            Names; others are not looked at, unless they complete a part that has too few of these.
         """
         now, chosen = self.clock.steady(), None if only is None else set(only)
-        seen: dict[str, Waiting] = {}
+        begun = Counter[str | None](filter(None, map(self._part_of, chosen or ())))
+        seen, wanted = dict[str, Waiting](), self.configuration.views
         self.refused = set()
         for name, status in self.disk.scan(self.folder):
             if is_ignored(name):
@@ -98,7 +100,7 @@ class Inbox:
             if status.kind != "file":
                 self.refused.add(name)
                 continue
-            if chosen is not None and name not in chosen:
+            if chosen is not None and name not in chosen and not 0 < begun[self._part_of(name)] < wanted:
                 continue
             before = self.waiting.get(name)
             if before is not None and before.status.identity == status.identity:
@@ -108,6 +110,11 @@ class Inbox:
                 seen[name] = Waiting(name, status, now)
         self.waiting = seen
         return self._ready_parts(now)
+
+    def _part_of(self, name: str) -> str | None:
+        """The part that a name tells; None where it tells none, or every picture is one."""
+        said = None if self.configuration.pattern is None else part_of(name, self.configuration.pattern)
+        return None if said is None else said[0]
 
     def put_back(self, name: str, incomplete: str = "") -> None:
         """Let a file wait on: as no complete picture until it changes or is overdue, or as one that is in use."""

@@ -37,19 +37,14 @@ def keep_places(places: Places, disk: Disk, *, keeps: bool) -> None:
 
 def kept_places(out: Path, disk: Disk) -> Places | None:
     """Return where the last line worked; None where nothing readable tells."""
-    try:
-        said = json.loads(_read(out, disk))
-        return Places(out / said["inbox"], out, out / said["work"], out / said["journal"])
-    except (ValueError, KeyError, TypeError):
-        return None
+    kept = _kept(out, disk)
+    return None if kept is None else kept[0]
 
 
 def were_copied(out: Path, disk: Disk) -> bool:
     """Return whether the last line left pictures in the inbox; False where nothing readable tells."""
-    try:
-        return json.loads(_read(out, disk))["copy"] is True
-    except (ValueError, KeyError, TypeError):
-        return False
+    kept = _kept(out, disk)
+    return kept is not None and kept[1]
 
 
 def last_places(out: Path, journal: Path, start: Mapping[str, Any] | None, disk: Disk) -> Places:
@@ -96,6 +91,23 @@ def check_output(out: Path, disk: Disk) -> None:
 
 def _file(out: Path) -> Path:
     return out / ".gonogo" / "places.json"
+
+
+def _kept(out: Path, disk: Disk) -> tuple[Places, bool] | None:
+    """Where the last line worked, and whether it left pictures in the inbox; None where nothing readable tells."""
+    try:
+        said = json.loads(_read(out, disk))
+        inbox, work, journal = (out / _checked(said[name]) for name in ("inbox", "work", "journal"))
+        return Places(inbox, out, work, journal), said["copy"] is True
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _checked(path: str) -> str:
+    """Return what may be a path; raise ``ValueError`` or ``TypeError`` about anything else."""
+    if b"\0" in str.encode(path, "utf-8", "surrogateescape"):
+        raise ValueError
+    return path
 
 
 def _read(out: Path, disk: Disk) -> bytes:
