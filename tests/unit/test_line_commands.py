@@ -19,6 +19,7 @@ from line.commands import FAST, Commands, crash, fill
 
 from gonogo import Dataset
 from gonogo.cli.sort import stop_signals
+from gonogo.line import files as local_files
 from gonogo.line.clock import Clock
 from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
@@ -237,6 +238,43 @@ def test_a_file_that_cannot_be_read_is_told_as_such(
     monkeypatch.setattr(LocalDisk, "is_open_for_writing", refusing)
     result = run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST)
     assert result["waiting"] == ["bad 1.png"]
+    assert "1 file left in the inbox that gonogo may not read (permission denied), such as bad 1.png" in run.error
+
+
+def test_a_file_that_cannot_be_taken_is_told_with_its_remedy(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = LocalDisk.move
+
+    def refusing(disk: LocalDisk, source: Path, target: Path) -> None:
+        if source.name == "bad 1.png":
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(source))
+        move(disk, source, target)
+
+    monkeypatch.setattr(LocalDisk, "move", refusing)
+    result = run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST)
+    assert result["waiting"] == ["bad 1.png"]
+    told = (
+        "1 file left in the inbox that gonogo may not take (permission denied), such as bad 1.png; let gonogo's account"
+    )
+    assert f"{told} write into this folder, and give it the files where the folder is a sticky one" in run.error
+
+
+def test_a_copied_file_that_cannot_be_read_any_more_stops_no_other(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, opened = tmp_path / "out", local_files._opened
+    before = run("sort", line_models["gated"], inbox, out, "--copy", *FAST)["labels"].values()
+
+    def refusing(path: Path) -> Any:
+        if path == inbox / "bad 1.png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path)
+
+    fill(inbox, {"new.png": 120}, seed=9)
+    monkeypatch.setattr(local_files, "_opened", refusing)
+    result = run("sort", line_models["gated"], inbox, out, "--copy", *FAST)
+    assert (sum(before) > 1, result["sorted"], result["waiting"]) == (True, 1, ["bad 1.png"])
     assert "1 file left in the inbox that gonogo may not read (permission denied), such as bad 1.png" in run.error
 
 

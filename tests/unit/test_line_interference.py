@@ -79,6 +79,15 @@ def world() -> World:
 
 
 @pytest.fixture
+def pair() -> World:
+    """A part of two pictures."""
+    world = World(part_pattern=r"(?P<part>\d)_(?P<view>\w)", views=2)
+    world.bring("1_a", b"ok 1")
+    world.bring("1_b", b"ok 2")
+    return world
+
+
+@pytest.fixture
 def hand(world: World, monkeypatch: pytest.MonkeyPatch) -> Hand:
     return Hand(world.disk, monkeypatch)
 
@@ -120,6 +129,78 @@ def test_a_picture_that_is_held_waits(call: str, error: int, world: World, hand:
     assert told(world) == {"a": ("ok", "")}
 
 
+def forbid(world: World, call: str, monkeypatch: pytest.MonkeyPatch, names: str, times: float) -> list[str]:
+    """Let the system forbid a call for files of the inbox, so often; return the list of those that were tried."""
+    method, tried = getattr(world.disk, call), list[str]()
+
+    def forbidding(path: Path, *more: Path) -> Any:
+        if path.parent == INBOX and path.name in names and len(tried) < times:
+            tried.append(path.name)
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return method(path, *more)
+
+    monkeypatch.setattr(world.disk, call, forbidding)
+    return tried
+
+
+@pytest.mark.parametrize("call", ["is_open_for_writing", "read", "move"])
+def test_an_inbox_that_forbids_all_is_tried_ever_less_often_and_told(
+    call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, names = World(batch=8, reserve_mb=0), "abcdefghijkl"
+    for name in names:
+        world.bring(name, b"ok %s" % name.encode())
+    tried = forbid(world, call, monkeypatch, names, 2_000)
+    ran = world.run(seconds=900)
+    assert ran is not None
+    inbox = ran[0].inbox
+    assert len(tried) < 100
+    (batches,) = world.database.execute("SELECT count(*) FROM journal WHERE kind = 'BATCH'").fetchone()
+    assert batches < 30, "the journal grows"
+    assert set(tried) == set(names), "only one was tried again"
+    what = "taken" if call == "move" else "read"
+    assert inbox.problem.startswith(f"/inbox: files in the inbox cannot be {what} (permission denied), such as a; let")
+    assert (inbox.oldest() or 0) >= 800
+    assert told(world) == {}
+    monkeypatch.undo()
+    assert finished(world)
+    assert world.violations() == []
+    assert set(told(world)) == set(names)
+
+
+def test_where_one_file_is_allowed_again_the_others_are_tried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    for name in "abcd":
+        world.bring(name, b"ok %s" % name.encode())
+    forbid(world, "move", monkeypatch, "abcd", 12)
+    ran = world.run(seconds=260)
+    assert ran is not None
+    assert ran[0].inbox.problem == ""
+    assert world.violations() == []
+    times = {time for (time,) in world.database.execute("SELECT time FROM journal WHERE kind = 'DONE'")}
+    assert len(times) == 2, "the one that was tried, and the others"
+
+
+def test_a_file_that_may_not_be_taken_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    for name in "abc":
+        world.bring(name, b"ok %s" % name.encode())
+    tried = forbid(world, "move", monkeypatch, "b", 1_000)
+    ran = world.run(seconds=5)
+    assert ran is not None
+    assert set(told(world)) == {"a", "c"}
+    assert len(tried) > 1
+    assert "such as b; let gonogo's account write into this folder" in ran[0].inbox.problem
+
+
+def test_a_part_of_which_no_picture_may_be_taken_waits_whole(pair: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    forbid(pair, "move", monkeypatch, "1_a", 3)
+    ran = pair.run(seconds=10)
+    assert ran is not None
+    assert pair.violations() == []
+    assert told(pair) == {"1_a": ("ok", ""), "1_b": ("ok", "")}
+
+
 @pytest.mark.parametrize("call", ["is_open_for_writing", "read", "move"])
 def test_a_broken_disk_is_no_reason_to_wait(call: str, world: World, hand: Hand) -> None:
     hand(call, INBOX / "a", failing(errno.EIO))
@@ -151,15 +232,6 @@ def test_a_part_goes_to_people_without_the_view_that_could_not_be_taken(monkeypa
         "1_a": ("REVIEW", "a picture of the part could not be taken from the inbox"),
         "1_b": ("REVIEW", "found 1 picture of the part, expected 2"),
     }
-
-
-@pytest.fixture
-def pair() -> World:
-    """A part of two pictures."""
-    world = World(part_pattern=r"(?P<part>\d)_(?P<view>\w)", views=2)
-    world.bring("1_a", b"ok 1")
-    world.bring("1_b", b"ok 2")
-    return world
 
 
 def test_a_part_goes_to_people_without_the_view_that_is_taken_away_before_a_recovery_reads_it(

@@ -188,6 +188,38 @@ def test_a_watching_line_waits_for_a_class_folder_that_it_cannot_write(
     assert line.violations_of_files() == []
 
 
+@pytest.mark.parametrize("mode", [0o555, *([0o1777] if os.getuid() == 0 else [])])  # a sticky one is of another account
+def test_a_watching_line_tells_of_files_that_it_may_not_take(
+    mode: int, line_models: dict[str, Path], memory: Path
+) -> None:
+    line, log, draw = RealLine(memory / "in", memory / "out"), memory / "log", np.random.default_rng(1)
+    model = Path(shutil.copy(line_models["gated"], memory))
+    for folder in (memory, line.out, line.inbox):
+        folder.chmod(0o777)
+    line.is_good = lambda _: True
+    other = memory / "other"
+    other.mkdir()
+    for number in range(3):
+        data = picture(draw, 120)
+        (other / f"{number}.png").write_bytes(data)
+        (other / f"{number}.png").chmod(0o644)
+        line.brought[digest(data)] += 1
+    told = f"{line.inbox}: files in the inbox cannot be taken (permission denied), such as "
+    with watching(model, line, log, "--reserve-mb", "0", without_rights=True) as until:
+        until(lambda: (line.out / "status.json").exists() and "watching" in (line.out / "status.json").read_text())
+        other.chmod(mode)
+        line.inbox.rename(memory / "before")
+        other.rename(line.inbox)
+        until(lambda: told in log.read_text())
+        until(lambda: told in (line.out / "status.json").read_text())
+        line.inbox.chmod(0o777)
+        until(lambda: len(files(line.out / "ok")) == 3)
+    assert log.read_text().count(told) == 1
+    with read_journal(line.out / ".gonogo" / "journal.db", LocalDisk()) as journal:
+        assert [str(row.body["reason"]).startswith(told) for row in journal.rows("ALARM")] == [True]
+    assert line.violations_of_files() == []
+
+
 def test_a_disk_that_does_not_answer_is_waited_for(memory: Path) -> None:
     looks: list[float] = []
 

@@ -21,6 +21,7 @@ from gonogo.line.clock import Clock
 from gonogo.line.configuration import DECIMALS, ON_ALARM, SEPARATORS, SUBFOLDERS, Configuration, check_places
 from gonogo.line.decider import expiry_doubt
 from gonogo.line.files import LocalDisk
+from gonogo.line.inbox import REMEDIES
 from gonogo.line.inspection import InspectorDecider
 from gonogo.line.rehearsal import rehearse
 from gonogo.line.running import Line, open_line
@@ -281,14 +282,24 @@ def _counted(line: Line) -> str:
 def _left(line: Line, waiting: list[str], *, stopped: bool) -> Iterator[str]:
     """Why files are still in the inbox."""
     forbidden = [name for name in waiting if not line.sorter.inbox.may_read(name)]
-    others = [name for name in waiting if name not in set(forbidden)]
+    files = line.sorter.inbox.waiting
+    kept = [name for name in waiting if name not in set(forbidden) and files[name].forbidden]
+    others = [name for name in waiting if name not in {*forbidden, *kept}]
     why = "that are not ready"
     if stopped or line.sorter.stops:
         why = f"that were not taken because {'the sorter was stopped' if stopped else 'the alarm stops the line'}"
-    for names, told in ((forbidden, "that gonogo may not read (permission denied)"), (others, why)):
+    unreadable, untakeable = (
+        "that gonogo may not read (permission denied)",
+        "that gonogo may not take (permission denied)",
+    )
+    for names, told, remedy in (
+        (forbidden, unreadable, ""),
+        (kept, untakeable, f"; {REMEDIES['taken']}"),
+        (others, why, ""),
+    ):
         if names:
             told = told if len(names) > 1 else told.replace(" are ", " is ").replace(" were ", " was ")
-            yield f"{counted(len(names), 'file')} left in the inbox {told}, such as {names[0]}"
+            yield f"{counted(len(names), 'file')} left in the inbox {told}, such as {names[0]}{remedy}"
 
 
 def _show_result(args: argparse.Namespace, line: Line, waiting: list[str]) -> None:

@@ -94,6 +94,11 @@ def claim(picture: Picture, folder: Path, disk: Disk) -> bool:
     """Rename a picture into a folder of ``work/``; return whether it is ours now. A claim never copies.
 
     What was read stays valid only if the very same file is found under the new name.
+
+    Raises
+    ------
+    PermissionError
+        The system does not allow it, for now or for ever.
     """
     target = folder / picture.name
     try:
@@ -101,7 +106,7 @@ def claim(picture: Picture, folder: Path, disk: Disk) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        if error.errno in BUSY:
+        if error.errno in BUSY and not isinstance(error, PermissionError):
             return False
         raise
     found = disk.status(target)

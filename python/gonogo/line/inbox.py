@@ -6,11 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration
 from gonogo.line.disk import Disk, NotRegularError, Status
+from gonogo.line.journal import shown
 from gonogo.line.naming import is_ignored, part_of
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0  # seconds until a forbidden file is tried again
+REMEDIES = {
+    "read": "let gonogo's account read them",
+    "taken": "let gonogo's account write into this folder, and give it the files where the folder is a sticky one",
+}
 
 
 @dataclass
@@ -29,6 +37,12 @@ class Waiting:
         Looks since then.
     incomplete : str
         Why it was no complete picture when it was read; read again only after a change, or when it is overdue.
+    forbidden : {"", "read", "taken"}
+        What the system did not allow when it was tried.
+    refusals : int
+        How often that was so.
+    tried : float
+        Steady time at which it was so last.
     """
 
     name: str
@@ -36,6 +50,9 @@ class Waiting:
     since: float
     scans: int = 1
     incomplete: str = ""
+    forbidden: Literal["", "read", "taken"] = ""
+    refusals: int = 0
+    tried: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +72,11 @@ class Part:
     name: str
     files: tuple[Waiting, ...]
     doubt: str = ""
+
+    @property
+    def tried(self) -> float | None:
+        """Steady time at which one of its pictures was forbidden last; None where none is."""
+        return max((file.tried for file in self.files if file.forbidden), default=None)
 
 
 @dataclass
@@ -81,6 +103,8 @@ class Inbox:
     waiting: dict[str, Waiting] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     _parts: dict[str, float] = field(default_factory=dict)
+    _pause: float = 0.0
+    _retry: float = 0.0  # steady time at which one of the forbidden files is tried again
 
     def look(self, only: Iterable[str] | None = None) -> list[Part]:
         """Scan the folder and return the parts that are ready, oldest first.
@@ -109,7 +133,10 @@ class Inbox:
             elif not self.is_known(name, status):
                 seen[name] = Waiting(name, status, now)
         self.waiting = seen
-        return self._ready_parts(now)
+        ready = self._ready_parts(now)
+        forbidden = [part for part in ready if part.tried is not None]
+        ready = [part for part in ready if part.tried is None]
+        return ready + (sorted(forbidden, key=_by_try)[:1] if now >= self._retry else [])
 
     def _part_of(self, name: str) -> str | None:
         """The part that a name tells; None where it tells none, or every picture is one."""
@@ -119,9 +146,37 @@ class Inbox:
     def put_back(self, name: str, incomplete: str = "") -> None:
         """Let a file wait on: as no complete picture until it changes or is overdue, or as one that is in use."""
         if (file := self.waiting.get(name)) is not None:
-            file.incomplete = incomplete
+            file.incomplete, file.forbidden = incomplete, ""
             if not incomplete:
                 file.since, file.scans = self.clock.steady(), 1
+
+    def forbid(self, name: str, what: Literal["read", "taken"]) -> None:
+        """Let a file wait that the system keeps from this process. One of all such files is tried again after growing pauses."""
+        if (file := self.waiting.get(name)) is None:
+            return
+        file.forbidden, file.refusals, file.tried = what, file.refusals + 1, self.clock.steady()
+        if file.tried >= self._retry:
+            self._pause = min(max(_FIRST_PAUSE, 2 * self._pause), _LONGEST_PAUSE)
+            self._retry = file.tried + self._pause
+
+    def finish(self, name: str) -> None:
+        """Forget a file that is done; where it was forbidden before, the others may be allowed, too."""
+        file = self.waiting.pop(name, None)
+        if file is not None and file.refusals:
+            self._pause = self._retry = 0.0
+            for other in self.waiting.values():
+                other.forbidden, other.refusals = "", 0
+
+    @property
+    def problem(self) -> str:
+        """What a person should do about forbidden files; empty where there are none, or for a moment only."""
+        files = [file for file in self.waiting.values() if file.forbidden]
+        if not any(file.refusals >= 2 for file in files):
+            return ""
+        what, name = files[0].forbidden, shown(files[0].name)
+        return (
+            f"{self.folder}: files in the inbox cannot be {what} (permission denied), such as {name}; {REMEDIES[what]}"
+        )
 
     def may_read(self, name: str) -> bool:
         """Return whether the rights of a file let this process read it."""
@@ -169,6 +224,10 @@ class Inbox:
 
     def _is_overdue(self, file: Waiting, now: float) -> bool:
         return now - file.since >= self.configuration.max_wait
+
+
+def _by_try(part: Part) -> float:
+    return part.tried or 0.0
 
 
 def doubt_about_views(views: list[str], wanted: int) -> str:

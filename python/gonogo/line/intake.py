@@ -79,7 +79,7 @@ class Intake:
                     continue
                 if claimed or (isinstance(error, OSError) and error.errno not in BUSY):
                     raise
-                self._inbox.put_back(picture.name)
+                self._let_wait(picture, error)
                 return None
             there.append(picture)
             if check is None:
@@ -96,13 +96,21 @@ class Intake:
         return [job for job in claimed if job is not None]
 
     def _claim(self, job: Job, folder: Path) -> Job | None:
-        ours, doubt = [], job.doubt
+        ours: list[Picture] = []
+        doubt = job.doubt
         for picture in job.pictures:
-            if picture.place.parent != self._places.inbox or claim(picture, folder, self._disk):
-                ours.append(picture)
+            try:
+                is_ours = picture.place.parent != self._places.inbox or claim(picture, folder, self._disk)
+            except PermissionError:
+                self._inbox.forbid(picture.name, "taken")
+                if not ours:  # nothing is taken yet: the whole part waits
+                    return None
             else:
+                if is_ours:
+                    ours.append(picture)
+                    continue
                 self._inbox.put_back(picture.name)
-                doubt = doubt or "a picture of the part could not be taken from the inbox"
+            doubt = doubt or "a picture of the part could not be taken from the inbox"
         there = []
         for picture in ours:
             if not picture.content:
@@ -113,6 +121,12 @@ class Intake:
                     continue
             there.append(picture)
         return _with(Job(job.name, ours, doubt), there)
+
+    def _let_wait(self, picture: Picture, error: Exception) -> None:
+        if isinstance(error, PermissionError):
+            self._inbox.forbid(picture.name, "read")
+        else:
+            self._inbox.put_back(picture.name)
 
     def _is_overdue(self, picture: Picture) -> bool:
         file = self._inbox.waiting.get(picture.name)

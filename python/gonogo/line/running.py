@@ -52,6 +52,7 @@ class Line:
         self._month = f"{clock.today():%Y-%m}"
         self._day: datetime.date | None = None
         self._head_problem = ""
+        self._was_forbidden = False
 
     @property
     def recovered(self) -> dict[str, int]:
@@ -139,7 +140,9 @@ class Line:
             alarm = "" if self.sorter.drift is None else self.sorter.drift.problem
             over = expiry_doubt(self.sorter.decider, self._clock.today().date())
             self.keep_head()
-            self._say({problem, alarm, over, self.sorter.csv.problem, self.status.problem, self._head_problem} - {""})
+            forbidden = self._forbidden()
+            told = {problem, forbidden, alarm, over, self.sorter.csv.problem, self.status.problem, self._head_problem}
+            self._say(told - {""})
             if hours and self._clock.steady() - self._tested >= hours * 3600:
                 self.test()
             if f"{self._clock.today():%Y-%m}" > self._month and not self.sorter.csv.problem:
@@ -155,6 +158,14 @@ class Line:
 
         self.sorter.is_stopped = is_stopped
         self.sorter.after_batch = after_batch
+
+    def _forbidden(self) -> str:
+        """Return what keeps files in the inbox; an ALARM row tells it when it begins."""
+        problem = self.sorter.inbox.problem
+        if problem and not self._was_forbidden:
+            self.sorter.journal.append([Entry("ALARM", body={"reason": shown(problem)})])
+        self._was_forbidden = bool(problem)
+        return problem
 
     def _say(self, problems: set[str]) -> None:
         for problem in sorted(problems - self._told):

@@ -225,7 +225,10 @@ class Sorter:
         """A part with ids, unless somebody still has a hand on one of its files."""
         in_use = [file for file in part.files if is_in_use(self.places.inbox / file.name, self.disk)]
         for file in in_use:
-            self.inbox.put_back(file.name)
+            if self.inbox.may_read(file.name):
+                self.inbox.put_back(file.name)
+            else:
+                self.inbox.forbid(file.name, "read")
         if in_use:
             return None
         pictures = [
@@ -269,7 +272,7 @@ class Sorter:
         for picture, _ in decided:
             if self.keeps:
                 self._known.add(picture.status.identity)
-            self.inbox.waiting.pop(picture.name, None)
+            self.inbox.finish(picture.name)
         if not self.keeps:
             folder = batch_folder(self.places.work, batch.number)
             self.sort_strangers(folder, "it was written anew after it had been copied")
@@ -300,7 +303,10 @@ class Sorter:
         if status.identity in self._known:
             return True
         content = self.journal.content_of(source_of(status))
-        if content is None or self.disk.digest(self.places.inbox / name) != content:
+        try:
+            if content is None or self.disk.digest(self.places.inbox / name) != content:
+                return False
+        except OSError:  # told when it is to be read
             return False
         self._known.add(status.identity)
         return True

@@ -79,7 +79,7 @@ class Status:
             self._seen.popleft()
         return {
             "state": state,
-            "problems": [text for text in (problem, alarm, over, sorter.csv.problem) if text],
+            "problems": [text for text in (problem, sorter.inbox.problem, alarm, over, sorter.csv.problem) if text],
             "started": self._started,
             "pictures": {
                 "sorted": counts.sorted,
