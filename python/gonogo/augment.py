@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gonogo import _core
 from gonogo.arrays import plain_array
-from gonogo.checks import is_number
+from gonogo.checks import check_path, is_number
 
 Fill = Literal["nearest", "constant", "reflect", "wrap"]
 Range = float | tuple[float, float]
@@ -188,7 +188,7 @@ class Augment:
     def from_file(cls, path: str | Path) -> Self:
         """Read the fields from a TOML file."""
         try:
-            mapping = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            mapping = tomllib.loads(check_path("path", path, "a TOML file").read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path}: not a TOML file: {error}") from None
         return cls.from_mapping(mapping, str(path))

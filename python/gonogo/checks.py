@@ -1,14 +1,17 @@
-"""What counts as a number in a parameter: Python's own and NumPy's, never a bool."""
+"""What counts as a number in a parameter, Python's own and NumPy's, never a bool; and what as a path and as a size."""
 
 from __future__ import annotations
 
 import math
+import os
 import sys
+from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
 
 THREADS_MAX = 256  # GNG_THREADS_MAX of the core
+SIDE_MAX = 16384  # GNG_IMAGE_SIDE_MAX of the core
 
 
 def is_integer(value: Any) -> TypeGuard[int]:
@@ -44,3 +47,19 @@ def check_number(
     if not fits or (above is not None and value <= above) or (least is not None and value < least):
         raise ValueError(f"{name}: found {value!r}, expected {expected}")
     return float(value)
+
+
+def check_path(name: str, path: Any, expected: str) -> Path:
+    """Return a path; ``TypeError`` for what is none, ``ValueError`` for an empty text, which would be the present folder."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name}: found {path!r}, expected the path of {expected}")
+    if path == "":
+        raise ValueError(f"{name}: found an empty path, expected {expected}; '.' is the present folder")
+    return Path(path)
+
+
+def check_image_size(size: Any) -> None:
+    """Raise ``ValueError`` unless ``size`` is a height and a width that pictures can have."""
+    pair = isinstance(size, (tuple, list)) and len(size) == 2
+    if not pair or not all(is_integer(side) and 1 <= side <= SIDE_MAX for side in size):
+        raise ValueError(f"image_size: found {size!r}, expected (height, width), integers from 1 to {SIDE_MAX}")

@@ -112,6 +112,10 @@ class Inspector:
         expires : bool
             Whether a certificate ends with its last day. False: whoever asks takes care of that, as for a decision of the past.
         """
+        if not isinstance(parts, (Sequence, np.ndarray)) or isinstance(parts, (str, bytes)):
+            raise TypeError(
+                f"parts: found {type(parts).__name__}, expected a list of what decide takes, one for each part"
+            )
         over = self._expired() if expires else ""
         decisions: list[Decision | None] = [None] * len(parts)
         group: list[tuple[int, Sample]] = []

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gonogo import _core, seen
 from gonogo.certificate import Certificate
+from gonogo.checks import check_path
 from gonogo.class_names import check_class_names
 from gonogo.decision import Decision, Rule
 from gonogo.decoding import Decoding
@@ -244,7 +245,7 @@ def read_model(path: str | Path, *, batch: int = 64, threads: int = 0) -> ModelF
     OSError
         The file cannot be read.
     """
-    file = Path(path)
+    file = check_path("path", path, "a model file made by save or by gonogo train")
     if not file.exists():
         raise FileNotFoundError(f"{file}: no such file; expected a model file made by save or by gonogo train")
     if file.is_dir():

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo import _core
-from gonogo.checks import is_integer, is_number
+from gonogo.checks import check_image_size, check_path, is_integer, is_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +96,7 @@ class Preprocess:
     def from_file(cls, path: str | Path) -> Self:
         """Read the fields from a TOML file."""
         try:
-            mapping = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            mapping = tomllib.loads(check_path("path", path, "a TOML file").read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path}: not a TOML file: {error}") from None
         return cls.from_dict(mapping, str(path))
@@ -155,6 +155,7 @@ class Preprocess:
             pixels = pixels[self._slices(pixels)]
         pixels = np.ascontiguousarray(pixels)
         if image_size is not None:
+            check_image_size(image_size)
             pixels = _core.resize(pixels, *image_size, resize_mode)
         pixels = _core.enhance(pixels, self.enhancement())
         return pixels if image.ndim == 3 else pixels[:, :, 0]

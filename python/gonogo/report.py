@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gonogo import _core, curve_plots
 from gonogo.certificate import Certificate
-from gonogo.checks import check_integer
+from gonogo.checks import check_integer, check_path
 from gonogo.confusion_plot import draw_confusion, plain_percent
 from gonogo.curves import Curve, curve
 from gonogo.data import Dataset
@@ -212,7 +212,7 @@ class Report:
         """
         from gonogo.report_page import write_report
 
-        return write_report(self, Path(path))
+        return write_report(self, check_path("path", path, "a file to write"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as plain values, ready for JSON; a share of nothing is None."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gonogo.checks import check_path
+
 _UNFINISHED = ".gonogo.tmp"  # ends the names of files that are being written
 
 
@@ -78,7 +80,7 @@ def _unfinished_file(target: Path) -> Iterator[Path]:
 
 
 def _checked(path: str | Path) -> Path:
-    target = Path(path)
+    target = check_path("path", path, "a file to write")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist; create it first")
     if target.is_dir():

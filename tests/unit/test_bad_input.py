@@ -15,8 +15,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
-from gonogo import Augment, Dataset, DivergenceError, InspectionClassifier, evaluate, layers
+from gonogo import (
+    Augment,
+    BackupAndRestore,
+    CSVLogger,
+    Dataset,
+    DivergenceError,
+    InspectionClassifier,
+    Inspector,
+    ModelCheckpoint,
+    Preprocess,
+    TensorBoard,
+    audit,
+    evaluate,
+    layers,
+    load,
+    load_split,
+    save_split,
+)
 from gonogo.cli.configuration import apply_configuration
 
 pytestmark = pytest.mark.any_engine
@@ -437,3 +455,56 @@ def test_arrays_that_change_during_a_call_make_nonsense_but_no_crash() -> None:
         done.set()
         thread.join()
     assert FITTED.predict(PICTURES).shape == (8,)
+
+
+# Every door that takes the path of a file or folder -> the name of the parameter. The second argument are pictures on disk.
+PATHS: dict[str, tuple[Callable[[Any, Dataset], object], str]] = {
+    "folder": (lambda path, _: Dataset.from_folder(path), "root"),
+    "folder with a cache": (lambda path, _: Dataset.from_folder(path, cache="cache"), "root"),
+    "cache": (lambda path, data: Dataset.from_folder(data.root or "", cache=path), "cache"),
+    "table": (lambda path, data: Dataset.from_csv(path, root=data.root or ""), "path"),
+    "results": (lambda path, _: Dataset.from_journal(path), "out"),
+    "split to read": (load_split, "path"),
+    "split to write": (lambda path, data: save_split(path, {"train": data}), "path"),
+    "masks": (lambda path, data: audit(data, masks=path, image_size=(6, 4)), "masks"),
+    "model to read": (lambda path, _: load(path), "path"),
+    "model to write": (lambda path, _: FITTED.save(path), "path"),
+    "inspector": (lambda path, _: Inspector(path), "path"),
+    "augment": (lambda path, _: Augment.from_file(path), "path"),
+    "preprocess": (lambda path, _: Preprocess.from_file(path), "path"),
+    "ledger": (lambda path, _: evaluate(FITTED, (PICTURES, Y), ledger=path), "ledger"),
+    "page": (lambda path, _: evaluate(FITTED, (PICTURES, Y)).to_html(path), "path"),
+    "backup": (lambda path, _: BackupAndRestore(path), "backup_dir"),
+    "events": (lambda path, _: TensorBoard(path), "log_dir"),
+    "checkpoints": (lambda path, _: ModelCheckpoint(path), "filepath"),
+    "figures": (lambda path, _: CSVLogger(path), "filename"),
+}
+
+
+@pytest.mark.parametrize("door", PATHS)
+def test_what_is_no_path_and_an_empty_one_are_refused_by_name(
+    door: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty text, as from a setting that is not set, would otherwise be the present folder."""
+    for number, name in enumerate(["bad", "ok"]):
+        (tmp_path / "parts" / name).mkdir(parents=True)
+        Image.fromarray(PICTURES[number, :, :, 0]).save(tmp_path / "parts" / name / "0.png")
+    data = Dataset.from_folder(tmp_path / "parts")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    call, parameter = PATHS[door]
+    refused(lambda: call("", data), ValueError, f"^{parameter}: found an empty path, expected .*'.' is the present")
+    refused(lambda: call(3, data), TypeError, f"^{parameter}: found 3, expected the path of ")
+    assert not list((tmp_path / "here").iterdir())
+
+
+def test_sizes_classes_and_parts_that_are_no_lists_are_refused_by_name(tmp_path: Path) -> None:
+    size = r"^image_size: found 5, expected \(height, width\)"
+    refused(lambda: Preprocess().apply(PICTURES[0], image_size=5), ValueError, size)  # type: ignore[arg-type]
+    refused(lambda: audit(Dataset.from_arrays(PICTURES, Y), image_size=5), ValueError, size)  # type: ignore[arg-type]
+    classes: Any = 3
+    refused(lambda: Dataset.from_arrays(PICTURES, Y, classes), ValueError, "^classes: found 3, expected a list of at")
+    line = Inspector(FITTED.save(tmp_path / "m.gonogo"))
+    for parts in (None, 5, "parts"):
+        words = f"^parts: found {type(parts).__name__}, expected a list"
+        refused(lambda wrong=parts: line.decide_many(wrong), TypeError, words)  # type: ignore[misc]

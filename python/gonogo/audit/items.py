@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gonogo.checks import check_path
 from gonogo.data import Dataset
 from gonogo.data.grouping import Groups, find_groups
 from gonogo.data.reading import names_below
@@ -148,7 +149,7 @@ def _items_of(
         ]
     if not isinstance(source, (str, Path)):
         raise TypeError(f"data: found {type(source).__name__}, expected a Dataset, a folder, or a mapping of these")
-    root = Path(source)
+    root = check_path("data", source, "a folder of class folders")
     found = find_in_folders(root, classes, least=1)
     files = names_below(found.paths, root)
     items = [

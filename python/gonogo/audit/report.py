@@ -18,6 +18,7 @@ from gonogo.audit import words
 from gonogo.audit.connected import Connected
 from gonogo.audit.findings import GROUPS, KINDS, Finding
 from gonogo.audit.items import Item, identities, identity
+from gonogo.checks import check_path
 from gonogo.data import Dataset
 from gonogo.errors import DecodeError
 from gonogo.metrics import Rate
@@ -281,7 +282,7 @@ class AuditReport:
         """
         from gonogo.audit.page import write_audit
 
-        return write_audit(self, Path(folder))
+        return write_audit(self, check_path("folder", folder, "a folder for the page"))
 
     def plot_pairs(self, n: int = 12, ax: Axes | None = None) -> Axes:
         """Draw pairs side by side with labels and agreement: those with two labels first, then those in two subsets.

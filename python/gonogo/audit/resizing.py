@@ -14,7 +14,7 @@ from gonogo import _core
 from gonogo.audit.connected import Connected
 from gonogo.audit.findings import Finding
 from gonogo.audit.items import Item
-from gonogo.checks import is_integer
+from gonogo.checks import check_image_size
 from gonogo.decoding import RESIZE_MODES, ResizeMode
 from gonogo.pictures import read_bytes
 
@@ -40,8 +40,8 @@ class Resizing:
         if self.resize_mode not in RESIZE_MODES:
             raise ValueError(f"resize_mode: found {self.resize_mode!r}, expected one of {', '.join(RESIZE_MODES)}")
         size = self.image_size
-        if size is not None and (len(size) != 2 or not all(is_integer(side) and side > 0 for side in size)):
-            raise ValueError(f"image_size: found {size!r}, expected (height, width), whole numbers above 0")
+        if size is not None:
+            check_image_size(size)
         if self.masks is not None and not self.masks.is_dir():
             what = "is not a folder" if self.masks.exists() else "does not exist"
             raise FileNotFoundError(f"masks: {self.masks} {what}, expected a folder with a mask for each fault picture")

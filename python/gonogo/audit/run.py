@@ -15,6 +15,7 @@ from gonogo.audit.findings import Finding
 from gonogo.audit.items import Material, assign_subsets, gather
 from gonogo.audit.portraits import Portraits, read_portraits, same_pixels
 from gonogo.audit.report import AuditReport, Pair
+from gonogo.checks import check_path
 from gonogo.data.grouping import Groups
 from gonogo.data.sources import Classes
 from gonogo.decoding import ResizeMode
@@ -74,9 +75,9 @@ def audit(
         Naming the parameter or file: there is no picture, a folder is given twice, masks are missing, a table is wrong.
     """
     work = resizing.Resizing(
-        None if image_size is None else (image_size[0], image_size[1]),
+        image_size,
         resize_mode,
-        None if masks is None else Path(masks),
+        None if masks is None else check_path("masks", masks, "a folder of masks"),
     )
     material = gather(data, classes, groups, bit_depth)
     if split is not None:

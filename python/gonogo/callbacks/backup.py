@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from gonogo.callbacks.callback import Callback
 from gonogo.checkpoint import callback_states, checkpoint_bytes, describe_task, read_checkpoint, restore
-from gonogo.checks import check_integer
+from gonogo.checks import check_integer, check_path
 from gonogo.storage import check_writable, unfinished_files, write_atomically
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class BackupAndRestore(Callback):
     def __init__(
         self, backup_dir: str | Path, save_freq: Literal["epoch"] | int = "epoch", delete_checkpoint: bool = True
     ) -> None:
-        self.path = Path(backup_dir) / "training.safetensors"
+        self.path = check_path("backup_dir", backup_dir, "a folder") / "training.safetensors"
         if save_freq != "epoch":
             check_integer("save_freq", save_freq, 1)
         self.save_freq = save_freq

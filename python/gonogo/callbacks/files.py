@@ -10,6 +10,7 @@ from typing import Any
 
 from gonogo.callbacks.callback import Callback
 from gonogo.callbacks.monitor import Mode, Monitor
+from gonogo.checks import check_path
 from gonogo.storage import check_writable, write_atomically
 
 
@@ -36,7 +37,7 @@ class ModelCheckpoint(Callback):
     def __init__(
         self, filepath: str | Path, monitor: str = "val_loss", save_best_only: bool = False, mode: Mode = "auto"
     ) -> None:
-        self.filepath = str(filepath)
+        self.filepath = str(check_path("filepath", filepath, "a file to write"))
         self.save_best_only = save_best_only
         self.saved: list[Path] = []
         self._watch = Monitor(monitor, mode)
@@ -87,7 +88,7 @@ class CSVLogger(Callback):
     def __init__(self, filename: str | Path, separator: str = ",", append: bool = False) -> None:
         if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
             raise ValueError(f"separator: found {separator!r}, expected one character")
-        self.filename = Path(filename)
+        self.filename = check_path("filename", filename, "a file to write")
         self.separator = separator
         self.append = append
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gonogo.callbacks.callback import Callback
-from gonogo.checks import check_integer
+from gonogo.checks import check_integer, check_path
 
 
 class TensorBoard(Callback):
@@ -28,7 +28,7 @@ class TensorBoard(Callback):
     """
 
     def __init__(self, log_dir: str | Path = "logs", update_freq: Literal["epoch", "batch"] | int = "epoch") -> None:
-        self.log_dir = Path(log_dir)
+        self.log_dir = check_path("log_dir", log_dir, "a folder")
         self.update_freq = update_freq
         if update_freq not in ("epoch", "batch"):
             check_integer("update_freq", update_freq, 1)

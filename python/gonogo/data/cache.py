@@ -23,6 +23,7 @@ from typing import Any, Self
 import numpy as np
 
 from gonogo import _core
+from gonogo.checks import check_path
 from gonogo.errors import DecodeError
 from gonogo.machine import fingerprint
 from gonogo.pictures import Pictures
@@ -56,11 +57,7 @@ class Cache:
         """Return the cache in a folder, or None for None; ``TypeError`` or ``ValueError`` naming ``cache`` for no folder."""
         if folder is None:
             return None
-        if not isinstance(folder, (str, Path)):
-            raise TypeError(f"cache: found {folder!r}, expected the path of a folder, or None")
-        if folder == "":
-            raise ValueError("cache: found an empty path, expected a folder, such as 'cache', or None")
-        return cls(Path(folder), Path(source))
+        return cls(check_path("cache", folder, "a folder, or None"), Path(source))
 
     def read(
         self, paths: Sequence[Path], settings: dict[str, Any], threads: int, decode: Callable[[], Pictures]

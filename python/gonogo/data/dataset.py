@@ -178,9 +178,10 @@ class Dataset(Description):
             Naming the folder or parameter: fewer than two classes, a class without pictures, different sizes without
             ``image_size``, pictures without a group.
         """
+        found = find_in_folders(root, classes)
         decoding, kept = Decoding(resize_mode, bit_depth, preprocess, tiles), Cache.of(cache, root)
         options = Options(image_size, color_mode, decoding, on_bad, threads, progress, kept)
-        return cls._read(find_in_folders(Path(root), classes), Path(root), groups, options)
+        return cls._read(found, Path(root), groups, options)
 
     @classmethod
     def from_csv(
@@ -228,7 +229,7 @@ class Dataset(Description):
         """
         if group_col is not None and groups is not None:
             raise ValueError("groups: given beside group_col; give one of the two")
-        found = find_in_table(Path(path), Path(root), path_col, label_col, group_col, classes)
+        found = find_in_table(path, root, path_col, label_col, group_col, classes)
         decoding, kept = Decoding(resize_mode, bit_depth, preprocess, tiles), Cache.of(cache, path)
         options = Options(image_size, color_mode, decoding, on_bad, threads, progress, kept)
         return cls._read(found, Path(root), groups, options)

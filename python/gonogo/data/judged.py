@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gonogo.checks import check_path
 from gonogo.data.cache import Cache
 from gonogo.data.reading import Options
 from gonogo.data.sources import Classes, Found, name_classes
@@ -66,8 +67,9 @@ def from_journal(
     # The line belongs to another room; only who comes through this door loads it.
     from gonogo.line.judged import judged_pictures
 
-    root = Path(out)
-    judged = judged_pictures(root, None if journal is None else Path(journal), blind=blind)
+    root = check_path("out", out, "the folder of a line's results")
+    kept = None if journal is None else check_path("journal", journal, "a journal, or None")
+    judged = judged_pictures(root, kept, blind=blind)
     label_of, names = name_classes(classes, sorted({one.verdict for one in judged}), f"{root}: no verdict says")
     if len(names) < 2:
         found = f"only of the class {names[0]!r}" if names else "none"

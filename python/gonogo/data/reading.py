@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonogo.arrays import contiguous, plain_array
+from gonogo.checks import SIDE_MAX, check_image_size
 from gonogo.data.cache import Cache
 from gonogo.data.grouping import Groups, check_complete, find_groups
 from gonogo.data.sources import Found
@@ -18,8 +19,6 @@ from gonogo.decoding import Decoding
 from gonogo.errors import DecodeError
 from gonogo.labels import is_missing, label_array
 from gonogo.pictures import ColorMode, OnBad, Pictures, read_pictures
-
-SIDE_MAX = 16384  # GNG_IMAGE_SIDE_MAX of the core
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Options:
     def read(self, paths: Sequence[Path]) -> Pictures:
         """Return the pictures, from the cache where it has them."""
         if self.image_size is not None:
-            _check_size(self.image_size)
+            check_image_size(self.image_size)
         if self.cache is None:
             return self._decode(paths)
         settings = {
@@ -193,20 +192,12 @@ def check_groups(groups: ArrayLike, count: int) -> NDArray[np.str_]:
 
 
 def _check_names(classes: Sequence[str]) -> list[str]:
-    names = [] if isinstance(classes, str) else list(classes)
+    names = list(classes) if isinstance(classes, Iterable) and not isinstance(classes, str) else []
     if len(names) < 2 or not all(isinstance(name, str) and name for name in names):
         raise ValueError(f"classes: found {classes!r}, expected a list of at least two names")
     if len(set(names)) < len(names):
         raise ValueError(f"classes: found {names!r}, expected each class once")
     return names
-
-
-def _check_size(size: tuple[int, int]) -> None:
-    pair = isinstance(size, (tuple, list)) and len(size) == 2
-    if not pair or not all(
-        isinstance(n, (int, np.integer)) and not isinstance(n, bool) and 1 <= n <= SIDE_MAX for n in size
-    ):
-        raise ValueError(f"image_size: found {size!r}, expected (height, width), integers from 1 to {SIDE_MAX}")
 
 
 def _size(shape: Sequence[int]) -> str:

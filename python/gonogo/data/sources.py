@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gonogo.checks import check_path
 from gonogo.data.tables import read_table
 from gonogo.errors import DecodeError, in_one_line
 from gonogo.pictures import SUFFIXES
@@ -29,8 +30,9 @@ class Found:
     groups: list[str] | None = None
 
 
-def find_in_folders(root: Path, classes: Classes | None, least: int = 2) -> Found:
+def find_in_folders(root: str | Path, classes: Classes | None, least: int = 2) -> Found:
     """Look into one folder per class, of which there must be ``least``; see ``Dataset.from_folder``."""
+    root = check_path("root", root, "a folder with one folder of pictures per class")
     entries = _visible(root, "expected a folder with one folder of pictures per class")
     folders = [entry.name for entry in entries if entry.is_dir()]
     if not folders:
@@ -53,13 +55,14 @@ def find_in_folders(root: Path, classes: Classes | None, least: int = 2) -> Foun
 
 
 def find_in_table(
-    table: Path, root: Path, path_col: str, label_col: str, group_col: str | None, classes: Classes | None
+    table: str | Path, root: str | Path, path_col: str, label_col: str, group_col: str | None, classes: Classes | None
 ) -> Found:
     """Read which picture has which label from a CSV file; see ``Dataset.from_csv``."""
     columns = [path_col, label_col, *([] if group_col is None else [group_col])]
     rows = read_table(table, columns, "path")
     if not rows:
         raise ValueError(f"{table}: found no row, expected one for each picture")
+    root = check_path("root", root, "the folder that the paths of the table start from")
     if not root.is_dir():
         raise _missing(root, "root: expected the folder that the paths of the table start from")
     for line, row in rows:

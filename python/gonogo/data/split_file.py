@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gonogo.checks import check_path
 from gonogo.data.dataset import Dataset
 from gonogo.data.reading import names_below
 from gonogo.data.tables import read_table
@@ -97,6 +98,7 @@ def load_split(path: str | Path, dataset: Dataset) -> dict[str, Dataset]:
     """
     if dataset.paths is None:
         raise ValueError("dataset: pictures from arrays have no files that a table could name")
+    path = check_path("path", path, "the table of a split")
     subset_of: dict[str, str] = {}
     for line, row in read_table(path, ("file", "subset"), "a split"):
         if row["file"] in subset_of:
@@ -122,7 +124,7 @@ def load_split(path: str | Path, dataset: Dataset) -> dict[str, Dataset]:
     excluded = dataset[names == ""]
     for name, part in parts.items():
         part.subset, part.excluded = name, excluded if len(excluded) else None
-        part.split_file = Path(path)
+        part.split_file = path
     return parts
 
 

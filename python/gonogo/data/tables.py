@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from gonogo.checks import check_path
 from gonogo.errors import in_one_line
 
 Row = tuple[int, dict[str, str]]
@@ -30,7 +31,7 @@ def read_table(path: str | Path, columns: Sequence[str], purpose: str) -> list[R
     ValueError
         It is not UTF-8, not CSV, lacks a column or has a row of another length.
     """
-    path = Path(path)
+    path = check_path(purpose, path, "a CSV table")
     rows: list[Row] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

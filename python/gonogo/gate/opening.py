@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gonogo.checks import check_path
 from gonogo.gate.parts import collect, find_parts, part_ids
 from gonogo.gate.scores import class_names, identity, model_of, scores_of
 from gonogo.ledger import record_test
@@ -43,7 +44,7 @@ def open_test_set(
     given = collect(X, y, groups, classes)
     if ledger is None and given.split_file is None:
         return None
-    path = Path(f"{given.split_file}.ledger") if ledger is None else Path(ledger)
+    path = Path(f"{given.split_file}.ledger") if ledger is None else check_path("ledger", ledger, "a ledger")
     # Only a foreign classifier is known by its scores.
     scores = scores_of(clf, X, classes) if model_of(clf) is None else np.zeros(0)
     model, preprocess = identity(clf, scores)

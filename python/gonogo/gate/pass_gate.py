@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonogo.certificate import Certificate
-from gonogo.checks import check_integer, check_number
+from gonogo.checks import check_integer, check_number, check_path
 from gonogo.decision import Decision, Rule, margins, samples_of_parts
 from gonogo.expiry import check_last_day
 from gonogo.gate.calibration import Promised, issue_certificate, record_calibration
@@ -251,7 +251,7 @@ class PassGate:
 
     def _ledger_path(self, split_file: Path | None) -> Path | None:
         if self.ledger is not None:
-            return Path(self.ledger)
+            return check_path("ledger", self.ledger, "a ledger")
         return None if split_file is None else Path(f"{split_file}.ledger")
 
     @property
