@@ -60,8 +60,8 @@ def evaluate(
     data : Dataset or (X, y)
         Labelled pictures.
     gate : PassGate, optional
-        Calibrated on ``clf``: it then decides which parts pass. None: a part passes if PASS is the most probable class of
-        each of its pictures.
+        Calibrated on ``clf``: it then decides which parts pass, of tiles about each picture by all its tiles. None: a part
+        passes if PASS is the most probable class of each of its pictures, and each tile counts by itself.
     pass_label : class, optional
         The class that means PASS; None: that of the gate, or of the classifier where it tells one.
     groups : array-like (n,), optional
@@ -91,9 +91,10 @@ def evaluate(
         raise ValueError("data: found no sample, expected at least one sample with its label")
     truth = label_positions("data", given, clf.classes_)
     names = check_groups(dataset.groups if groups is None and dataset is not None else groups, len(truth))
-    tiled = dataset is not None and dataset.boxes is not None
+    # A gate decides about a picture by all its tiles; without one each tile is judged by itself, and counts so.
+    tiled = gate is None and dataset is not None and dataset.boxes is not None
     parts = find_parts(truth, None if tiled else names, classes)
-    certificate = None if gate is None else _certificate(gate, clf, tiled)
+    certificate = None if gate is None else _certificate(gate, clf)
     scores, plain, probabilities = _predict(clf, X, classes, gate)
     if len(probabilities) != len(truth):
         raise ValueError(f"data: found {len(truth)} labels for {len(probabilities)} samples, expected one for each")
@@ -156,9 +157,7 @@ def _samples(data: Any) -> tuple[Any, NDArray[Any], Dataset | None]:
     return data[0], label_array("data", data[1]), None
 
 
-def _certificate(gate: PassGate, clf: Classifier, tiled: bool) -> Certificate:
-    if tiled:
-        raise ValueError("gate: it decides about parts, and these are tiles of pictures; evaluate without it")
+def _certificate(gate: PassGate, clf: Classifier) -> Certificate:
     made = gate.certificate
     same = gate.clf is clf
     if not same and model_of(clf) is not None:

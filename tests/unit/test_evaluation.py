@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gonogo import Dataset, LedgerError, PassGate, Tiles, audit, evaluate, load_split, save_split
+from gonogo import Dataset, LedgerError, PassGate, audit, evaluate, load_split, save_split
 from gonogo.ledger import read_ledger
 from gonogo.macro import macro_figures
 from gonogo.metrics import Rate
 from gonogo.part_results import decide_parts, without_threshold
-from gonogo.png import png
 from gonogo.resampling import design_effect, draws_of_parts
 
 
@@ -156,17 +155,11 @@ def test_the_gate_decides_where_one_is_given() -> None:
         evaluate(Scores(["bad", "ok"]), (rows(MARGINS), LABELS), gate)
 
 
-def test_an_audit_needs_a_dataset_and_a_gate_decides_about_no_tiles(tmp_path: Path) -> None:
+def test_an_audit_needs_a_dataset() -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (8, 12, 12, 1), np.uint8)
     data = Dataset.from_arrays(pixels, ["bad", "ok"] * 4)
     with pytest.raises(TypeError, match="without: needs the pictures as a Dataset, found a tuple"):
         evaluate(TWO, (rows(MARGINS), LABELS), without=audit(data))
-    for i, (picture, label) in enumerate(data):
-        (tmp_path / data.classes[label]).mkdir(exist_ok=True)
-        (tmp_path / data.classes[label] / f"{i}.png").write_bytes(png(picture))
-    gate = PassGate(TWO, "ok", 0.01, 0.95).fit(rows(np.r_[np.linspace(-4, 1.5, 300), 5.0]), ["bad"] * 300 + ["ok"])
-    with pytest.raises(ValueError, match="gate: it decides about parts, and these are tiles of pictures"):
-        evaluate(TWO, Dataset.from_folder(tmp_path, tiles=Tiles(6, 6)), gate)
 
 
 def test_a_part_with_one_leaked_picture_is_left_out_as_a_whole() -> None:

@@ -312,6 +312,33 @@ def test_names_of_files_that_come_again_are_no_parts_that_were_seen(sheets: Path
         gg.PassGate(seen, "ok", 0.6, 0.6).fit(again)
 
 
+def test_evaluation_decides_about_pictures_by_the_certificate_of_their_tiles(
+    sheets: Path, tmp_path: Path, gonogo_json: Json
+) -> None:
+    clf = trained(gg.Dataset.from_folder(sheets, tiles=TILES), pass_label="ok")
+    for seed in (50, 80):
+        for path in sorted(sheets.glob("*/*.png")):
+            Image.fromarray(sheet(seed + int(path.stem), 20, 34, path.parent.name == "bad")).save(path)
+        data = gg.Dataset.from_folder(sheets, tiles=TILES)
+        if seed == 50:
+            gate = gg.PassGate(clf, "ok", 0.6, 0.6).fit(data)
+    decisions = dict(zip(map(str, data.paths or ()), gate.decide(data), strict=True))
+    assert len(decisions) == 8
+    passed = {
+        label: sum(one.passed for path, one in decisions.items() if f"/{label}/" in path) for label in ("bad", "ok")
+    }
+    told = gonogo_json("evaluate", gate.save(tmp_path / "gated.gonogo"), sheets)
+    assert told["n"] == len(data)
+    assert (told["escape"]["defects"], told["escape"]["escapes"]) == (4, passed["bad"])
+    assert told["gate"]["certificate"] == gate.certificate_["sha256"]
+    report = gg.evaluate(clf, data, gate)
+    assert report.parts is not None
+    assert report.parts.reviewed.count == sum(one.label == "REVIEW" for one in decisions.values())
+    assert report.to_html(tmp_path / "report.html").is_file()
+    without = gg.evaluate(clf, data)
+    assert without.to_dict()["escape"]["defects"] > 4, "each tile counts by itself"
+
+
 def test_what_does_not_go_with_tiles_is_refused(sheets: Path) -> None:
     data, plain = gg.Dataset.from_folder(sheets, tiles=TILES), gg.Dataset.from_folder(sheets, image_size=(8, 10))
     clf = trained(data)

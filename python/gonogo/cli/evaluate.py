@@ -80,8 +80,6 @@ def run(args: argparse.Namespace) -> int:
     groups_of_split(args)
     whole = open_dataset(args, options=picture_options(model))
     dataset = subset(args, whole, "test")
-    if dataset.boxes is not None:
-        gate = None
     without = audit(read_parts(args, whole), threads=args.threads or 0) if args.audit else None
     report = evaluate(classifier, dataset, gate, ledger=args.ledger, without=without, pass_label=args.pass_label)
     note_expired(args, None if gate is None else gate.certificate.valid_until)
