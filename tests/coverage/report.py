@@ -27,7 +27,7 @@ DECIDING = (
     "python/gonogo/inspector.py",
     *(
         f"python/gonogo/line/{name}.py"
-        for name in ("claim", "decided", "decider", "inspection", "outcome", "recovery", "sorter", "transfer")
+        for name in ("claim", "decided", "decider", "inspection", "intake", "outcome", "recovery", "sorter", "transfer")
     ),
 )
 
