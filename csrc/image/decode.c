@@ -118,11 +118,16 @@ static size_t honest_bytes(const gng_inspection *inspection)
     return slack + padded * (size_t)inspection->channels * (inspection->progressive ? 3 : 1) + 4 * height * width;
 }
 
-bool gng_zlib_inflate(const uint8_t *stream, size_t count, uint8_t *out, size_t bytes)
+bool gng_zlib_inflate(const uint8_t *stream, size_t count, uint8_t *out, size_t bytes, size_t *used)
 {
-    /* Into memory of a fixed size stb_image neither allocates nor writes more. Sizes are within the limits of image.h. */
-    const int inflated = stbi_zlib_decode_buffer((char *)out, (int)bytes, (const char *)stream, (int)count);
-    return inflated >= 0 && (size_t)inflated == bytes;
+    /* Into memory of a fixed size stb_image neither allocates nor writes more. Sizes are within the limits of image.h. Its public
+     * functions do not tell where they ended; its state does: bytes taken, less those of which it still has all bits. */
+    stbi__zbuf state = {.zbuffer = (stbi_uc *)stream, .zbuffer_end = (stbi_uc *)stream + count};
+    if (!stbi__do_zlib(&state, (char *)out, (int)bytes, 0, 1) || (size_t)(state.zout - state.zout_start) != bytes)
+        return false;
+    const ptrdiff_t taken = state.zbuffer - stream - state.num_bits / 8;
+    *used = taken > 0 ? (size_t)taken : 0;
+    return state.num_bits >= 0 && taken > 0 && *used <= count;
 }
 
 /* Weights of ITU-R BT.601 in 1/256. Called with a constant number of channels, so that the loop is vectorised. */

@@ -8,6 +8,8 @@
 #include "image/decode_formats.h"
 #include "image/png.h"
 
+enum { CHECKSUM_BYTES = 4 };
+
 typedef struct picture {
     gng_png_layout layout;
     gng_inspection *inspection;
@@ -46,15 +48,6 @@ static void gather(const uint8_t *bytes, const gng_png_layout *layout, uint8_t *
     }
 }
 
-/* How many bytes follow the Adler-32 sum of the pixels inside the data chunks; 0: it is at their end, or nowhere. */
-static size_t bytes_behind(const uint8_t *stream, size_t count, uint32_t sum)
-{
-    for (size_t behind = 0; behind + 6 <= count; ++behind)
-        if (gng_read_u32_be(stream + count - 4 - behind) == sum)
-            return behind;
-    return 0;
-}
-
 static gng_status inflate(const uint8_t *bytes, picture *p, size_t row_bytes)
 {
     const size_t count = (size_t)p->layout.data_bytes;
@@ -62,24 +55,25 @@ static gng_status inflate(const uint8_t *bytes, picture *p, size_t row_bytes)
     if (stream == NULL)
         return gng_error_set(GNG_STATUS_MEMORY, "PNG: %zu bytes of compressed data", count);
     gather(bytes, &p->layout, stream);
-    const bool inflated = count >= 6 && gng_zlib_inflate(stream, count, p->rows, row_bytes);
-    const uint32_t stored = count >= 6 ? gng_read_u32_be(stream + count - 4) : 0;
-    const uint32_t computed = inflated ? adler32(p->rows, row_bytes) : 0;
-    const size_t behind = inflated ? bytes_behind(stream, count, computed) : 0;
+    size_t used = 0;
+    const bool inflated = gng_zlib_inflate(stream, count, p->rows, row_bytes, &used) && count - used >= CHECKSUM_BYTES;
+    const uint32_t stored = inflated ? gng_read_u32_be(stream + used) : 0;
     gng_memory_release(stream);
     const size_t offset = p->layout.data_offset;
     if (!inflated)
         return gng_inspection_fail(p->inspection, GNG_FAULT_PIXELS, offset,
                                    "the compressed data are damaged, or do not fit the header (%d x %d pixels, %zu bytes); "
                                    "copy or export the picture again", p->inspection->height, p->inspection->width, row_bytes);
-    if (behind > 0)
-        return gng_inspection_fail(p->inspection, GNG_FAULT_STRUCTURE, offset,
-                                   "the compressed data are whole, but their chunks hold more behind them (bytes: %zu), expected "
-                                   "their end; export the picture again", behind);
+    const uint32_t computed = adler32(p->rows, row_bytes);
     if (stored != computed)
         return gng_inspection_fail(p->inspection, GNG_FAULT_CHECKSUM, offset,
                                    "the pixels have checksum %08X, %08X was stored with them: the file was altered; copy it "
                                    "again", computed, stored);
+    const size_t behind = count - used - CHECKSUM_BYTES;
+    if (behind > 0)
+        return gng_inspection_fail(p->inspection, GNG_FAULT_STRUCTURE, offset,
+                                   "the compressed data are whole, but their chunks hold more behind them (bytes: %zu), expected "
+                                   "their end; export the picture again", behind);
     return GNG_OK;
 }
 

@@ -34,8 +34,9 @@ def png(
     interlaced: bool,
     palette: bytes = b"",
     behind: bytes = b"",
+    between: bytes = b"",
 ) -> bytes:
-    """samples: (h, w, samples of a pixel); behind: bytes in the data chunks that the compressed data do not need."""
+    """samples: (h, w, samples of a pixel); behind, between: bytes behind and in front of the checksum of the data."""
     height, width, count = samples.shape
     step = max(1, count * depth // 8)
     data = b""
@@ -46,7 +47,8 @@ def png(
             data += filtered(row, above, number % 4, step)
             above = row
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, interlaced)
-    stream = zlib.compress(data) + behind
+    stream = zlib.compress(data)
+    stream = stream[:-4] + between + stream[-4:] + behind
     chunks = [(b"IHDR", header), (b"tEXt", b"Comment\0made for a test")] + ([(b"PLTE", palette)] if palette else [])
     chunks += [(b"IDAT", stream[: len(stream) // 2]), (b"IDAT", stream[len(stream) // 2 :]), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*item) for item in chunks)
@@ -75,8 +77,12 @@ def png_files() -> Iterator[Written]:
 
 
 def png_refused() -> Iterator[Refused]:
-    """Files whose compressed data end before their chunks do."""
+    """Files whose compressed data end before or behind their chunks."""
     samples = np.random.default_rng(SEED).integers(0, 256, (13, 11, 1))
-    for behind in (b"\0", b"camera data"):
+    sum_of_pixels = png(samples, 0, 8, False)[-20:-16]
+    for behind in (b"\0", b"camera data", b"other data" + sum_of_pixels):
         told = rf"the compressed data are whole, .* \(bytes: {len(behind)}\)"
         yield f"png-{len(behind)}-behind", png(samples, 0, 8, False, behind=behind), "structure", told
+    for between in (b"\0", b"camera data"):
+        name = f"png-{len(between)}-before-checksum"
+        yield name, png(samples, 0, 8, False, between=between), "checksum", "the pixels have checksum"
