@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import errno
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -21,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gonogo.errors import JournalError, ModelFileError
 from gonogo.line.configuration import Configuration
+from gonogo.line.disk import LockedError
 from gonogo.line.files import LocalDisk
 from gonogo.line.rebuilding import recover
 from gonogo.line.running import Line, open_line
@@ -230,6 +233,107 @@ def test_a_closed_file_that_is_damaged_is_told_and_set_aside_with_those_after_it
         line.once()
     assert verify(out, disk)["problems"] == 0
     assert recover(out, disk=disk, clock=Days())["cause"] == ""
+
+
+def test_a_frozen_camera_is_known_after_the_turn_of_a_month(opened: Callable[..., Any], tmp_path: Path) -> None:
+    for day, number in (("2026-03-31", 3), ("2026-04-01", 4)):
+        (tmp_path / "in" / f"{number}.png").write_bytes(b"ok the same")
+        with opened(clock=Days(day), settings={"frozen_after": 2}) as line:
+            line.once()
+    assert [path.parent.name for path in sorted((tmp_path / "out").rglob("?.png"))] == ["REVIEW", "ok"]
+
+
+def test_the_table_gets_what_it_lacks_of_earlier_months_too(opened: Callable[..., Any], tmp_path: Path) -> None:
+    out, table = tmp_path / "out", tmp_path / "out" / "decisions.csv"
+
+    def sort(day: str, number: int, **settings: Any) -> None:
+        (tmp_path / "in" / f"{number}.png").write_bytes(b"ok %d" % number)
+        with opened(clock=Days(day), settings=settings) as line:
+            line.once()
+
+    def names() -> list[str]:
+        return [row["name"] for row in csv.DictReader(table.read_bytes().decode().splitlines())]
+
+    sort("2026-03-30", 1)
+    kept = table.read_bytes()
+    sort("2026-03-31", 2)
+    table.write_bytes(kept)  # as if a program had held it
+    assert verify(out, LocalDisk())["unlisted"] == 1
+    sort("2026-04-01", 3)
+    assert names() == ["1.png", "2.png", "3.png"]
+    table.unlink()
+    sort("2026-05-01", 4)
+    assert names() == ["1.png", "2.png", "3.png", "4.png"]
+    sort("2026-05-01", 5, csv_separator=";")
+    assert [line.count(";") for line in table.read_text().splitlines()] == [14] * 6, "no table has two separators"
+    assert len((out / "decisions-1.csv").read_text().splitlines()) == 5
+    found = verify(out, LocalDisk())
+    assert (found["problems"], found["unlisted"]) == (0, 0)
+    table.write_bytes(table.read_bytes().replace(b";ok;1;", b";bad;0;", 1))
+    found = verify(out, LocalDisk())
+    assert [(row["problem"], row["file"]) for row in found["rows"]] == [("altered", "decisions.csv")]
+    assert "says something else than the journal; move the table away" in found["rows"][0]["reason"]
+
+
+def test_numbers_of_rows_never_come_again_after_a_rebuilt_journal(opened: Callable[..., Any], tmp_path: Path) -> None:
+    out, disk = tmp_path / "out", LocalDisk()
+    for number in range(6):
+        (tmp_path / "in" / f"{number}.png").write_bytes(b"ok %d" % number)
+        with opened() as line:
+            line.once()
+        if number == 3:
+            before = line.sorter.journal.sequence
+            (out / ".gonogo" / "journal.db").write_bytes(b"damaged" * 1000)
+            recover(out, disk=disk, clock=Days())
+    names = [row["name"] for row in csv.DictReader((out / "decisions.csv").read_bytes().decode().splitlines())]
+    assert names == [f"{number}.png" for number in range(6)]
+    assert line.sorter.journal.sequence > before + 10_000_000
+    assert verify(out, disk)["problems"] == 0
+    (out / "status.json").unlink()
+    (out / ".gonogo" / "journal.db").write_bytes(b"damaged" * 1000)
+    (out / "decisions.csv").unlink()
+    recover(out, disk=disk, clock=Days())
+    with read_journal(out / ".gonogo" / "journal.db", disk) as journal:
+        assert journal.sequence > 20_000_000, "heads.log tells of row 10,000,000 and more"
+
+
+def test_two_lines_never_share_a_journal(tmp_path: Path) -> None:
+    disk, clock, journal = LocalDisk(), Days(), tmp_path / "line.db"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+
+    def line(name: str) -> Any:
+        settings = Configuration(settle_ms=10, max_wait=0.1, reserve_mb=0)
+        places = (tmp_path / name, tmp_path / f"{name} out", settings, decider())
+        return open_line(*places, disk=disk, clock=clock, journal=journal)
+
+    with line("one"), pytest.raises(LockedError, match=r"line\.db\.lock: another gonogo works here"), line("two"):
+        pytest.fail("both work")
+    with pytest.raises(ValueError, match=r"is the journal of .*one out; name another file for .*two out"), line("two"):
+        pytest.fail("it took the journal of the other")
+    (tmp_path / "one out").rename(tmp_path / "moved")
+    (tmp_path / "one out").symlink_to("moved")
+    with open_line(tmp_path / "one", tmp_path / "moved", Configuration(), decider(), disk=disk, clock=clock) as moved:
+        assert moved.sorter.journal.path == journal
+    (tmp_path / "line.db").unlink()
+    with pytest.raises(JournalError, match="missing"), line("one"):
+        pytest.fail("it began anew in silence")
+
+
+def test_a_journal_whose_folder_is_gone_is_begun_anew_by_recover(tmp_path: Path) -> None:
+    disk, journal = LocalDisk(), tmp_path / "elsewhere" / "line.db"
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"ok 1")
+    with open_line(
+        *(tmp_path / "in", tmp_path / "out", Configuration(settle_ms=10, reserve_mb=0), decider()),
+        disk=disk,
+        clock=Days(),
+        journal=journal,
+    ) as line:
+        line.once()
+    shutil.rmtree(journal.parent)
+    assert recover(tmp_path / "out", disk=disk, clock=Days())["rebuilt"] == 1
+    assert verify(tmp_path / "out", disk)["problems"] == 0
 
 
 def test_what_a_crash_left_is_finished_in_its_file_whatever_model_comes(

@@ -12,10 +12,10 @@ from gonogo.line.files import LocalDisk
 from gonogo.line.verify import verify
 
 DESCRIPTION = """
-Compare the journal of gonogo sort with the folders, picture by picture and by content, and check that no row of the journal was
-changed. Problems, with exit code 5: pictures that are unfinished, altered, doubled or unknown in the folder of claimed pictures,
-and damage of the journal; exit code 3 where that cannot even be opened. What the plant has moved or taken away since is told
-apart and no problem. Nothing is changed.
+Compare the journal of gonogo sort with the folders, picture by picture and by content, and with decisions.csv, and check that no
+row of the journal was changed. Problems, with exit code 5: pictures that are unfinished, altered, doubled, or unknown in the
+folder of claimed pictures, changed rows of decisions.csv, and damage of the journal; exit code 3 where that cannot even be
+opened. What the plant has moved or taken away since is told apart and no problem. Nothing is changed.
 """
 EXAMPLES = """
 gonogo verify sorted/
@@ -50,5 +50,6 @@ def run(args: argparse.Namespace) -> int:
         else f"no problem; {counted(result['pictures'], 'picture')}"
     )
     show(args, result, text)
-    note(args, f"missing: {result['missing']}, moved: {result['moved']}, alarms: {result['alarms']}")
+    lacking = f", not in decisions.csv: {result['unlisted']}" if result["unlisted"] else ""
+    note(args, f"missing: {result['missing']}, moved: {result['moved']}, alarms: {result['alarms']}{lacking}")
     return PROBLEMS if result["problems"] else DONE

@@ -88,7 +88,7 @@ def archive(out: Path, wish: Wish, *, disk: Disk, clock: Clock, journal: Path | 
     if wish.action is None:
         return _looked_at(list(old_pictures(path, wish, disk)), out, disk)
     with ExitStack() as stack:
-        lock_output(out, disk, stack)
+        lock_output(out, path, disk, stack)
         stack.enter_context(translated(path))
         check_heads(out, path, disk)
         opened = stack.enter_context(open_journal(path, disk, clock))

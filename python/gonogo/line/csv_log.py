@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gonogo.line.configuration import Configuration
+from gonogo.line.configuration import DECIMALS, Configuration
 from gonogo.line.disk import Disk, NotRegularError
 from gonogo.line.journal import Journal
 from gonogo.spreadsheet import guarded
@@ -36,6 +37,8 @@ COLUMNS = (
 )
 _LINE_END = b"\r\n"
 _TAIL = 64 * 1024  # no row is longer
+_TOGETHER = 10_000  # rows in memory
+_NUMBERED = re.compile(rb"(\d+)([,;\t])")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -62,37 +65,42 @@ class CsvLog:
     def write(self) -> None:
         """Append the decisions that are missing; say in ``problem`` why that was impossible, and sort on."""
         try:
+            begins = self._last is None
             if self._last is None:
                 self._last = self._repair()
-            rows = list(self._journal.decisions(self._last))
-            table = [[row[name] for name in COLUMNS] for row in rows]
-            status = self._disk.status(self._path)
-            if status is None or status.size == 0:
-                table.insert(0, list(COLUMNS))
-            if table:
-                self._disk.append(self._path, self._lines(table))
-            if rows:
+            found = self._journal.decisions(self._last, of_all=begins)
+            while rows := list(itertools.islice(found, _TOGETHER)):
+                self._write(rows)
                 self._last = rows[-1]["sequence"]
             self.problem = ""
         except (OSError, NotRegularError) as error:
             self._last = None
             self.problem = f"{self._path}: cannot be written: {error}; the journal keeps the rows until it can"
 
+    def _write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        table = [[row[name] for name in COLUMNS] for row in rows]
+        status = self._disk.status(self._path)
+        if status is None or status.size == 0:
+            table.insert(0, list(COLUMNS))
+        self._disk.append(self._path, self._lines(table))
+
     def _repair(self) -> int:
         """Cut off a torn last line and return the number of the last row that is in the table.
 
-        A table that ends in something else was edited; it gets another name, and a new one is begun.
+        A table that ends in something else was edited, or has other signs between columns; it gets another name, and a new one
+        is begun.
         """
         tail, size = self._disk.read_tail(self._path, _TAIL)
         if size == 0:
             return 0
         header = self._lines([COLUMNS])
-        whole = tail[: tail.rfind(_LINE_END) + len(_LINE_END)] if _LINE_END in tail else b""
-        last = whole.removesuffix(_LINE_END).rpartition(_LINE_END)[2] + _LINE_END
-        numbered = re.match(rb"(\d+)[,;\t]", last)
-        if numbered is None and last != header and not header.startswith(tail):
+        whole, last = _last_line(tail)
+        numbered = _NUMBERED.match(last)
+        is_ours = numbered is not None and numbered[2].decode() == self._configuration.csv_separator
+        if not is_ours and last != header and not header.startswith(tail):
             self._set_aside()
-        elif len(whole) < len(tail):
+            return 0
+        if len(whole) < len(tail):
             self._disk.truncate(self._path, size - (len(tail) - len(whole)))
         return 0 if numbered is None else int(numbered[1])
 
@@ -106,6 +114,41 @@ class CsvLog:
 
     def _lines(self, rows: Sequence[Sequence[Any]]) -> bytes:
         return csv_lines(rows, self._configuration.csv_separator, self._configuration.csv_decimal)
+
+
+def last_number(path: Path, disk: Disk) -> int:
+    """Return the number of the last row of a table; 0 where it tells none."""
+    numbered = _NUMBERED.match(_last_line(disk.read_tail(path, _TAIL)[0])[1])
+    return 0 if numbered is None else int(numbered[1])
+
+
+def _last_line(tail: bytes) -> tuple[bytes, bytes]:
+    """The whole lines at the end of a table, and the last of them."""
+    whole = tail[: tail.rfind(_LINE_END) + len(_LINE_END)] if _LINE_END in tail else b""
+    return whole, whole.removesuffix(_LINE_END).rpartition(_LINE_END)[2] + _LINE_END
+
+
+def compare_table(path: Path, decisions: Iterable[Mapping[str, Any]], disk: Disk) -> tuple[list[int], int]:
+    """Return the numbers of the rows of a table that do not say what was decided, and how many decisions it lacks.
+
+    Rows with numbers that no decision has are passed over: a journal that was lost told of them.
+    """
+    status = disk.status(path)
+    size = 0 if status is None or status.kind != "file" else status.size
+    said: dict[int, bytes] = {}
+    signs = b""
+    for line in disk.read_tail(path, size)[0].split(_LINE_END) if size else []:
+        if numbered := _NUMBERED.match(line):
+            said[int(numbered[1])], signs = line + _LINE_END, numbered[2]
+    wrong, lacking = [], 0
+    for row in decisions:
+        cells = [row[name] for name in COLUMNS]
+        found = said.get(row["sequence"])
+        if found is None:
+            lacking += 1
+        elif all(found != csv_lines([cells], signs.decode(), decimal) for decimal in DECIMALS):
+            wrong.append(int(row["sequence"]))
+    return wrong, lacking
 
 
 def csv_lines(rows: Iterable[Sequence[Any]], separator: str = ",", decimal: str = ".") -> bytes:

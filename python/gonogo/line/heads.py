@@ -78,7 +78,7 @@ def check_heads(out: Path, path: Path, disk: Disk) -> None:
     found = disk.status(path)
     is_there = found is not None and found.size > 0
     names = [] if disk.status(path.parent) is None else [name for name, _ in disk.scan(path.parent)]
-    if (said := _last_head(out, disk)) is None:
+    if (said := last_head(out, disk)) is None:
         kept = [name for name in names if name.startswith(aside_start(path))]
         if kept and not is_there:
             raise JournalError(path, f"missing, although {kept[-1]} was set aside; {_REMEDY}")
@@ -96,7 +96,8 @@ def check_heads(out: Path, path: Path, disk: Disk) -> None:
     raise JournalError(path, f"{'incomplete' if is_there else 'missing'}, {told}; {_REMEDY}")
 
 
-def _last_head(out: Path, disk: Disk) -> re.Match[str] | None:
+def last_head(out: Path, disk: Disk) -> re.Match[str] | None:
+    """Return time, number and chain of the row that the last whole line tells of; None where there is none."""
     log = disk.status(heads_of(out))
     tail = disk.read_tail(heads_of(out), _TAIL)[0] if log is not None and log.kind == "file" else b""
     lines = tail.decode("ascii", "replace").splitlines()

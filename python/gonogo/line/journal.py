@@ -62,6 +62,7 @@ lost, returned, alarm, audit    rows of that kind; ``label`` and ``bin`` are emp
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 from collections import Counter
@@ -136,17 +137,24 @@ def shown(name: str | Path) -> str:
 
 
 class Journal:
-    """An open journal; ``older`` are the closed files before it, which only answer questions."""
+    """An open journal; ``older`` are the closed files before it, which only answer questions. New rows are above ``after``."""
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, clock: Clock, older: Sequence[sqlite3.Connection] = ()
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        clock: Clock,
+        older: Sequence[sqlite3.Connection] = (),
+        *,
+        after: int = 0,
     ) -> None:
         self.path = path
         self._connection = connection
         self._clock = clock
         self._older = older
         before = head(older[-1]) if older else (0, NO_CHAIN)
-        self._sequence, self._chain = max(before, head(connection), key=lambda end: end[0])
+        sequence, self._chain = max(before, head(connection), key=lambda end: end[0])
+        self._sequence = max(sequence, after)
 
     @property
     def head(self) -> str:
@@ -174,7 +182,7 @@ class Journal:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             self._connection.executemany(f"INSERT INTO journal VALUES ({','.join('?' * 12)})", rows)
-            said = self._bodies([entry.refers for entry in entries if entry.kind == "DONE"])
+            said = _bodies(self._connection, [entry.refers for entry in entries if entry.kind == "DONE"])
             add_counts(self._connection, counts((time, entry.kind, said.get(entry.refers)) for entry in entries))
             self._connection.execute("COMMIT")
         except BaseException:
@@ -184,10 +192,6 @@ class Journal:
         first, self._sequence, self._chain = self._sequence + 1, sequence, chain
         return list(range(first, sequence + 1))
 
-    def _bodies(self, numbers: Sequence[int | None]) -> dict[int | None, Mapping[str, Any]]:
-        query = f"SELECT sequence, body FROM journal WHERE sequence IN ({','.join('?' * len(numbers))})"
-        return {number: decoded(body) for number, body in self._connection.execute(query, numbers)}
-
     def rows(self, *kinds: str, after: int = 0) -> Iterator[Row]:
         """Yield rows of some kinds, all if none is named, in their order."""
         chosen = f"AND ({_one_of(kinds)})" if kinds else ""
@@ -195,10 +199,9 @@ class Journal:
 
     def newest_in(self, folder: str) -> Iterator[tuple[str, str]]:
         """Yield id and path (as shown) of the pictures that were brought to a folder of the output, the newest first."""
-        done = (
-            "EXISTS (SELECT 1 FROM journal AS d WHERE d.id = said.id AND d.refers = said.sequence AND d.kind = 'DONE')"
+        query = (
+            f"SELECT id, final FROM journal AS said WHERE final > ? AND final < ? AND kind = 'INTENT' AND {_IS_DONE}"
         )
-        query = f"SELECT id, final FROM journal AS said WHERE final > ? AND final < ? AND kind = 'INTENT' AND {done}"
         yield from self._connection.execute(f"{query} ORDER BY sequence DESC", (f"{folder}/", f"{folder}0"))
 
     def found_in(self, folder: str) -> Iterator[Row]:
@@ -268,9 +271,9 @@ class Journal:
         return {content: found[content] for content in contents if content in found}
 
     def last_contents(self, count: int) -> list[tuple[str, str, str]]:
-        """Return id, shown name and SHA-256 of the last pictures that were decided on in this file, in their order."""
+        """Return id, shown name and SHA-256 of the last pictures that were decided on, in their order."""
         query = "SELECT id, name, lower(hex(content)) FROM journal WHERE kind = 'INTENT' ORDER BY sequence DESC LIMIT ?"
-        return self._connection.execute(query, (count,)).fetchall()[::-1]
+        return list(itertools.islice(self._ask(query, (count,), newest_first=True), count))[::-1]
 
     def content_of(self, source: str) -> str | None:
         """Return the SHA-256 of the picture that was copied from a file; None if none was."""
@@ -278,27 +281,28 @@ class Journal:
         query = f"SELECT content FROM journal AS said WHERE source = ? AND {done} ORDER BY sequence DESC LIMIT 1"
         return next((content.hex() for (content,) in self._ask(query, [source], newest_first=True)), None)
 
-    def decisions(self, after: int = 0, among: Among = "all") -> Iterator[dict[str, Any]]:
-        """Yield the rows of the view ``decisions`` in this file, in their order, with ``batch`` and the exact path as ``place``.
+    def decisions(self, after: int = 0, among: Among = "all", *, of_all: bool = False) -> Iterator[dict[str, Any]]:
+        """Yield the rows of the view ``decisions``, in their order, with ``batch`` and the exact path as ``place``.
 
-        ``among`` are ``"all"``, those in ``"REVIEW"``, or those marked by ``"AUDIT"`` rows.
+        ``among`` are ``"all"``, those in ``"REVIEW"``, or those marked by ``"AUDIT"`` rows; in this file or, ``of_all``, in any.
         """
-        return self._decided(_AMONG[among], after)
+        for file in (*(self._older if of_all else ()), self._connection):
+            yield from self._decided(_AMONG[among], after, file)
 
     def decision_of(self, identifier: str) -> dict[str, Any] | None:
         """Return the row of the view ``decisions`` about one picture, as ``decisions`` does; None where it is in no such row."""
-        return next(self._decided("done.id = ?", identifier), None)
+        return next(self._decided("done.id = ?", identifier, self._connection), None)
 
-    def _decided(self, where: str, value: int | str) -> Iterator[dict[str, Any]]:
+    def _decided(self, where: str, value: int | str, file: sqlite3.Connection) -> Iterator[dict[str, Any]]:
         query = (
             "SELECT done.sequence, done.time, done.id, said.batch, said.name, said.final, said.content, said.refers, "
         )
         query += "said.body FROM journal AS done JOIN journal AS said ON said.sequence = done.refers "
         query += f"WHERE done.kind = 'DONE' AND {where} ORDER BY done.sequence"
         made: dict[int | None, Mapping[str, Any]] = {}
-        for *numbers, name, final, content, refers, text in self._connection.execute(query, (value,)):
+        for *numbers, name, final, content, refers, text in file.execute(query, (value,)):
             if refers not in made:
-                made[refers] = self._bodies([refers]).get(refers, {})
+                made[refers] = _bodies(file, [refers]).get(refers, {})
             said = {**_LEFT_OUT, "part": name, "final": final, **decoded(text)}
             yield {
                 **dict(zip(("sequence", "time", "id", "batch"), numbers, strict=True)),
@@ -313,7 +317,7 @@ class Journal:
 
     def said(self, intent: Row) -> dict[str, Any]:
         """Return all that an INTENT row says, with what was left out of it, and with what decided."""
-        made = self._bodies([intent.refers]).get(intent.refers, {})
+        made = _bodies(self._connection, [intent.refers]).get(intent.refers, {})
         exact = {"name": intent.name, "final": intent.final, "part": intent.name}
         return {**_LEFT_OUT, **exact, **{key: made.get(key) for key in _MADE_BY}, **intent.body}
 
@@ -389,3 +393,8 @@ class Journal:
 def _one_of(kinds: Sequence[str]) -> str:
     """The condition, written so that SQLite sees that the index of rare kinds holds the rows."""
     return " OR ".join(f"kind = '{kind}'" for kind in kinds)
+
+
+def _bodies(file: sqlite3.Connection, numbers: Sequence[int | None]) -> dict[int | None, Mapping[str, Any]]:
+    query = f"SELECT sequence, body FROM journal WHERE sequence IN ({','.join('?' * len(numbers))})"
+    return {number: decoded(body) for number, body in file.execute(query, numbers)}

@@ -14,16 +14,17 @@ from gonogo.errors import JournalAccessError, JournalError, JournalVersionError
 from gonogo.line.approval import NOT_KNOWN, remembered_model
 from gonogo.line.archive import finish_archive
 from gonogo.line.clock import Clock
-from gonogo.line.configuration import configuration_of
+from gonogo.line.configuration import Places, configuration_of
+from gonogo.line.csv_log import last_number
 from gonogo.line.decider import PROVEN, Fault
 from gonogo.line.disk import Disk, FileChangedError, NotRegularError
-from gonogo.line.heads import check_heads, heads_of
+from gonogo.line.heads import check_heads, heads_of, last_head
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.leaving import leaving
 from gonogo.line.naming import is_ignored
 from gonogo.line.places import check_output, find_journal, last_places, were_copied
 from gonogo.line.recovery import Recovery
-from gonogo.line.running import lock_output
+from gonogo.line.running import check_owner, lock_output
 from gonogo.line.segments import (
     closed_segments,
     journal_faults,
@@ -37,6 +38,8 @@ from gonogo.line.sorter import Sorter
 from gonogo.line.tables import translated
 from gonogo.line.transfer import source_of
 
+# Numbers of rows never come again, or those who read on from a number (decisions.csv, gonogo mqtt) would pass rows over.
+_LEFT_OUT = 10_000_000
 UNKNOWN = (
     "who approved of the model that was in use",
     "what the watch for drift had counted",
@@ -107,7 +110,8 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
     check_output(out, disk)
     out, path = out.absolute(), find_journal(out, disk, journal).absolute()
     with ExitStack() as stack:
-        lock_output(out, disk, stack)
+        lock_output(out, path, disk, stack)
+        disk.make_folder(path.parent)
         stack.enter_context(translated(path))
         cause, harmed = _damage(out, path, disk)
         start = None
@@ -124,6 +128,7 @@ def recover(out: Path, *, disk: Disk, clock: Clock, journal: Path | None = None,
             said |= _begin_anew(out, path, cause, harmed, places.inbox, disk, clock)
         recounted = mend_counts(path, disk) if disk.status(path) is not None else []
         opened = stack.enter_context(open_journal(path, disk, clock))
+        check_owner(out, opened, disk)
         if not is_away:
             disk.make_folder(places.work)
         sorter = Sorter(disk, clock, places, configuration_of(start), NoModel(), opened, keeps=_keeps(start))
@@ -158,14 +163,15 @@ def _begin_anew(
     reason = f"{cause}; {f'kept as {names}' if names else 'a new one was begun'}"
     count, copied = 0, _sources(inbox, disk) if were_copied(out, disk) else {}
     waiting = sum(map(len, copied.values()))
-    before = remembered_model(_status(out, disk))
+    status = _status(out, disk)
+    before = remembered_model(status)
 
     def fill(journal: Journal) -> None:
         nonlocal count
         journal.append([Entry("ALARM", body={"reason": reason}), before])
         count = _list_files(out, disk, journal, copied)
 
-    rebuild(path, disk, clock, fill)
+    rebuild(path, disk, clock, fill, after=_last_number(out, path, status, disk) + _LEFT_OUT)
     if disk.status(heads_of(out)) is not None:
         disk.move(heads_of(out), heads_of(out).with_name(f"{asides[-1].stem}.heads.log"))
     taken = waiting - sum(map(len, copied.values()))
@@ -178,6 +184,20 @@ def _status(out: Path, disk: Disk) -> object:
     with suppress(OSError, ValueError, FileChangedError, NotRegularError):
         return json.loads(disk.read(out / "status.json")[0])
     return None
+
+
+def _last_number(out: Path, path: Path, status: object, disk: Disk) -> int:
+    """The largest number of a row of the old journal that anything tells; it may have had some more."""
+    told = status.get("journal") if isinstance(status, Mapping) else None
+    rows = told.get("rows") if isinstance(told, Mapping) else None
+    head = last_head(out, disk)
+    with suppress(OSError, NotRegularError):
+        return max(
+            rows if isinstance(rows, int) else 0,
+            0 if head is None else int(head[2]),
+            last_number(Places(out, out, out, path).csv, disk),
+        )
+    return 0
 
 
 def _keeps(start: Mapping[str, Any] | None) -> bool:

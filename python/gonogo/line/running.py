@@ -19,7 +19,7 @@ from gonogo.line.drift_watch import watch_line
 from gonogo.line.heads import check_heads, write_head
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.leaving import leaving
-from gonogo.line.places import find_journal, keep_places
+from gonogo.line.places import find_journal, keep_places, kept_places
 from gonogo.line.recovery import Recovery
 from gonogo.line.segments import open_journal
 from gonogo.line.sorter import Counts, Sorter, start_row
@@ -236,7 +236,7 @@ def open_line(
     with ExitStack() as stack:
         inbox, out = inbox.absolute(), out.absolute()
         path = find_journal(out, disk, journal).absolute()
-        lock_output(out, disk, stack)
+        lock_output(out, path, disk, stack)
         if not keeps:
             stack.enter_context(disk.lock(inbox))
         places = places_of(inbox, out, path, disk, keeps=keeps)
@@ -247,6 +247,7 @@ def open_line(
             return approval is not None and is_of_another_model(file, decider.description)
 
         opened = stack.enter_context(open_journal(path, disk, clock, is_over))
+        check_owner(out, opened, disk)
         change = change_of_model(decider.description, opened, user, approval)
         keep_places(places, disk, keeps=keeps)
         drift = watch_line(decider, configuration, opened, clock)
@@ -277,7 +278,25 @@ def open_line(
         line.status.tell("ended", at_once=True)
 
 
-def lock_output(out: Path, disk: Disk, stack: ExitStack) -> None:
-    """Hold an output until the stack ends."""
+def lock_output(out: Path, journal: Path, disk: Disk, stack: ExitStack) -> None:
+    """Hold an output, and its journal where that lies elsewhere, until the stack ends."""
     disk.make_folder(out / ".gonogo")
     stack.enter_context(disk.lock(out / ".gonogo" / "lock"))
+    if not journal.is_relative_to(out):
+        disk.make_folder(journal.parent)
+        # Not the file itself: SQLite's own locks end when it is closed by anybody in the process.
+        stack.enter_context(disk.lock(journal.with_name(f"{journal.name}.lock")))
+
+
+def check_owner(out: Path, journal: Journal, disk: Disk) -> None:
+    """Raise ``ValueError`` where a journal is that of another output, which is still there: each line has one of its own."""
+    start = journal.last("START", of_all=True)
+    other = out if start is None else Path(start.body["out"])
+    if other == out or journal.path.is_relative_to(out):
+        return
+    there = disk.status(other / ".gonogo")
+    if there is None or there.is_same_file(disk.status(out / ".gonogo")):  # it was moved, or has two names
+        return
+    kept = kept_places(other, disk)
+    if kept is not None and kept.journal == journal.path:
+        raise ValueError(f"--journal: {journal.path} is the journal of {other}; name another file for {out}")

@@ -124,14 +124,20 @@ def _unfinished(path: Path) -> Path:
     return path.with_name(f"{path.stem}.new{path.suffix}")
 
 
-def rebuild(path: Path, disk: Disk, clock: Clock, fill: Callable[[Journal], None]) -> None:
-    """Make a journal anew, with rows that ``fill`` appends; it gets its name when these are on the disk."""
+def rebuild(path: Path, disk: Disk, clock: Clock, fill: Callable[[Journal], None], *, after: int) -> None:
+    """Make a journal anew, with rows above ``after`` that ``fill`` appends; it gets its name when these are on the disk."""
     disk.make_folder(path.parent)
-    _begin(path, closed_segments(path, disk), disk, clock, fill)
+    _begin(path, closed_segments(path, disk), disk, clock, fill, after=after)
 
 
 def _begin(
-    path: Path, previous: list[Path], disk: Disk, clock: Clock, fill: Callable[[Journal], None] = lambda _: None
+    path: Path,
+    previous: list[Path],
+    disk: Disk,
+    clock: Clock,
+    fill: Callable[[Journal], None] = lambda _: None,
+    *,
+    after: int = 0,
 ) -> None:
     """Make a new file, whole before it gets its name: one that is not whole is always a damaged one."""
     unfinished = _unfinished(path)
@@ -139,7 +145,8 @@ def _begin(
         disk.remove(Path(f"{unfinished}{tail}"))
     with translated(path), closing(_connect_writing(unfinished)) as connection:
         create_schema(connection)
-        journal = Journal(connection, unfinished, clock, [_connect_reading(older) for older in previous])
+        older = [_connect_reading(closed) for closed in previous]
+        journal = Journal(connection, unfinished, clock, older, after=after)
         start_segment(journal, previous[-1].name if previous else None)
         fill(journal)
         _empty_log(connection, "TRUNCATE")

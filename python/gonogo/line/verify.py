@@ -10,6 +10,8 @@ from typing import Any
 from gonogo.errors import JournalError
 from gonogo.line.archive import unfinished_rows
 from gonogo.line.claim import PROBE
+from gonogo.line.configuration import Places
+from gonogo.line.csv_log import compare_table
 from gonogo.line.disk import Disk, LockedError, Status
 from gonogo.line.heads import head_faults
 from gonogo.line.journal import TERMINAL, Journal
@@ -21,7 +23,7 @@ _OURS = frozenset({"work", ".gonogo"})
 
 
 def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]:
-    """Compare what the journal says with what lies in the folders.
+    """Compare what the journal says with what lies in the folders, and with ``decisions.csv``.
 
     Parameters
     ----------
@@ -35,10 +37,12 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
     Returns
     -------
     dict
-        ``problems``: pictures that are unfinished, altered, doubled or unknown in ``work/``, and damage of the journal;
+        ``problems``: pictures that are unfinished, altered, doubled or unknown in ``work/``, rows of the table that say something
+        else than the journal, and damage of the journal;
         ``rows``: one for each problem; ``pictures``: done; ``archived``: those of them that ``gonogo archive`` tells of;
         ``missing`` and ``moved``: taken away, or found elsewhere in the output, which is the plant's right; ``alarms``;
-        ``returned``; ``running``: whether a sorter is at work, whose open batch is then no problem.
+        ``returned``; ``unlisted``: decisions that the table lacks, which the sorter adds; ``running``: whether a sorter is at
+        work, whose open batch is then no problem.
 
     Raises
     ------
@@ -82,6 +86,10 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
             for place, _ in ([] if disk.status(work) is None else files_below(work, disk))
             if str(place) not in told and place != work / PROBE
         ]
+    csv = Places(out, out, out, path).csv
+    wrong, counts["unlisted"] = compare_table(csv, done, disk)
+    reason = "says something else than the journal; move the table away, and the next start writes it anew"
+    rows += [_problem("altered", f"row {number} {reason}", csv.name) for number in wrong]
     found = _compare(out, disk, [row for row in done if row["id"] not in archived])
     rows += found.pop("rows")
     counts |= {"pictures": len(done), "archived": len(archived)}
