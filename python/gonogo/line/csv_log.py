@@ -68,6 +68,7 @@ class CsvLog:
             begins = self._last is None
             if self._last is None:
                 self._last = self._repair()
+                self._write([])
             found = self._journal.decisions(self._last, of_all=begins)
             while rows := list(itertools.islice(found, _TOGETHER)):
                 self._write(rows)
@@ -82,7 +83,8 @@ class CsvLog:
         status = self._disk.status(self._path)
         if status is None or status.size == 0:
             table.insert(0, list(COLUMNS))
-        self._disk.append(self._path, self._lines(table))
+        if table:
+            self._disk.append(self._path, self._lines(table))
 
     def _repair(self) -> int:
         """Cut off a torn last line and return the number of the last row that is in the table.
