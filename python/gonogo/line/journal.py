@@ -137,7 +137,7 @@ def shown(name: str | Path) -> str:
 
 
 class Journal:
-    """An open journal; ``older`` are the closed files before it, which only answer questions. New rows are above ``after``."""
+    """An open journal; ``older`` are the closed files before it, which only answer questions. ``sequence``: the last row; new rows are above ``after``."""
 
     def __init__(
         self,
@@ -145,7 +145,6 @@ class Journal:
         path: Path,
         clock: Clock,
         older: Sequence[sqlite3.Connection] = (),
-        *,
         after: int = 0,
     ) -> None:
         self.path = path
@@ -153,25 +152,20 @@ class Journal:
         self._clock = clock
         self._older = older
         before = head(older[-1]) if older else (0, NO_CHAIN)
-        sequence, self._chain = max(before, head(connection), key=lambda end: end[0])
-        self._sequence = max(sequence, after)
+        last, self._chain = max(before, head(connection), key=lambda end: end[0])
+        self.sequence = max(last, after)
 
     @property
     def head(self) -> str:
         """The last row's chain, which stands for all rows."""
         return self._chain.hex()
 
-    @property
-    def sequence(self) -> int:
-        """Number of the last row."""
-        return self._sequence
-
     def append(self, entries: Sequence[Entry]) -> list[int]:
         """Add rows, all or none, bring them to the disk and return their numbers."""
         if not entries:
             return []
         time = self._clock.today().isoformat(timespec="milliseconds")
-        sequence, chain, rows = self._sequence, self._chain, []
+        sequence, chain, rows = self.sequence, self._chain, []
         for entry in entries:
             sequence += 1
             content = None if entry.content is None else bytes.fromhex(entry.content)
@@ -189,7 +183,7 @@ class Journal:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
-        first, self._sequence, self._chain = self._sequence + 1, sequence, chain
+        first, self.sequence, self._chain = self.sequence + 1, sequence, chain
         return list(range(first, sequence + 1))
 
     def rows(self, *kinds: str, after: int = 0) -> Iterator[Row]:
