@@ -220,12 +220,15 @@ def test_a_broken_disk_is_told_as_what_it_is_before_anything_is_taken(world: Wor
     assert world.violations() == []
 
 
-def test_a_part_goes_to_people_without_the_view_that_could_not_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EBUSY])
+def test_a_part_goes_to_people_without_the_view_that_could_not_be_taken(
+    error: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World(part_pattern=r"(?P<part>\d)_(?P<view>\w)", views=2)
     world.bring("1_a", b"ok 1")
     world.bring("1_b", b"ok 2")
     hand = Hand(world.disk, monkeypatch)
-    hand("move", INBOX / "1_b", failing(errno.EBUSY))
+    hand("move", INBOX / "1_b", failing(error))
     assert finished(world)
     assert world.violations() == []
     assert told(world) == {
