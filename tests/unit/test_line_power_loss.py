@@ -131,6 +131,21 @@ def test_power_lost_twice_loses_nothing(name: str, often: Often, report_figure: 
     report_figure(f"power lost twice, {name}", f"{count} of {count} without a violation")
 
 
+def test_an_empty_file_that_comes_back_after_its_removal_is_no_picture() -> None:
+    """It took a name for a claim; the recovery had removed it, and the disk did not know of that yet."""
+    name, found = "names taken by empty files", []
+    for step in range(20, 28):  # while pictures are claimed
+        first = fresh(name)
+        assert first.run(step) is None
+        first.after_power_loss("all", step)
+        for second in range(20, 28):
+            world = first.copy()
+            assert world.run(second) is None
+            world.after_power_loss("first", second)
+            found += [(step, second, problem) for problem in finish(world)]
+    assert found == []
+
+
 def test_a_picture_that_ends_the_program_twice_goes_to_quarantine() -> None:
     world = World(batch=8)
     for name, data in [("a.png", b"ok 1"), ("b.png", b"poison"), ("c.png", b"ok 2")]:

@@ -137,7 +137,10 @@ def shown(name: str | Path) -> str:
 
 
 class Journal:
-    """An open journal; ``older`` are the closed files before it, which only answer questions. ``sequence``: the last row; new rows are above ``after``."""
+    """An open journal; ``older`` are the closed files before it, which only answer questions. New rows are above ``after``.
+
+    ``sequence`` is the number of the last row.
+    """
 
     def __init__(
         self,
