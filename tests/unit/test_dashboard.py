@@ -219,6 +219,22 @@ def test_without_a_page_it_goes_into_the_output_and_disturbs_nothing(
     assert json.loads(capsys.readouterr().out)["problems"] == 0
 
 
+@pytest.mark.parametrize(
+    ("told", "waits_for"),
+    [
+        ({"state": "waiting", "problems": ["no room", "more"]}, "no room"),
+        ({"state": "ended", "problems": ["no room"]}, ""),
+        ({"state": "waiting", "problems": []}, ""),
+        ([], ""),
+    ],
+)
+def test_what_a_sorter_waits_for_is_what_it_told_last(told: object, waits_for: str, out: Path) -> None:
+    (out / "status.json").write_text(json.dumps(told))
+    assert read_line(out, journal_of(out), LocalDisk(), NOW).waits_for == waits_for
+    (out / "status.json").unlink()
+    assert read_line(out, journal_of(out), LocalDisk(), NOW).waits_for == ""
+
+
 def until(day: str) -> dict[str, Any]:
     return {"certificate": "c", "model": "m", "time": NOW.isoformat(), "facts": {"valid_until": day}}
 
@@ -241,6 +257,18 @@ CHANGES: list[tuple[str, dict[str, Any], str, str]] = [
         {"alarms": [Alarm("2026-03-15", "ALARM", "", "self-test: other scores")]},
         "NO",
         "self-test failed",
+    ),
+    (
+        "a sorter that waits",
+        {"start": {"settings": {"watch": True}, "certificate": "c"}, "waits_for": "/out/ok: gonogo cannot write"},
+        "NO",
+        "the sorter waits for what it told last: /out/ok: gonogo cannot write",
+    ),
+    (
+        "a sorter that waits for its inbox",
+        {"running": True, "start": {"settings": {"watch": True}, "certificate": "c"}, "waits_for": "/in: not there"},
+        "NO",
+        "the sorter waits for what it told last: /in: not there",
     ),
     ("drift", {"drift": [Row("DRIFT", body=DRIFT)]}, "NO", "drift since 2026-03-14 11:00: brightness above"),
     ("frozen camera", {"frozen": {"": 12}}, "NO", "the camera may be frozen: the same picture at least 12 times"),

@@ -10,7 +10,7 @@ import shutil
 import signal
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from gonogo import Dataset
 from gonogo.cli.sort import stop_signals
 from gonogo.line import files as local_files
 from gonogo.line.clock import Clock
+from gonogo.line.disk import BlockedError
 from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
 from gonogo.line.segments import open_journal, read_journal
@@ -442,6 +443,23 @@ def test_what_a_crash_left_is_finished_first_and_told(
     assert "recovered: 0 finished, 4 decided, 0 lost\n" in run.error
 
 
+class Report:
+    """Another command that takes an output for a while."""
+
+    def __init__(self) -> None:
+        self._held, self.done = ExitStack(), False
+        self._is_held = False
+
+    def hold(self, lock: Path) -> None:
+        if not self._is_held:
+            self._held.enter_context(LocalDisk().lock(lock))
+            self._is_held = True
+
+    def let_go(self) -> None:
+        self._held.close()
+        self.done = self._is_held
+
+
 def at_each_pause(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Have something happen whenever a line waits, and then wait."""
     sleep = Clock.sleep
@@ -517,12 +535,84 @@ def test_a_class_folder_that_cannot_be_written_is_waited_for_or_ends_the_line(
     assert (report["problems"], report["pictures"], report["alarms"]) == (0, 5, 2 * watched)
 
 
+def test_a_sorter_that_waits_lets_others_work_in_its_place_and_goes_on_after_them(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, move, closed, pauses = tmp_path / "out", LocalDisk.move, [True], iter(range(10**6))
+
+    def refusing(disk: LocalDisk, source: Path, target: Path) -> None:
+        if target.parent == out / "ok" and closed:
+            closed.clear()
+            raise BlockedError(errno.EACCES, "not now", str(out / "ok"))
+        move(disk, source, target)
+
+    def act() -> None:
+        if not closed and not report.done and next(pauses) < 5:
+            report.hold(out / ".gonogo" / "lock")
+        elif not report.done:
+            report.let_go()
+        elif (out / "decisions.csv").is_file() and names_below(out) >= SORTED:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    report = Report()
+    monkeypatch.setattr(LocalDisk, "move", refusing)
+    monkeypatch.setattr("gonogo.line.waiting._LEAST", 0.0)
+    monkeypatch.setattr("gonogo.line.waiting._PAUSE", 0.01)
+    monkeypatch.setattr("gonogo.cli.sort._PATIENCE", 0.01)
+    at_each_pause(monkeypatch, act)
+    assert run("sort", line_models["gated"], inbox, out, "--watch", *FAST)["recovered"]["finished"] > 0
+    told = f"{out / '.gonogo' / 'lock'}: another gonogo works here; wait for it or stop it; waiting for it\n"
+    assert run.error.count(told) == 1
+    with LocalDisk().lock(out / ".gonogo" / "lock"):  # at the first start it is another's place
+        run("sort", line_models["gated"], inbox, out, "--watch", *FAST, exit_code=2)
+
+
+@pytest.mark.parametrize("error", [errno.ESTALE, errno.EIO, errno.EHOSTDOWN, errno.EACCES])
+def test_a_share_that_is_away_is_waited_for(
+    error: int,
+    line_models: dict[str, Path],
+    inbox: Path,
+    tmp_path: Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, calls = tmp_path / "out", dict.fromkeys(("exists", "lock", "scan"), 0)
+
+    def away(owner: type, call: str) -> None:
+        method = getattr(owner, call)
+
+        def called(self: Any, *arguments: Any) -> Any:
+            if inbox in (self, *arguments) and (call != "lock" or error != errno.EACCES):
+                calls[call] += 1
+                if calls[call] <= 3:
+                    raise OSError(error, os.strerror(error), str(inbox))
+            return method(self, *arguments)
+
+        monkeypatch.setattr(owner, call, called)
+
+    def act() -> None:
+        if (out / "decisions.csv").is_file() and names_below(out) >= SORTED:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    away(type(inbox), "exists")
+    away(LocalDisk, "lock")
+    away(LocalDisk, "scan")
+    monkeypatch.setattr("gonogo.line.waiting._LEAST", 0.0)
+    monkeypatch.setattr("gonogo.line.waiting._PAUSE", 0.01)
+    at_each_pause(monkeypatch, act)
+    assert run("sort", line_models["gated"], inbox, out, "--watch", *FAST)["sorted"] == 4
+    assert run.error.count(f"{inbox}: the inbox is not there; waiting for it\n") == 1
+    told = f"{inbox}: the inbox cannot be looked into; waiting for it ({os.strerror(error)})\n"
+    assert run.error.count(told) == 1
+    assert run.error.count("waiting for it") == (2 if error == errno.EACCES else 3)
+
+
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_who_waits_for_an_inbox_can_be_stopped(
     line_models: dict[str, Path], tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, number: int, exit_code: int
 ) -> None:
     at_each_pause(monkeypatch, lambda: os.kill(os.getpid(), number))
-    monkeypatch.setattr("gonogo.cli.sort._PATIENCE", 0.01)
+    monkeypatch.setattr("gonogo.line.waiting._PAUSE", 0.01)
     inbox, out = tmp_path / "inbox", tmp_path / "out"
     assert run("sort", line_models["gated"], inbox, out, "--watch", "--self-test-hours", "8", exit_code=exit_code) == {}
     assert run.error == f"{inbox}: the inbox is not there; waiting for it\n"

@@ -20,13 +20,14 @@ from gonogo.ledger import user
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import DECIMALS, ON_ALARM, SEPARATORS, SUBFOLDERS, Configuration, check_places
 from gonogo.line.decider import expiry_doubt
+from gonogo.line.disk import LockedError
 from gonogo.line.files import LocalDisk
 from gonogo.line.inbox import REMEDIES
 from gonogo.line.inspection import InspectorDecider
 from gonogo.line.rehearsal import rehearse
 from gonogo.line.running import Line, open_line
 from gonogo.line.sorter import Counts
-from gonogo.line.waiting import is_waited_for, wait_for
+from gonogo.line.waiting import can_be_seen, is_away, is_waited_for, wait_for, wait_for_inbox
 from gonogo.line.waking import WakefulClock
 from gonogo.systemd import notify
 
@@ -52,7 +53,7 @@ gonogo sort impeller.gonogo inbox/ sorted/ --part-pattern "(?P<part>[^_]+)_(?P<v
 """
 
 _DEFAULTS = Configuration()
-_PATIENCE = 0.5  # seconds between two looks for an inbox
+_PATIENCE = 0.5  # seconds between two tries to lock an output
 
 
 def add_parser(commands: Commands) -> None:
@@ -188,7 +189,7 @@ def run(args: argparse.Namespace) -> int:
     settings = {field.name: getattr(args, field.name) for field in dataclasses.fields(Configuration)}
     configuration = Configuration(**settings)
     inbox, out = Path(args.inbox), Path(args.out)
-    if not args.watch or inbox.exists():
+    if not args.watch or can_be_seen(inbox):
         check_places(inbox, out)
     inspector = Inspector(args.model_file, n_threads=args.threads)
     check_pin(inspector, args.model_file, args.model_sha256)
@@ -204,7 +205,7 @@ def run(args: argparse.Namespace) -> int:
         "model_file_sha256": inspector.model_file.core.file_sha256,
     }
     counts, goes_on, acknowledged_by, ended = Counts(), True, args.acknowledge or "", DONE
-    blocked = ""
+    blocked, has_begun = "", False
     with stop_signals() as stopped:
         while goes_on and _is_there(args, inbox, clock, lambda: bool(stopped)):
             try:
@@ -226,19 +227,36 @@ def run(args: argparse.Namespace) -> int:
                     tell=lambda text: note(args, text),
                 ) as line:
                     blocked = acknowledged_by = ""
+                    has_begun = True
                     goes_on = _sort(args, line, lambda: bool(stopped))
                     ended = PROBLEMS if line.sorter.stops else DONE
-            except OSError as error:
-                if not args.watch or not is_waited_for(error):
+            except LockedError as error:
+                if not has_begun or not args.watch:
                     raise
-                blocked = _told(args, error, blocked)
-                said = ("READY=1", "WATCHDOG=1", f"STATUS={blocked}")  # who waits for room has begun, and is alive
+                blocked = _told(args, error, blocked)  # somebody came in while it waited, or closed a month
+                notify(*_alive(blocked))
+                clock.sleep(_PATIENCE)
+            except OSError as error:
+                is_kept_out = (
+                    has_begun and isinstance(error, PermissionError) and error.filename == str(inbox.absolute())
+                )
+                away = is_away(error, inbox.absolute())
+                if not args.watch or not (away or is_kept_out or is_waited_for(error)):
+                    raise
+                blocked, has_begun = _told(args, error, blocked), True
                 wait = partial(wait_for, error, out, configuration.reserve_mb, disk=disk, clock=clock)
-                wait(is_stopped=lambda: bool(stopped), progress=partial(notify, *said))
+                if away:
+                    wait = partial(wait_for_inbox, inbox, clock=clock)
+                wait(is_stopped=lambda: bool(stopped), progress=partial(notify, *_alive(blocked)))
     return INTERRUPTED if signal.SIGINT in stopped else ended
 
 
-def _told(args: argparse.Namespace, error: OSError, before: str) -> str:
+def _alive(status: str) -> tuple[str, str, str]:
+    """What systemd is told: who waits has begun, and is alive."""
+    return "READY=1", "WATCHDOG=1", f"STATUS={status}"
+
+
+def _told(args: argparse.Namespace, error: OSError | LockedError, before: str) -> str:
     """Tell what is waited for, unless that was told before, and return it."""
     text = f"{one_line(error, args.parser)}; waiting for it"
     if text != before:
@@ -248,10 +266,10 @@ def _told(args: argparse.Namespace, error: OSError, before: str) -> str:
 
 def _is_there(args: argparse.Namespace, inbox: Path, clock: Clock, is_stopped: Callable[[], bool]) -> bool:
     """Wait for an inbox that is to be watched, as of a share that comes later; False where somebody said stop before."""
-    if args.watch and not inbox.exists():
-        note(args, f"{inbox}: the inbox is not there; waiting for it")
-    while args.watch and not inbox.exists() and not is_stopped():
-        clock.sleep(_PATIENCE)
+    if args.watch and not can_be_seen(inbox):
+        waited = f"{inbox}: the inbox is not there; waiting for it"
+        note(args, waited)
+        wait_for_inbox(inbox, clock=clock, is_stopped=is_stopped, progress=partial(notify, *_alive(waited)), least=0.0)
     return not is_stopped()
 
 

@@ -61,10 +61,9 @@ def _doing(line: LineState, figures: Figures) -> str:
 def _of_the_line(line: LineState, figures: Figures) -> list[Point]:
     """What is wrong with the machine, the camera or the disk."""
     since, points = line.at - _RECENT, []
-    if not line.running and line.start.get("settings", {}).get("watch"):
-        points.append(
-            Point("the sorter that watches the inbox is not at work", "Start gonogo sort --watch again.", urgent=True)
-        )
+    is_kept_waiting = line.waits_for and line.free >= line.reserve  # that of room is told below
+    if line.start.get("settings", {}).get("watch") and (is_kept_waiting or not line.running):
+        points.append(_of_a_sorter_away(line.waits_for))
     if lost := figures.rows("lost", since):
         points.append(
             Point(
@@ -135,6 +134,16 @@ def _of_the_line(line: LineState, figures: Figures) -> list[Point]:
             )
         )
     return points
+
+
+def _of_a_sorter_away(waits_for: str) -> Point:
+    """A sorter that waits lets others work in its place meanwhile."""
+    if waits_for:
+        advice = (
+            "See to that: the sorter goes on by itself. If it was ended meanwhile, start gonogo sort --watch again."
+        )
+        return Point(f"the sorter waits for what it told last: {waits_for}", advice, urgent=True)
+    return Point("the sorter that watches the inbox is not at work", "Start gonogo sort --watch again.", urgent=True)
 
 
 def _of_decisions(line: LineState, figures: Figures) -> list[Point]:

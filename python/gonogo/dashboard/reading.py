@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -151,6 +153,7 @@ class LineState:
     reserve: int
     pilot: Status | None
     verdicts: int
+    waits_for: str = ""
 
     @property
     def rebuilt(self) -> str:
@@ -214,11 +217,20 @@ def read_line(out: Path, journal: Path, disk: Disk, at: datetime) -> LineState:
             reserve=int(settings.get("reserve_mb", Configuration().reserve_mb)) * 1_000_000,
             pilot=_pilot(out, journal, disk, facts) if any(row.selection == "all" for row in standing) else None,
             verdicts=len(standing),
+            waits_for=_waits_for(out, disk),
         )
 
 
 def _newest(history: History, kind: str) -> dict[str, Any]:
     return next(({**row.body, "time": row.time} for row in history.newest(1, kind)), {})
+
+
+def _waits_for(out: Path, disk: Disk) -> str:
+    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError, FileChangedError, NotRegularError):
+        told = json.loads(disk.read(out / "status.json")[0])
+        if told["state"] == "waiting":
+            return str(next(iter(told["problems"]), ""))
+    return ""
 
 
 def _alarm(row: Row) -> Alarm:

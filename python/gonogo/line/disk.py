@@ -4,6 +4,7 @@ place, which loses power.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -34,6 +35,15 @@ NETWORK_FILE_SYSTEMS = frozenset(
     )
 )
 
+# What a share that is away, or comes back with other rights, gives in place of its names.
+AWAY = frozenset(
+    (
+        *(errno.ESTALE, errno.EIO, errno.EREMOTEIO, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN),
+        *(errno.ENETUNREACH, errno.ETIMEDOUT, errno.ENOTCONN, errno.ECONNRESET, errno.ECONNREFUSED),
+        *(errno.ECONNABORTED, errno.ENODEV, errno.ENXIO, errno.EACCES, errno.EPERM),
+    )
+)
+
 
 class SyncError(Exception):
     """What was written may not have reached the disk; nothing can be promised of it, and asking again would lie."""
@@ -45,6 +55,10 @@ class BlockedError(OSError):
 
 class DiskFullError(BlockedError):
     """There is too little room."""
+
+
+class InboxAwayError(OSError):
+    """The inbox cannot be looked into, as when its share is away."""
 
 
 class FileChangedError(Exception):

@@ -10,7 +10,7 @@ from typing import Literal
 
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration
-from gonogo.line.disk import Disk, NotRegularError, Status
+from gonogo.line.disk import AWAY, Disk, InboxAwayError, NotRegularError, Status
 from gonogo.line.journal import shown
 from gonogo.line.naming import is_ignored, part_of
 
@@ -113,12 +113,17 @@ class Inbox:
         ----------
         only : iterable of str, optional
             Names; others are not looked at, unless they complete a part that has too few of these.
+
+        Raises
+        ------
+        InboxAwayError, FileNotFoundError
+            The folder cannot be looked into, or is not there.
         """
         now, chosen = self.clock.steady(), None if only is None else set(only)
         begun = Counter[str | None](filter(None, map(self._part_of, chosen or ())))
         seen, wanted = dict[str, Waiting](), self.configuration.views
         self.refused = set()
-        for name, status in self.disk.scan(self.folder):
+        for name, status in self._scan():
             if is_ignored(name):
                 continue
             if status.kind != "file":
@@ -137,6 +142,14 @@ class Inbox:
         forbidden = [part for part in ready if part.tried is not None]
         ready = [part for part in ready if part.tried is None]
         return ready + (sorted(forbidden, key=_by_try)[:1] if now >= self._retry else [])
+
+    def _scan(self) -> list[tuple[str, Status]]:
+        try:
+            return self.disk.scan(self.folder)
+        except OSError as error:
+            if error.errno not in AWAY:
+                raise
+            raise InboxAwayError(error.errno, error.strerror, str(self.folder)) from error
 
     def _part_of(self, name: str) -> str | None:
         """The part that a name tells; None where it tells none, or every picture is one."""

@@ -14,7 +14,7 @@ from gonogo.line.claim import places_of
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, check_places
 from gonogo.line.decider import QUARANTINE, Decider, expiry_doubt
-from gonogo.line.disk import BlockedError, Disk, DiskFullError, NotRegularError
+from gonogo.line.disk import BlockedError, Disk, DiskFullError, InboxAwayError, NotRegularError
 from gonogo.line.drift_watch import watch_line
 from gonogo.line.heads import check_heads, write_head
 from gonogo.line.journal import Entry, Journal, shown
@@ -107,8 +107,8 @@ class Line:
     def watch(self, is_stopped: Callable[[], bool], progress: Callable[[], None] = lambda: None) -> bool:
         """Sort whatever comes until somebody says stop; the batch in hand is finished.
 
-        A missing inbox and a full disk are waited for and told once; nothing is taken meanwhile. Each finished look at the inbox
-        and each finished batch is ``progress``.
+        An inbox that is away and a full disk are waited for and told once; nothing is taken meanwhile. Each finished look at the
+        inbox and each finished batch is ``progress``.
 
         Returns
         -------
@@ -130,6 +130,8 @@ class Line:
                 self.sorter.step()
             except DiskFullError as error:
                 full = full or f"{error.filename}: {error.strerror}; nothing is taken from the inbox until then"
+            except InboxAwayError as error:
+                problem = f"{error.filename}: the inbox cannot be looked into; waiting for it ({error.strerror})"
             except FileNotFoundError as error:
                 if self.sorter.disk.status(self.sorter.places.inbox) is not None:
                     raise
