@@ -574,7 +574,7 @@ static void test_bmp_headers(void)
     CHECK(bmp_fault(32, 6, 0) == GNG_FAULT_NONE);
     CHECK(bmp_fault(8, 6, 0) == GNG_FAULT_NONE);
     CHECK(bmp_fault(24, 10, 53) == GNG_FAULT_HEADER);      /* pixels inside the header */
-    CHECK(bmp_fault(24, 10, 58) == GNG_FAULT_NONE);        /* a gap */
+    CHECK(bmp_fault(24, 10, 58) == GNG_FAULT_STRUCTURE);   /* a gap, of which the file's size does not tell */
     CHECK(bmp_fault(24, 10, 0xFFFFFFF0) == GNG_FAULT_TRUNCATED);
     CHECK(bmp_fault(24, 14, 52) == GNG_FAULT_UNSUPPORTED);
     CHECK(bmp_fault(24, 14, 41) == GNG_FAULT_HEADER);
@@ -584,7 +584,8 @@ static void test_bmp_headers(void)
     CHECK(bmp_fault(24, 22, 0x80000000) == GNG_FAULT_IMAGE_TOO_LARGE); /* the most negative height */
     CHECK(bmp_fault(24, 26, 2 | 24 << 16) == GNG_FAULT_HEADER);     /* planes */
     CHECK(bmp_fault(24, 26, 1 | 2 << 16) == GNG_FAULT_UNSUPPORTED); /* bits */
-    CHECK(bmp_fault(24, 26, 1 | 16 << 16) == GNG_FAULT_NONE);
+    CHECK(bmp_fault(24, 26, 1 | 16 << 16) == GNG_FAULT_STRUCTURE); /* for which the pixels are too many */
+    CHECK(bmp_fault(16, 6, 0) == GNG_FAULT_NONE);
     CHECK(bmp_fault(8, 30, 1) == GNG_FAULT_UNSUPPORTED);   /* RLE8 */
     CHECK(bmp_fault(8, 30, 5) == GNG_FAULT_UNSUPPORTED);   /* PNG inside */
     CHECK(bmp_fault(8, 30, 3) == GNG_FAULT_HEADER);        /* masks with a palette */
@@ -612,6 +613,7 @@ static gng_fault other_header_fault(unsigned header_bytes, unsigned bits, unsign
         put_bytes(&f, "\0\0\xFF\0\0\xFF\0\0\xFF\0\0\0\0\0\0\xFF", 16);
     }
     f.bytes[10] = (uint8_t)f.count;
+    f.bytes[2] = (uint8_t)(f.count + (5 * bits + 31) / 32 * 4 * 3);
     put_rows(&f, 2000);
     return file_fault(&f);
 }
@@ -630,6 +632,11 @@ static void test_bmp_headers_of_other_sizes(void)
     put_bmp_start(&f, 5, 3, 8, palette, 257);
     f.bytes[46] = 4, f.bytes[47] = 0; /* a gap behind the colours */
     put_rows(&f, 24);
+    CHECK(file_fault(&f) == GNG_FAULT_NONE);
+    put_bmp_start(&f, 5, 3, 24, NULL, 0);
+    put_u32_le(&f, 0);
+    put_rows(&f, 48);
+    f.bytes[2] += 4, f.bytes[10] += 4; /* a gap behind the header, of which the file's size tells */
     CHECK(file_fault(&f) == GNG_FAULT_NONE);
 }
 
