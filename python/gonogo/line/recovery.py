@@ -116,8 +116,6 @@ class Recovery:
         inbox = self._places.inbox / picture.name
         if intent.by_copy:
             self._disk.remove(copy_of(intent))
-        for earlier in picture.claimed:  # an empty file there was removed, and power lost before the disk knew of it
-            self._claimed(picture, earlier)
         place, final = self._claimed(picture, intent.place), self._disk.status(intent.final)
         is_empty = final is not None and final.size == 0 and intent.id in intent.final.name
         if is_empty and intent.content in (self._disk.digest(intent.place), self._disk.digest(inbox)):
@@ -212,6 +210,7 @@ class Recovery:
         if waiting is None or waiting.identity != picture.identity or status.is_same_file(waiting):
             return status
         self._disk.remove(place)
+        self._disk.sync_folder(place.parent)  # before any row from which on it would be a stranger if it came back
         return None
 
     def _decide_strangers(self) -> int:
