@@ -303,13 +303,15 @@ class Sorter:
         if status.identity in self._known:
             return True
         content = self.journal.content_of(source_of(status))
-        try:
-            if content is None or self.disk.digest(self.places.inbox / name) != content:
-                return False
-        except OSError:  # told when it is to be read
+        if content is None:
             return False
-        self._known.add(status.identity)
-        return True
+        try:
+            is_same = self.disk.digest(self.places.inbox / name) == content
+        except OSError:  # asked again at the next look: nothing is copied twice because it could not be read once
+            return True
+        if is_same:
+            self._known.add(status.identity)
+        return is_same
 
 
 def batch_row(jobs: Sequence[Job], places: Places, number: int) -> Entry:
