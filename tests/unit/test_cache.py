@@ -228,6 +228,9 @@ def test_every_flipped_byte_of_header_and_pixels_is_noticed(parts: Path, tmp_pat
     for place in [*range(0, header, 7), header - 1, *range(len(content) - 6 * 48, len(content), 5), len(content) - 1]:
         replace(file, content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
         assert not gg.Dataset.from_folder(parts, cache=cache).cached, place
+    for count in (0, 5, header // 2):
+        replace(file, content[:count])
+        assert not gg.Dataset.from_folder(parts, cache=cache).cached, count
 
 
 def test_a_folder_that_cannot_be_written_costs_a_warning(parts: Path, tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: _core.Predictor(ROWS, 4, -1), ValueError, r"threads: found -1, expected 0 \(one per processor\) to 256"),
     (lambda: _core.Predictor(ROWS, 4, 257), ValueError, "threads: found 257, expected 0"),
     (lambda: _core.Step(ROWS, (3,), 0, {"kind": "sgd"}), ValueError, "batch: found 0, expected at least 1"),
+    (lambda: _core.Classifier(b"", 0), ValueError, "batch: found 0, expected at least 1"),
     (lambda: _core.shuffled(-1, 1), ValueError, "n: found -1, expected 0 to"),
     (lambda: _core.shuffled(3, 1, stream="deal"), ValueError, "stream: found 'deal', expected 'shuffle' or 'split'"),
     (lambda: _core.is_grey(np.zeros((4, 4, 2), np.uint8)), ValueError, "expected 1 or 3 channels .*, found 2"),

@@ -181,6 +181,23 @@ def test_where_one_file_is_allowed_again_the_others_are_tried_at_once(monkeypatc
     assert len(times) == 2, "the one that was tried, and the others"
 
 
+def test_a_file_that_a_recovery_may_not_take_waits_in_the_inbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.bring("a", b"ok 1")
+    steps = next(step for step in range(1, 40) if _began(world, step))
+    assert world.run(steps) is None
+    world.after_power_loss("all", steps)
+    forbid(world, "move", monkeypatch, "a", 1)
+    assert finished(world)
+    assert world.violations() == []
+
+
+def _began(world: World, steps: int) -> bool:
+    """Whether a life that ends after some steps has told of its first batch."""
+    tried = world.copy()
+    return tried.run(steps) is None and tried.database.execute("SELECT 1 FROM journal WHERE kind = 'BATCH'").fetchone()
+
+
 def test_a_file_that_may_not_be_taken_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     for name in "abc":

@@ -292,6 +292,7 @@ def test_numbers_of_rows_never_come_again_after_a_rebuilt_journal(opened: Callab
     (out / "status.json").unlink()
     (out / ".gonogo" / "journal.db").write_bytes(b"damaged" * 1000)
     (out / "decisions.csv").unlink()
+    (out / "decisions.csv").mkdir()
     recover(out, disk=disk, clock=Days())
     with read_journal(out / ".gonogo" / "journal.db", disk) as journal:
         assert journal.sequence > 20_000_000, "heads.log tells of row 10,000,000 and more"
@@ -336,6 +337,26 @@ def test_a_journal_whose_folder_is_gone_is_begun_anew_by_recover(tmp_path: Path)
     assert verify(tmp_path / "out", disk)["problems"] == 0
 
 
+def test_a_line_that_watches_writes_once_into_the_journal_what_it_may_not_take(
+    opened: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, told = Days(), list[str]()
+    (tmp_path / "in" / "a.png").write_bytes(b"ok 1")
+    move = LocalDisk.move
+
+    def refusing(disk: LocalDisk, source: Path, target: Path) -> None:
+        if source.name == "a.png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(source))
+        move(disk, source, target)
+
+    monkeypatch.setattr(LocalDisk, "move", refusing)
+    with opened(clock=clock, tell=told.append) as line:
+        line.watch(lambda: clock.seconds > 30)
+    (alarm,) = journal_rows(tmp_path, "ALARM")
+    assert "files in the inbox cannot be taken (permission denied), such as a.png" in alarm["reason"]
+    assert alarm["reason"] in told
+
+
 def test_what_a_crash_left_is_finished_in_its_file_whatever_model_comes(
     opened: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,7 +394,14 @@ def test_a_journal_that_was_written_anew_contradicts_its_heads(opened: Callable[
         line.once()
     out, heads = tmp_path / "out", tmp_path / "out" / ".gonogo" / "heads.log"
     assert verify(out, LocalDisk())["problems"] == 0
-    heads.write_text(f"torn line\n{heads.read_text().strip()[:-4]}beef\n2026-03-15 row 999 head {'0' * 64}\n")
+    said = f"torn line\n{heads.read_text().strip()[:-4]}beef\n"
+    heads.write_text(said)
+    with (
+        pytest.raises(JournalError, match=r"row \d+ had another head on 2026-03-14T.*run gonogo recover OUT"),
+        opened(),
+    ):
+        pytest.fail("it began")
+    heads.write_text(f"{said}2026-03-15 row 999 head {'0' * 64}\n")
     (problem,) = verify(out, LocalDisk())["rows"]
     assert (
         "had another head on 2026-03-14T12:00:00+02:00, as heads.log tells: rows were written anew" in problem["reason"]

@@ -190,14 +190,12 @@ def _last_number(out: Path, path: Path, status: object, disk: Disk) -> int:
     """The largest number of a row of the old journal that anything tells; it may have had some more."""
     told = status.get("journal") if isinstance(status, Mapping) else None
     rows = told.get("rows") if isinstance(told, Mapping) else None
-    head = last_head(out, disk)
+    found = [rows if isinstance(rows, int) else 0]
+    if head := last_head(out, disk):
+        found.append(int(head[2]))
     with suppress(OSError, NotRegularError):
-        return max(
-            rows if isinstance(rows, int) else 0,
-            0 if head is None else int(head[2]),
-            last_number(Places(out, out, out, path).csv, disk),
-        )
-    return 0
+        found.append(last_number(Places(out, out, out, path).csv, disk))
+    return max(found)
 
 
 def _keeps(start: Mapping[str, Any] | None) -> bool:
