@@ -281,6 +281,17 @@ def test_a_copied_file_that_cannot_be_read_any_more_stops_no_other(
     assert result["labels"] == {}, "nothing is copied twice because it could not be read once"
 
 
+def test_a_copied_file_with_another_content_is_another_picture(
+    line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run
+) -> None:
+    run("sort", line_models["gated"], inbox, tmp_path / "out", "--copy", *FAST)
+    file = inbox / "bad 1.png"
+    before, data = file.stat(), file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert run("sort", line_models["gated"], inbox, tmp_path / "out", "--copy", *FAST)["labels"] == {"QUARANTINE": 1}
+
+
 def test_two_sorters_do_not_meet(line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "out"
     with LocalDisk().lock(inbox):
