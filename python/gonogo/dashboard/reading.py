@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,6 +23,7 @@ from gonogo.line.heads import check_heads
 from gonogo.line.hourly import Key
 from gonogo.line.journal import Row
 from gonogo.line.naming import is_ignored
+from gonogo.line.status import last_status
 from gonogo.line.verdicts import read_verdicts
 from gonogo.line.verify import is_running
 from gonogo.pilot import Status, Trial, trial_status
@@ -226,11 +225,9 @@ def _newest(history: History, kind: str) -> dict[str, Any]:
 
 
 def _waits_for(out: Path, disk: Disk) -> str:
-    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError, FileChangedError, NotRegularError):
-        told = json.loads(disk.read(out / "status.json")[0])
-        if told["state"] == "waiting":
-            return str(next(iter(told["problems"]), ""))
-    return ""
+    told = last_status(out, disk)
+    problems = told.get("problems")
+    return str(problems[0]) if told.get("state") == "waiting" and isinstance(problems, list) and problems else ""
 
 
 def _alarm(row: Row) -> Alarm:

@@ -102,12 +102,11 @@ def is_of_another_model(file: Journal, description: Mapping[str, Any]) -> bool:
     return last is not None and last["model"] != NOT_KNOWN and _identity(last) != _identity(description)
 
 
-def remembered_model(status: object) -> Entry:
+def remembered_model(said: Mapping[str, Any]) -> Entry:
     """Return the row by which a journal that was made anew tells what decided before, given what ``status.json`` holds.
 
     Where that is something else, or tells of an alarm of drift that stands, nobody knows, and a person has to approve of a start.
     """
-    said = status if isinstance(status, Mapping) else {}
     names = (*_WHAT, "version", "fingerprint")
     watch = said.get("drift") or {}
     stands = not isinstance(watch, Mapping) or bool(watch.get("alarm"))

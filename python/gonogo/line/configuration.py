@@ -155,7 +155,7 @@ class Places:
     @property
     def csv(self) -> Path:
         """The table of decisions."""
-        return self.out / "decisions.csv"
+        return table_of(self.out)
 
 
 def configuration_of(start: Mapping[str, Any] | None) -> Configuration:
@@ -163,6 +163,11 @@ def configuration_of(start: Mapping[str, Any] | None) -> Configuration:
     settings = {} if start is None else start.get("settings", {})
     known = Configuration.__dataclass_fields__
     return Configuration(**{name: value for name, value in settings.items() if name in known})
+
+
+def table_of(out: Path) -> Path:
+    """Return where the table of decisions of an output is."""
+    return out / "decisions.csv"
 
 
 def journal_of(out: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -14,10 +13,10 @@ from gonogo.errors import JournalAccessError, JournalError, JournalVersionError
 from gonogo.line.approval import NOT_KNOWN, remembered_model
 from gonogo.line.archive import finish_archive
 from gonogo.line.clock import Clock
-from gonogo.line.configuration import Places, configuration_of
+from gonogo.line.configuration import configuration_of, table_of
 from gonogo.line.csv_log import last_number
 from gonogo.line.decider import PROVEN, Fault
-from gonogo.line.disk import Disk, FileChangedError, NotRegularError
+from gonogo.line.disk import Disk, NotRegularError
 from gonogo.line.heads import check_heads, heads_of, last_head
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.leaving import leaving
@@ -35,6 +34,7 @@ from gonogo.line.segments import (
     set_aside,
 )
 from gonogo.line.sorter import Sorter
+from gonogo.line.status import last_status
 from gonogo.line.tables import translated
 from gonogo.line.transfer import source_of
 
@@ -163,7 +163,7 @@ def _begin_anew(
     reason = f"{cause}; {f'kept as {names}' if names else 'a new one was begun'}"
     count, copied = 0, _sources(inbox, disk) if were_copied(out, disk) else {}
     waiting = sum(map(len, copied.values()))
-    status = _status(out, disk)
+    status = last_status(out, disk)
     before = remembered_model(status)
 
     def fill(journal: Journal) -> None:
@@ -171,7 +171,7 @@ def _begin_anew(
         journal.append([Entry("ALARM", body={"reason": reason}), before])
         count = _list_files(out, disk, journal, copied)
 
-    rebuild(path, disk, clock, fill, after=_last_number(out, path, status, disk) + _LEFT_OUT)
+    rebuild(path, disk, clock, fill, after=_last_number(out, status, disk) + _LEFT_OUT)
     if disk.status(heads_of(out)) is not None:
         disk.move(heads_of(out), heads_of(out).with_name(f"{asides[-1].stem}.heads.log"))
     taken = waiting - sum(map(len, copied.values()))
@@ -179,22 +179,15 @@ def _begin_anew(
     return {"rebuilt": count, "copied": taken, "damaged": names or None, "unknown": unknown}
 
 
-def _status(out: Path, disk: Disk) -> object:
-    """What the last sorter told of itself, if it can be read."""
-    with suppress(OSError, ValueError, FileChangedError, NotRegularError):
-        return json.loads(disk.read(out / "status.json")[0])
-    return None
-
-
-def _last_number(out: Path, path: Path, status: object, disk: Disk) -> int:
+def _last_number(out: Path, status: Mapping[str, Any], disk: Disk) -> int:
     """The largest number of a row of the old journal that anything tells; it may have had some more."""
-    told = status.get("journal") if isinstance(status, Mapping) else None
+    told = status.get("journal")
     rows = told.get("rows") if isinstance(told, Mapping) else None
     found = [rows if isinstance(rows, int) else 0]
     if head := last_head(out, disk):
         found.append(int(head[2]))
     with suppress(OSError, NotRegularError):
-        found.append(last_number(Places(out, out, out, path).csv, disk))
+        found.append(last_number(table_of(out), disk))
     return max(found)
 
 

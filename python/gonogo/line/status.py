@@ -7,16 +7,26 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from gonogo.line.clock import Clock
 from gonogo.line.decider import expiry_doubt
-from gonogo.line.disk import NotRegularError
+from gonogo.line.disk import Disk, FileChangedError, NotRegularError
 from gonogo.line.journal import shown
 from gonogo.line.sorter import Sorter
 
 _LEAST, _MOST = 1.0, 10.0  # seconds between two writes: at least, and at most where nothing changed
 _WINDOW = 60.0  # seconds that a rate is taken over
+
+
+def last_status(out: Path, disk: Disk) -> Mapping[str, Any]:
+    """Return what the last sorter told of itself in ``status.json``; nothing where that cannot be read."""
+    with suppress(OSError, ValueError, RecursionError, FileChangedError, NotRegularError):
+        said = json.loads(disk.read(out / "status.json")[0])
+        return said if isinstance(said, dict) else {}
+    return {}
 
 
 class Status:

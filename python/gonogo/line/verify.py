@@ -10,7 +10,7 @@ from typing import Any
 from gonogo.errors import JournalError
 from gonogo.line.archive import unfinished_rows
 from gonogo.line.claim import PROBE
-from gonogo.line.configuration import Places
+from gonogo.line.configuration import table_of
 from gonogo.line.csv_log import compare_table
 from gonogo.line.disk import Disk, LockedError, Status
 from gonogo.line.heads import head_faults
@@ -86,7 +86,7 @@ def verify(out: Path, disk: Disk, journal: Path | None = None) -> dict[str, Any]
             for place, _ in ([] if disk.status(work) is None else files_below(work, disk))
             if str(place) not in told and place != work / PROBE
         ]
-    csv = Places(out, out, out, path).csv
+    csv = table_of(out)
     wrong, counts["unlisted"] = compare_table(csv, done, disk)
     reason = "says something else than the journal; move the table away, and the next start writes it anew"
     rows += [_problem("altered", f"row {number} {reason}", csv.name) for number in wrong]
