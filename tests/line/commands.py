@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from gonogo import InspectionClassifier, PassGate, layers
 from gonogo.cli import main
+from gonogo.line.files import LocalDisk
 from gonogo.line.inspection import InspectorDecider
 
 FAST = ["--settle-ms", "20", "--max-wait", "0.2", "--part-timeout", "0.2"]
@@ -47,6 +49,18 @@ def picture(rng: np.random.Generator, level: int, shape: tuple[int, int] = (6, 7
     file = io.BytesIO()
     Image.fromarray(rng.integers(0, 100, shape, dtype=np.uint8) + np.uint8(level)).save(file, "png")
     return file.getvalue()
+
+
+def keep_from_being_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system refuse to rename a file, as in a sticky folder of somebody else."""
+    move = LocalDisk.move
+
+    def refusing(disk: LocalDisk, source: Path, target: Path) -> None:
+        if source.name == name:
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(source))
+        move(disk, source, target)
+
+    monkeypatch.setattr(LocalDisk, "move", refusing)
 
 
 class Commands:

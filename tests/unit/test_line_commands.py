@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from line.commands import FAST, Commands, crash, fill
+from line.commands import FAST, Commands, crash, fill, keep_from_being_taken
 
 from gonogo import Dataset
 from gonogo.cli.sort import stop_signals
@@ -245,14 +245,7 @@ def test_a_file_that_cannot_be_read_is_told_as_such(
 def test_a_file_that_cannot_be_taken_is_told_with_its_remedy(
     line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    move = LocalDisk.move
-
-    def refusing(disk: LocalDisk, source: Path, target: Path) -> None:
-        if source.name == "bad 1.png":
-            raise PermissionError(errno.EPERM, "Operation not permitted", str(source))
-        move(disk, source, target)
-
-    monkeypatch.setattr(LocalDisk, "move", refusing)
+    keep_from_being_taken("bad 1.png", monkeypatch)
     result = run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST)
     assert result["waiting"] == ["bad 1.png"]
     told = (
@@ -264,7 +257,7 @@ def test_a_file_that_cannot_be_taken_is_told_with_its_remedy(
 def test_a_copied_file_that_cannot_be_read_any_more_stops_no_other(
     line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, opened = tmp_path / "out", local_files._opened
+    out, opened = tmp_path / "out", local_files._Opened
     run("sort", line_models["gated"], inbox, out, "--copy", *FAST)
 
     def refusing(path: Path) -> Any:
@@ -274,7 +267,7 @@ def test_a_copied_file_that_cannot_be_read_any_more_stops_no_other(
 
     fill(inbox, {"new.png": 120}, seed=9)
     with monkeypatch.context() as patch:
-        patch.setattr(local_files, "_opened", refusing)
+        patch.setattr(local_files, "_Opened", refusing)
         result = run("sort", line_models["gated"], inbox, out, "--copy", *FAST)
     assert (result["sorted"], result["waiting"]) == (1, [])
     result = run("sort", line_models["gated"], inbox, out, "--copy", *FAST)

@@ -20,6 +20,7 @@ from gonogo.line.configuration import Configuration, Places
 from gonogo.line.decided import open_history
 from gonogo.line.disk import Status
 from gonogo.line.files import LocalDisk
+from gonogo.line.intents import batch_folder
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.outcome import Job, Outcome
 from gonogo.line.rebuilding import recover
@@ -34,7 +35,7 @@ from gonogo.line.segments import (
 )
 from gonogo.line.sorter import batch_row
 from gonogo.line.tables import create_schema, translated
-from gonogo.line.transfer import Transfer, batch_folder
+from gonogo.line.transfer import Transfer
 
 
 class Calendar(Clock):

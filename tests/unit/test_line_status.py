@@ -17,7 +17,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from line.commands import FAST, Commands, fill, make_models
+from line.commands import FAST, Commands, fill, keep_from_being_taken, make_models
 from line.world import HandClock, TextDecider
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -342,14 +342,7 @@ def test_a_line_that_watches_writes_once_into_the_journal_what_it_may_not_take(
 ) -> None:
     clock, told = Days(), list[str]()
     (tmp_path / "in" / "a.png").write_bytes(b"ok 1")
-    move = LocalDisk.move
-
-    def refusing(disk: LocalDisk, source: Path, target: Path) -> None:
-        if source.name == "a.png":
-            raise PermissionError(errno.EACCES, "Permission denied", str(source))
-        move(disk, source, target)
-
-    monkeypatch.setattr(LocalDisk, "move", refusing)
+    keep_from_being_taken("a.png", monkeypatch)
     with opened(clock=clock, tell=told.append) as line:
         line.watch(lambda: clock.seconds > 30)
     (alarm,) = journal_rows(tmp_path, "ALARM")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ COLUMNS = (
     "model",
     "certificate",
 )
+_cells = operator.itemgetter(*COLUMNS)
 _LINE_END = b"\r\n"
 _TAIL = 64 * 1024  # no row is longer
 _TOGETHER = 10_000  # rows in memory
@@ -79,10 +81,10 @@ class CsvLog:
             self.problem = f"{self._path}: cannot be written: {error}; the journal keeps the rows until it can"
 
     def _write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        table = [[row[name] for name in COLUMNS] for row in rows]
+        table: list[Sequence[Any]] = [_cells(row) for row in rows]
         status = self._disk.status(self._path)
         if status is None or status.size == 0:
-            table.insert(0, list(COLUMNS))
+            table.insert(0, COLUMNS)
         if table:
             self._disk.append(self._path, self._lines(table))
 
@@ -144,11 +146,10 @@ def compare_table(path: Path, decisions: Iterable[Mapping[str, Any]], disk: Disk
             said[int(numbered[1])], signs = line + _LINE_END, numbered[2]
     wrong, lacking = [], 0
     for row in decisions:
-        cells = [row[name] for name in COLUMNS]
         found = said.get(row["sequence"])
         if found is None:
             lacking += 1
-        elif all(found != csv_lines([cells], signs.decode(), decimal) for decimal in DECIMALS):
+        elif all(found != csv_lines([_cells(row)], signs.decode(), decimal) for decimal in DECIMALS):
             wrong.append(int(row["sequence"]))
     return wrong, lacking
 
@@ -162,9 +163,9 @@ def csv_lines(rows: Iterable[Sequence[Any]], separator: str = ",", decimal: str 
 
 
 def _cell(cell: Any, decimal: str) -> object:
-    if isinstance(cell, float):
-        return repr(cell).replace(".", decimal)
-    return guarded(one_line(cell)) if isinstance(cell, str) else cell
+    if isinstance(cell, str):
+        return cell if cell.isalnum() else guarded(one_line(cell))
+    return repr(cell).replace(".", decimal) if isinstance(cell, float) else cell
 
 
 def one_line(text: str) -> str:

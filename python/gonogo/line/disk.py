@@ -7,9 +7,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
 # Of these types of file systems other machines write the same files, or locks and memory maps are not to be trusted.
@@ -73,8 +72,7 @@ class LockedError(ValueError):
     """Another process holds a lock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """What the file system says of a name.
 
     Attributes
@@ -98,7 +96,7 @@ class Status:
     @property
     def identity(self) -> tuple[int, int, int, int]:
         """Equal as long as it is the same file with the same content."""
-        return self.device, self.inode, self.size, self.modified
+        return self[1:]
 
     def is_same_file(self, other: Status | None) -> bool:
         """Whether both are names of one file."""

@@ -22,6 +22,7 @@ from gonogo.storage import write_atomically
 _CHUNK = 1024 * 1024
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
+_KINDS: dict[int, Literal["file", "folder"]] = {stat.S_IFREG: "file", stat.S_IFDIR: "folder"}
 
 
 class LocalDisk:
@@ -51,7 +52,7 @@ class LocalDisk:
 
     def read(self, path: Path) -> tuple[bytes, Status]:
         """As ``Disk`` says."""
-        with _opened(path) as (handle, before):
+        with _Opened(path) as (handle, before):
             if before.size > FILE_BYTES_MAX:
                 raise OSError(errno.EFBIG, f"found {before.size} bytes, expected at most {FILE_BYTES_MAX}", str(path))
             data = os.read(handle, before.size + 1)  # one more than there should be
@@ -64,7 +65,7 @@ class LocalDisk:
     def digest(self, path: Path) -> str | None:
         """As ``Disk`` says."""
         try:
-            with _opened(path) as (handle, _):
+            with _Opened(path) as (handle, _):
                 digest = hashlib.sha256()
                 while part := os.read(handle, _CHUNK):
                     digest.update(part)
@@ -74,7 +75,7 @@ class LocalDisk:
 
     def is_open_for_writing(self, path: Path) -> bool:
         """As ``Disk`` says."""
-        with _opened(path) as (handle, _):
+        with _Opened(path) as (handle, _):
             try:
                 fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
             except BlockingIOError:
@@ -149,7 +150,7 @@ class LocalDisk:
 
     def copy(self, source: Path, target: Path) -> None:
         """As ``Disk`` says."""
-        with _opened(source) as (handle, _):
+        with _Opened(source) as (handle, _):
             out = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             try:
                 while part := os.read(handle, _CHUNK):
@@ -165,7 +166,7 @@ class LocalDisk:
     def read_tail(self, path: Path, count: int) -> tuple[bytes, int]:
         """As ``Disk`` says."""
         try:
-            with _opened(path) as (handle, status):
+            with _Opened(path) as (handle, status):
                 return os.pread(handle, count, max(0, status.size - count)), status.size
         except FileNotFoundError:
             return b"", 0
@@ -259,30 +260,34 @@ class LocalDisk:
 
 
 def _status(found: os.stat_result) -> Status:
-    kind: Literal["file", "folder", "other"] = "other"
-    if stat.S_ISREG(found.st_mode):
-        kind = "file"
-    elif stat.S_ISDIR(found.st_mode):
-        kind = "folder"
-    return Status(kind, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return Status(
+        _KINDS.get(stat.S_IFMT(found.st_mode), "other"), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    )
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[int, Status]]:
+class _Opened:
     """A regular file open for reading: no link is followed, and a pipe put in its place blocks nobody."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise NotRegularError(f"{path}: found a link or a special file, expected a regular file") from None
-        raise
-    try:
-        status = _status(os.fstat(handle))
-        if status.kind != "file":
-            raise NotRegularError(f"{path}: found a folder or a special file, expected a regular file")
-        yield handle, status
-    finally:
-        os.close(handle)
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):
+                raise NotRegularError(f"{path}: found a link or a special file, expected a regular file") from None
+            raise
+        try:
+            self._status = _status(os.fstat(self._handle))
+            if self._status.kind != "file":
+                raise NotRegularError(f"{path}: found a folder or a special file, expected a regular file")
+        except BaseException:
+            os.close(self._handle)
+            raise
+
+    def __enter__(self) -> tuple[int, Status]:
+        return self._handle, self._status
+
+    def __exit__(self, *raised: object) -> None:
+        os.close(self._handle)
 
 
 @contextmanager

@@ -98,7 +98,7 @@ class FrozenCamera:
                 doubt = doubt or found
                 if repeats == self._limit:
                     alarms.append(Entry("ALARM", name=shown(picture.name), body={"reason": doubt}))
-        return replace(job, doubt=doubt), alarms
+        return job if doubt == job.doubt else replace(job, doubt=doubt), alarms
 
     def _seen(self, identifier: str, name: str, content: str) -> int:
         """How often in a row its view has shown a picture."""

@@ -64,15 +64,15 @@ class Intake:
         there = []
         for picture in job.pictures:
             check = self._decider.check if picture.tries <= TRIES_MAX else None
-            claimed = picture.place.parent != self._places.inbox
             try:
                 picture.read(self._disk, check)
             except FileNotFoundError:
-                if not claimed:
+                if not self._is_claimed(picture):
                     return None
                 self._tell_gone(picture)
                 continue
             except (FileChangedError, NotRegularError, OSError) as error:
+                claimed = self._is_claimed(picture)
                 if claimed and isinstance(error, FileChangedError):
                     self._mark_changing(picture)
                     there.append(picture)
@@ -84,7 +84,7 @@ class Intake:
             there.append(picture)
             if check is None:
                 picture.fault = CRASHING
-            elif picture.is_damaged and not claimed and not self._is_overdue(picture):
+            elif picture.is_damaged and not self._is_claimed(picture) and not self._is_overdue(picture):
                 self._inbox.put_back(picture.name, picture.fault.reason if picture.fault else "")
                 return None
         return _with(job, there)
@@ -100,7 +100,7 @@ class Intake:
         doubt = job.doubt
         for picture in job.pictures:
             try:
-                is_ours = picture.place.parent != self._places.inbox or claim(picture, folder, self._disk)
+                is_ours = self._is_claimed(picture) or claim(picture, folder, self._disk)
             except PermissionError:
                 self._inbox.forbid(picture.name, "taken")
                 if not ours:  # nothing is taken yet: the whole part waits
@@ -127,6 +127,9 @@ class Intake:
             self._inbox.forbid(picture.name, "read")
         else:
             self._inbox.put_back(picture.name)
+
+    def _is_claimed(self, picture: Picture) -> bool:
+        return picture.place.parent != self._places.inbox
 
     def _is_overdue(self, picture: Picture) -> bool:
         file = self._inbox.waiting.get(picture.name)

@@ -173,7 +173,7 @@ class Journal:
             sequence += 1
             content = None if entry.content is None else bytes.fromhex(entry.content)
             values = (sequence, time, entry.kind, entry.batch, entry.id, entry.refers, entry.name, entry.final)
-            row = (*values, content, entry.source, _encode(entry.body))
+            row = (*values, content, entry.source, _encode(entry.body) if entry.body else "{}")
             chain = link(chain, row)
             rows.append((*row, chain))
         self._connection.execute("BEGIN IMMEDIATE")
@@ -299,12 +299,13 @@ class Journal:
         made: dict[int | None, Mapping[str, Any]] = {}
         for *numbers, name, final, content, refers, text in file.execute(query, (value,)):
             if refers not in made:
-                made[refers] = _bodies(file, [refers]).get(refers, {})
+                body = _bodies(file, [refers]).get(refers, {})
+                made[refers] = {key: body.get(key) for key in _MADE_BY}
             said = {**_LEFT_OUT, "part": name, "final": final, **decoded(text)}
             yield {
                 **dict(zip(("sequence", "time", "id", "batch"), numbers, strict=True)),
                 **{key: said[key] for key in _SHOWN},
-                **{key: made[refers].get(key) for key in _MADE_BY},
+                **made[refers],
                 "name": name,
                 "passed": int(said["passed"]),
                 "final": final,

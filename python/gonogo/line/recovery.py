@@ -13,12 +13,13 @@ from pathlib import Path
 from gonogo.line.claim import PROBE, Picture
 from gonogo.line.disk import Status
 from gonogo.line.inbox import doubt_about_views
+from gonogo.line.intents import Intent, batch_folder, copy_of, done_row, gone_row
 from gonogo.line.journal import TERMINAL, Entry, Row, shown
 from gonogo.line.leaving import left_batches
 from gonogo.line.naming import part_of
 from gonogo.line.outcome import Job
 from gonogo.line.sorter import Sorter
-from gonogo.line.transfer import AcrossError, AlteredError, Intent, batch_folder, copy_of, done_row, gone_row
+from gonogo.line.transfer import AcrossError, AlteredError
 
 
 @dataclass

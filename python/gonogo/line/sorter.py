@@ -20,11 +20,12 @@ from gonogo.line.drift_watch import DriftWatch
 from gonogo.line.frozen_camera import FrozenCamera
 from gonogo.line.inbox import Inbox, Part
 from gonogo.line.intake import Intake
+from gonogo.line.intents import batch_folder
 from gonogo.line.journal import Entry, Journal, shown
 from gonogo.line.naming import part_of
 from gonogo.line.outcome import Job, Outcome, decide_jobs
 from gonogo.line.places import below
-from gonogo.line.transfer import GONE, Transfer, batch_folder, source_of
+from gonogo.line.transfer import GONE, Transfer, source_of
 
 _BATCH_BYTES = 128 * 1024 * 1024  # of pictures; two batches are in memory
 _FULL = "disk-full"  # of an ALARM
@@ -150,13 +151,10 @@ class Sorter:
                     if before is not None:
                         self._end(before, before.outcomes())
                     raise
-            if before is not None:
-                outcomes = before.outcomes()
-                if batch is not None:
-                    self._decide_meanwhile(batch)
-                taken += self._end(before, outcomes)
-            elif batch is not None:
+            if batch is not None:
                 self._decide_meanwhile(batch)
+            if before is not None:
+                taken += self._end(before, before.outcomes())
             before = batch
         return taken
 
@@ -223,7 +221,8 @@ class Sorter:
 
     def _job(self, part: Part) -> Job | None:
         """A part with ids, unless somebody still has a hand on one of its files."""
-        in_use = [file for file in part.files if is_in_use(self.places.inbox / file.name, self.disk)]
+        places = [self.places.inbox / file.name for file in part.files]
+        in_use = [file for file, place in zip(part.files, places, strict=True) if is_in_use(place, self.disk)]
         for file in in_use:
             if self.inbox.may_read(file.name):
                 self.inbox.put_back(file.name)
@@ -232,8 +231,8 @@ class Sorter:
         if in_use:
             return None
         pictures = [
-            Picture(self.new_id(), file.name, self.places.inbox / file.name, file.status, since=file.since)
-            for file in part.files
+            Picture(self.new_id(), file.name, place, file.status, since=file.since)
+            for file, place in zip(part.files, places, strict=True)
         ]
         return Job(part.name, pictures, part.doubt)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from gonogo.line.claim import Picture, can_write
 from gonogo.line.clock import Clock
 from gonogo.line.configuration import Configuration, Places
 from gonogo.line.disk import BlockedError, Disk, NotRegularError, Status
+from gonogo.line.intents import Intent, batch_folder, copy_of, done_row, gone_row
 from gonogo.line.journal import Entry, Journal, Row, shown
 from gonogo.line.naming import final_name
 from gonogo.line.outcome import Outcome
@@ -25,6 +25,7 @@ _ATTEMPTS = 5  # to follow a file that is written again and again, or names that
 _RESTLESS = "a program writes into this file, or takes its names, again and again; end that program: the picture waits"
 
 _IN_THE_WAY = "found a file where gonogo needs a folder; move it away, or give it another name"
+_Decided = tuple[Picture, Outcome, Path]  # a picture, what happens with it, and where it is
 
 
 class AlteredError(Exception):
@@ -33,21 +34,6 @@ class AlteredError(Exception):
 
 class AcrossError(Exception):
     """A class folder is on another file system than its neighbours."""
-
-
-@dataclass(frozen=True)
-class Intent:
-    """What an INTENT row says, with the row's number."""
-
-    sequence: int
-    id: str
-    name: str
-    place: Path
-    final: Path
-    content: str
-    label: str
-    by_copy: bool
-    keeps: bool
 
 
 @dataclass
@@ -116,20 +102,20 @@ class Transfer:
         self.journal.append([*(entry for entry, _ in ended), *more, Entry("END", batch=batch)])
         return [label for _, label in ended]
 
-    def _intend(self, batch: int, decided: Sequence[tuple[Picture, Outcome, Path]], spent: float) -> list[Intent]:
+    def _intend(self, batch: int, decided: Sequence[_Decided], spent: float) -> list[Intent]:
         """Write an INTENT for each and return what they say."""
         copied = [self.keeps or self._is_across(place, outcome.label) for _, outcome, place in decided]
         finals = self._choose(decided, copied)
         firsts = self.journal.first_with([picture.content for picture, _, _ in decided])
-        usual, model, now = batch_folder(self.places.work, batch), self._model_row(), self.clock.steady()
+        usual, model, now = f"{batch_folder(self.places.work, batch)}/", self._model_row(), self.clock.steady()
         entries, intents = [], []
-        for (picture, outcome, place), by_copy, final in zip(decided, copied, finals, strict=True):
+        for (picture, outcome, place), by_copy, (final, target) in zip(decided, copied, finals, strict=True):
             first = firsts.setdefault(picture.content, picture.id)
             name, path = shown(picture.name), shown(final)
             body = {
                 "name": picture.name if name != picture.name else None,
                 "final": final if path != final else None,
-                "place": below(self.places.out, place) if place != usual / picture.name else None,
+                "place": below(self.places.out, place) if str(place) != usual + picture.name else None,
                 "part": shown(outcome.part) if outcome.part != picture.name else None,
                 "decision": outcome.label,
                 "passed": outcome.passed or None,
@@ -146,14 +132,9 @@ class Transfer:
             said = {key: value for key, value in body.items() if value is not None}
             source = source_of(picture.status) if self.keeps else None
             entries.append(Entry("INTENT", batch, picture.id, model, name, path, picture.content, source, said))
-            place_and_final = (place, self.places.out / final)
-            intents.append(
-                Intent(
-                    0, picture.id, picture.name, *place_and_final, picture.content, outcome.label, by_copy, self.keeps
-                )
-            )
+            intents.append((picture.id, picture.name, place, target, picture.content, outcome.label, by_copy))
         numbers = self.journal.append(entries)
-        return [replace(intent, sequence=number) for intent, number in zip(intents, numbers, strict=True)]
+        return [Intent(number, *intent, self.keeps) for intent, number in zip(intents, numbers, strict=True)]
 
     def _model_row(self) -> int:
         """Return the number of the row that tells what decides, written where the journal's last one tells of something else."""
@@ -176,44 +157,60 @@ class Transfer:
         names = (str(row.id), row.exact_name, place, final, str(row.content), str(body["decision"]))
         return Intent(row.sequence, *names, bool(body.get("by_copy")), bool(body.get("keeps")))
 
-    def _choose(self, decided: Sequence[tuple[Picture, Outcome, Path]], copied: Sequence[bool]) -> list[str]:
-        """Return for each picture the path below OUT that it gets, which nothing has, had or will have."""
+    def _choose(self, decided: Sequence[_Decided], copied: Sequence[bool]) -> list[tuple[str, Path]]:
+        """Return for each picture the path below OUT that it gets, which nothing has, had or will have, and the whole path."""
         day = f"{self.clock.today():%Y-%m-%d}" if self.configuration.subfolders == "day" else ""
-        folders = {outcome.label: str(Path(outcome.label, day)) for _, outcome, _ in decided}
-        for folder in folders.values():
-            with self._writing(self.places.out / folder):
-                self._make_folder(self.places.out / folder)
+        labels = {outcome.label for _, outcome, _ in decided}
+        folders = {label: str(Path(label, day)) for label in sorted(labels)}
+        places = {label: self.places.out / folder for label, folder in folders.items()}
+        try:
+            for place in places.values():
+                self._make_folder(place)
+            return self._free_paths(decided, copied, folders, places)
+        except OSError as error:
+            self._refuse(error, places.values())
+            raise
+
+    def _free_paths(
+        self,
+        decided: Sequence[_Decided],
+        copied: Sequence[bool],
+        folders: Mapping[str, str],
+        places: Mapping[str, Path],
+    ) -> list[tuple[str, Path]]:
+        """As ``_choose``, given the folder of each decision below OUT and its whole path."""
         # What a crash leaves of a name that was taken by an empty file is known by the id in it.
-        reserving = {label for label, folder in folders.items() if self.disk.reserves(self.places.out / folder)}
+        reserving = {label for label, place in places.items() if self.disk.reserves(place)}
         wanted = {f"{folders[outcome.label]}/{picture.name}" for picture, outcome, _ in decided}
         known = self.journal.finals([shown(path) for path in wanted])
-        planned: dict[str, None] = {}  # in order
+        planned: dict[str, Path] = {}  # in order
+        free: dict[str, Path] = {}
 
         def is_taken(path: str) -> bool:
             if path in planned or (shown(path) in known if path in wanted else self.journal.finals([shown(path)])):
                 return True
-            return self.disk.status(self.places.out / path) is not None
+            free[path] = self.places.out / path
+            return self.disk.status(free[path]) is not None
 
         for (picture, outcome, _), by_copy in zip(decided, copied, strict=True):
             folder = folders[outcome.label]
-            with self._writing(self.places.out / folder):
-                name = final_name(
-                    picture.name,
-                    picture.id,
-                    lambda name, folder=folder: is_taken(f"{folder}/{name}"),  # type: ignore[misc]
-                    always=(by_copy and not self.keeps) or outcome.label in reserving,
-                )
-            planned[f"{folder}/{name}"] = None
-        return list(planned)
+            name = final_name(
+                picture.name,
+                picture.id,
+                lambda name, folder=folder: is_taken(f"{folder}/{name}"),  # type: ignore[misc]
+                always=(by_copy and not self.keeps) or outcome.label in reserving,
+            )
+            planned[f"{folder}/{name}"] = free[f"{folder}/{name}"]
+        return list(planned.items())
 
     def _is_across(self, place: Path, label: str) -> bool:
         return label in self._mounted or not str(place).startswith(f"{self.places.out}/")
 
     def _carry(
         self, intents: Sequence[Intent], pictures: Mapping[str, tuple[Picture, Outcome]], *, check: bool
-    ) -> tuple[list[tuple[Picture, Outcome, Path]], list[tuple[Entry, str]]]:
+    ) -> tuple[list[_Decided], list[tuple[Entry, str]]]:
         """Do what intents say; return what must be intended anew, and what is done."""
-        again: list[tuple[Picture, Outcome, Path]] = []
+        again: list[_Decided] = []
         moved: list[Intent] = []
         done: list[tuple[Entry, str]] = []
         if any(intent.by_copy and not intent.keeps for intent in intents):
@@ -248,7 +245,7 @@ class Transfer:
         intent: Intent,
         place: Path,
         pictures: Mapping[str, tuple[Picture, Outcome]],
-        again: list[tuple[Picture, Outcome, Path]],
+        again: list[_Decided],
         done: list[tuple[Entry, str]],
     ) -> None:
         """Send a file that changed under our hands to people."""
@@ -281,19 +278,17 @@ class Transfer:
         BlockedError
             The final folder cannot be written.
         """
-        with self._writing(intent.final.parent, *([] if intent.keeps else [intent.place.parent])):
-            self._move(intent)
-
-    @contextmanager
-    def _writing(self, *folders: Path) -> Iterator[None]:
-        """Turn the refusal of a folder into ``BlockedError``, which names it."""
         try:
-            yield
+            self._move(intent)
         except OSError as error:
-            refused = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-            folder = next((path for path in folders if refused and not can_write(path, self.disk)), None)
-            if folder is None:
-                raise
+            self._refuse(error, [intent.final.parent, *([] if intent.keeps else [intent.place.parent])])
+            raise
+
+    def _refuse(self, error: OSError, folders: Iterable[Path]) -> None:
+        """Raise ``BlockedError``, which names the folder, where an error is the refusal of one of these."""
+        refused = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        folder = next((path for path in folders if refused and not can_write(path, self.disk)), None)
+        if folder is not None:
             found = f"gonogo cannot write into this folder ({error.strerror}); let its account write there"
             raise BlockedError(error.errno, f"{found}{self._comfort}", str(folder)) from error
 
@@ -362,32 +357,11 @@ class Transfer:
             self.disk.sync(places)
 
 
-def copy_of(intent: Intent) -> Path:
-    """Return where a copy is made before it gets its name: beside it, since class folders may be file systems of their own."""
-    return intent.final.parent / f".{intent.id}.copy"
-
-
 def source_of(status: Status) -> str:
     """Return what a file in the inbox is known by after it was copied."""
     return ":".join(map(str, status.identity))
 
 
-def batch_folder(work: Path, batch: int) -> Path:
-    """Return where the pictures of a batch are claimed to."""
-    return work / f"{batch:010d}"
-
-
 def model_row(description: Mapping[str, Any]) -> Entry:
     """Return the row that says what decides from now on."""
     return Entry("MODEL", body=dict(description))
-
-
-def done_row(intent: Intent) -> Entry:
-    """Return the row that says that an INTENT is fulfilled."""
-    return Entry("DONE", None, intent.id, intent.sequence)
-
-
-def gone_row(intent: Intent, reason: str) -> Entry:
-    """Return the row for a picture that is nowhere: an alarm, unless it was the plant's to take away."""
-    kind = "RETURNED" if intent.keeps else "LOST"
-    return Entry(kind, None, intent.id, intent.sequence, shown(intent.name), body={"reason": reason})

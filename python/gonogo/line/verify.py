@@ -14,10 +14,10 @@ from gonogo.line.configuration import table_of
 from gonogo.line.csv_log import compare_table
 from gonogo.line.disk import Disk, LockedError, Status
 from gonogo.line.heads import head_faults
+from gonogo.line.intents import batch_folder
 from gonogo.line.journal import TERMINAL, Journal
 from gonogo.line.places import existing_journal, last_places
 from gonogo.line.segments import closed_segments, journal_faults, read_journal
-from gonogo.line.transfer import batch_folder
 
 _OURS = frozenset({"work", ".gonogo"})
 
