@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +51,13 @@ def picture(rng: np.random.Generator, level: int, shape: tuple[int, int] = (6, 7
     return file.getvalue()
 
 
-def keep_from_being_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the system refuse to rename a file, as in a sticky folder of somebody else."""
+def keep_from_being_taken(name: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system refuse to rename a file: EPERM, as in a sticky folder of somebody else, or EACCES."""
     move = LocalDisk.move
 
     def refusing(disk: LocalDisk, source: Path, target: Path) -> None:
         if source.name == name:
-            raise PermissionError(errno.EPERM, "Operation not permitted", str(source))
+            raise PermissionError(code, os.strerror(code), str(source))
         move(disk, source, target)
 
     monkeypatch.setattr(LocalDisk, "move", refusing)

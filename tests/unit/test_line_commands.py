@@ -245,7 +245,7 @@ def test_a_file_that_cannot_be_read_is_told_as_such(
 def test_a_file_that_cannot_be_taken_is_told_with_its_remedy(
     line_models: dict[str, Path], inbox: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep_from_being_taken("bad 1.png", monkeypatch)
+    keep_from_being_taken("bad 1.png", errno.EPERM, monkeypatch)
     result = run("sort", line_models["gated"], inbox, tmp_path / "out", *FAST)
     assert result["waiting"] == ["bad 1.png"]
     told = (

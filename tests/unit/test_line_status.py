@@ -342,7 +342,7 @@ def test_a_line_that_watches_writes_once_into_the_journal_what_it_may_not_take(
 ) -> None:
     clock, told = Days(), list[str]()
     (tmp_path / "in" / "a.png").write_bytes(b"ok 1")
-    keep_from_being_taken("a.png", monkeypatch)
+    keep_from_being_taken("a.png", errno.EACCES, monkeypatch)
     with opened(clock=clock, tell=told.append) as line:
         line.watch(lambda: clock.seconds > 30)
     (alarm,) = journal_rows(tmp_path, "ALARM")

@@ -6,13 +6,16 @@ import datetime
 import errno
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -29,6 +32,7 @@ from gonogo.line.decider import Fault
 from gonogo.line.disk import BlockedError, DiskFullError, LockedError
 from gonogo.line.files import LocalDisk
 from gonogo.line.segments import read_journal
+from gonogo.line.sorter import Sorter
 from gonogo.line.verify import verify
 from gonogo.line.waiting import is_waited_for, wait_for
 
@@ -218,6 +222,75 @@ def test_a_watching_line_tells_of_files_that_it_may_not_take(
     with read_journal(line.out / ".gonogo" / "journal.db", LocalDisk()) as journal:
         assert [str(row.body["reason"]).startswith(told) for row in journal.rows("ALARM")] == [True]
     assert line.violations_of_files() == []
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_the_folder_that_was_refused_is_named_once_and_no_other(keeps: bool, memory: Path) -> None:
+    class Refusing(UnsyncedDisk):
+        made = 0
+
+        def make_folder(self, path: Path) -> None:
+            self.made += path.name == "ok"
+            if path.name == "ok" and self.made > keeps:  # a copy asks for its folder once more
+                raise OSError(errno.EACCES, "Permission denied", str(path))
+            super().make_folder(path)
+
+        def append(self, path: Path, data: bytes) -> None:
+            if path.parent.name in ("ok", "REVIEW"):
+                code = errno.EACCES if path.parent.name == "ok" else errno.ENOSPC
+                raise OSError(code, os.strerror(code), str(path))
+            super().append(path, data)
+
+    line = RealLine(memory / "in", memory / "out", disk=Refusing(), keeps=keeps)
+    (line.out / "ok").mkdir()
+    line.bring("0.png", b"ok 0")
+    line.bring("1.png", b"progressive 1")
+    with pytest.raises(BlockedError) as caught:
+        line.once()
+    assert caught.value.filename == str(line.out / "ok")
+    assert caught.value.strerror is not None
+    assert caught.value.strerror.count("gonogo cannot write into this folder (Permission denied)") == 1
+
+
+@pytest.mark.parametrize("how", ["fails", "is interrupted"])
+def test_where_deciding_on_a_batch_ends_early_the_next_one_is_not_begun(
+    how: str, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited_for, given_up = threading.Event(), threading.Event()
+    begun: list[bytes] = []
+
+    class Deciding(TextDecider):
+        def decode(self, files: Sequence[bytes]) -> list[Any]:
+            begun.extend(files)
+            waited_for.wait()
+            if how == "fails":
+                raise ValueError("a broken model")
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            given_up.wait()
+            return super().decode(files)
+
+    result, close = Future.result, Sorter.close
+
+    def waiting(future: Future[Any], timeout: float | None = None) -> Any:
+        waited_for.set()
+        return result(future, timeout)
+
+    def closing(sorter: Sorter) -> None:
+        given_up.set()
+        close(sorter)
+
+    line = RealLine(memory / "in", memory / "out", batch=1)
+    for number in range(3):
+        line.bring(f"{number}.png", b"ok %d" % number)
+    with monkeypatch.context() as patch, pytest.raises((ValueError, KeyboardInterrupt)):
+        patch.setattr(Future, "result", waiting)
+        patch.setattr(Sorter, "close", closing)
+        line.decider = Deciding()
+        line.once()
+    assert begun == [b"ok 0"]
+    line.decider = TextDecider()
+    line.once()
+    assert line.violations() == []
 
 
 def test_a_disk_that_does_not_answer_is_waited_for(memory: Path) -> None:

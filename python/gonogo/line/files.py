@@ -269,22 +269,24 @@ class _Opened:
     """A regular file open for reading: no link is followed, and a pipe put in its place blocks nobody."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> tuple[int, Status]:
         try:
-            self._handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            self._handle = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENXIO):
-                raise NotRegularError(f"{path}: found a link or a special file, expected a regular file") from None
+                expected = "found a link or a special file, expected a regular file"
+                raise NotRegularError(f"{self._path}: {expected}") from None
             raise
         try:
-            self._status = _status(os.fstat(self._handle))
-            if self._status.kind != "file":
-                raise NotRegularError(f"{path}: found a folder or a special file, expected a regular file")
+            status = _status(os.fstat(self._handle))
+            if status.kind != "file":
+                raise NotRegularError(f"{self._path}: found a folder or a special file, expected a regular file")
         except BaseException:
             os.close(self._handle)
             raise
-
-    def __enter__(self) -> tuple[int, Status]:
-        return self._handle, self._status
+        return self._handle, status
 
     def __exit__(self, *raised: object) -> None:
         os.close(self._handle)

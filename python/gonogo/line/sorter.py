@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class Counts:
 class Batch:
     """Parts that are in hand: its number, rows that are written at its end, the steady time at which it began.
 
-    ``alarm``: rows of an alarm that came up with it.
+    ``alarm``: rows of an alarm that came up with it. ``failed``: nobody has got its outcomes, and nobody will.
     """
 
     number: int
@@ -66,6 +66,7 @@ class Batch:
     started: float
     outcomes: Callable[[], list[list[Outcome]]] = list
     alarm: list[Entry] = field(default_factory=list)
+    failed: bool = False
 
 
 class Sorter:
@@ -152,9 +153,9 @@ class Sorter:
                         self._end(before, before.outcomes())
                     raise
             if batch is not None:
-                self._decide_meanwhile(batch)
+                self._decide_meanwhile(batch, before)
             if before is not None:
-                taken += self._end(before, before.outcomes())
+                taken += self._end(before, self._outcomes(before))
             before = batch
         return taken
 
@@ -165,11 +166,33 @@ class Sorter:
         self.check_room()
         return self._begin(jobs)
 
-    def _decide_meanwhile(self, batch: Batch) -> None:
-        """Have a thread decide, while this one handles the files of the batches before and after."""
+    def _decide_meanwhile(self, batch: Batch, before: Batch | None = None) -> None:
+        """Have a thread decide, while this one handles the files of the batches before and after.
+
+        Where deciding on the batch ``before`` fails, or is not waited for, this one is not begun: what holds its pictures would
+        be read in vain, and a picture that ends the program would have one try more than is counted.
+        """
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "decider")
-        batch.outcomes = self._thread.submit(self._decide, batch).result
+
+        def decide() -> list[list[Outcome]]:
+            if before is not None and before.failed:
+                raise CancelledError
+            try:
+                return self._decide(batch)
+            except BaseException:
+                batch.failed = True
+                raise
+
+        batch.outcomes = self._thread.submit(decide).result
+
+    def _outcomes(self, batch: Batch) -> list[list[Outcome]]:
+        """Wait for what is decided on a batch."""
+        try:
+            return batch.outcomes()
+        except BaseException:
+            batch.failed = True
+            raise
 
     def _decide(self, batch: Batch) -> list[list[Outcome]]:
         unproven = self.configuration.accept_unproven

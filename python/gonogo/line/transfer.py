@@ -163,22 +163,8 @@ class Transfer:
         labels = {outcome.label for _, outcome, _ in decided}
         folders = {label: str(Path(label, day)) for label in sorted(labels)}
         places = {label: self.places.out / folder for label, folder in folders.items()}
-        try:
-            for place in places.values():
-                self._make_folder(place)
-            return self._free_paths(decided, copied, folders, places)
-        except OSError as error:
-            self._refuse(error, places.values())
-            raise
-
-    def _free_paths(
-        self,
-        decided: Sequence[_Decided],
-        copied: Sequence[bool],
-        folders: Mapping[str, str],
-        places: Mapping[str, Path],
-    ) -> list[tuple[str, Path]]:
-        """As ``_choose``, given the folder of each decision below OUT and its whole path."""
+        for place in places.values():
+            self._make_folder(place)
         # What a crash leaves of a name that was taken by an empty file is known by the id in it.
         reserving = {label for label, place in places.items() if self.disk.reserves(place)}
         wanted = {f"{folders[outcome.label]}/{picture.name}" for picture, outcome, _ in decided}
@@ -194,12 +180,16 @@ class Transfer:
 
         for (picture, outcome, _), by_copy in zip(decided, copied, strict=True):
             folder = folders[outcome.label]
-            name = final_name(
-                picture.name,
-                picture.id,
-                lambda name, folder=folder: is_taken(f"{folder}/{name}"),  # type: ignore[misc]
-                always=(by_copy and not self.keeps) or outcome.label in reserving,
-            )
+            try:
+                name = final_name(
+                    picture.name,
+                    picture.id,
+                    lambda name, folder=folder: is_taken(f"{folder}/{name}"),  # type: ignore[misc]
+                    always=(by_copy and not self.keeps) or outcome.label in reserving,
+                )
+            except OSError as error:
+                self._refuse(error, [places[outcome.label]])
+                raise
             planned[f"{folder}/{name}"] = free[f"{folder}/{name}"]
         return list(planned.items())
 
@@ -286,7 +276,7 @@ class Transfer:
 
     def _refuse(self, error: OSError, folders: Iterable[Path]) -> None:
         """Raise ``BlockedError``, which names the folder, where an error is the refusal of one of these."""
-        refused = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        refused = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and not isinstance(error, BlockedError)
         folder = next((path for path in folders if refused and not can_write(path, self.disk)), None)
         if folder is not None:
             found = f"gonogo cannot write into this folder ({error.strerror}); let its account write there"
@@ -310,6 +300,9 @@ class Transfer:
             while self.disk.status(folder) is None:
                 folder = folder.parent
             raise BlockedError(errno.ENOTDIR, f"{_IN_THE_WAY}{self._comfort}", str(folder)) from error
+        except OSError as error:
+            self._refuse(error, [folder])
+            raise
 
     def _move(self, intent: Intent) -> None:
         if not intent.by_copy:
