@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import errno
+import itertools
 import os
 import shutil
 import signal
@@ -250,6 +251,22 @@ def test_the_folder_that_was_refused_is_named_once_and_no_other(keeps: bool, mem
     assert caught.value.filename == str(line.out / "ok")
     assert caught.value.strerror is not None
     assert caught.value.strerror.count("gonogo cannot write into this folder (Permission denied)") == 1
+
+
+def test_a_watching_line_ends_where_pictures_in_hand_go_away_with_the_inbox(memory: Path) -> None:
+    line, looks = RealLine(memory / "in", memory / "out"), itertools.count()
+    line.bring("0.png", b"ok 0")
+
+    def finish(*_: Any) -> NoReturn:
+        line.inbox.rename(memory / "away")
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(line.inbox / ".gonogo-work"))
+
+    with pytest.raises(FileNotFoundError), line.open() as opened:
+        opened.sorter.transfer.finish = finish  # type: ignore[method-assign]
+        opened.watch(lambda: next(looks) > 100)
+    (memory / "away").rename(line.inbox)
+    line.once()
+    assert line.violations() == []
 
 
 @pytest.mark.parametrize("how", ["fails", "is interrupted"])

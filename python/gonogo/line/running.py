@@ -133,8 +133,8 @@ class Line:
             except InboxAwayError as error:
                 problem = f"{error.filename}: the inbox cannot be looked into; waiting for it ({error.strerror})"
             except FileNotFoundError as error:
-                if self.sorter.disk.status(self.sorter.places.inbox) is not None:
-                    raise
+                if self.sorter.in_hand or self.sorter.disk.status(self.sorter.places.inbox) is not None:
+                    raise  # whoever opens the line again has what is in hand finished
                 problem = f"{self.sorter.places.inbox}: the inbox is not there; waiting for it ({error.strerror})"
             full = full if self.sorter.is_full else ""
             problem = problem or full

@@ -113,6 +113,7 @@ class Sorter:
         self.csv = CsvLog(disk, places.csv, journal, configuration)
         self._known: set[tuple[int, ...]] = set()
         self._thread: ThreadPoolExecutor | None = None
+        self.in_hand: set[int] = set()  # numbers of batches that have no END
         self.is_stopped: Callable[[], bool] = lambda: False
         self.after_batch: Callable[[], None] = lambda: None
         self._camera = FrozenCamera(configuration, journal)
@@ -272,6 +273,7 @@ class Sorter:
         started = self.clock.steady()
         # Before anybody looks into a file: what ends the program is known by its row when it starts again.
         number = self.journal.append([batch_row(jobs, self.places, self._number)])[0]
+        self.in_hand.add(number)
         ready = [read for job in jobs if (read := self.intake.read(job)) is not None]
         if not self.keeps:
             ready = self.intake.claim(ready, batch_folder(self.places.work, number))
@@ -291,6 +293,7 @@ class Sorter:
                 picture.data = b""
                 decided.append((picture, outcome))
         self.counts.add(self.transfer.finish(batch.number, decided, more, batch.started))
+        self.in_hand.remove(batch.number)
         for picture, _ in decided:
             if self.keeps:
                 self._known.add(picture.status.identity)
